@@ -1,0 +1,123 @@
+# The course in one-word commands: `make` lists them. Works with GNU make from 3.81 (macOS) on.
+# Settings: make env PYTHON=/path/to/python3.12 · make lab PORT=8890 · make build MODULE=01
+# ARGS=... is passed on to the command behind build, results, data, bench and lock.
+
+PORT = 8888
+WORKERS = 2
+PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
+PY = .venv/bin/python
+ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+# PyPI's torch brings CUDA on Linux.
+ifeq ($(shell uname -s),Linux)
+DOWNLOAD_GB = 3
+DISK_GB = 7
+else
+DOWNLOAD_GB = 1
+DISK_GB = 2
+endif
+
+.PHONY: help lab env dev test build results data bench lint lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+lab: env ## open the course in JupyterLab [PORT=8888]
+	@echo "Starting JupyterLab. To stop it, press Ctrl-C twice here."
+	@[ "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ] || browser=--no-browser; \
+	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	exec $(PY) -m jupyterlab $$browser --allow-root --log-level=WARN \
+	  --ServerApp.ip=127.0.0.1 --ServerApp.port=$(PORT) --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/notebooks/README.md
+
+env: venv ## set up .venv, what a learner needs [PYTHON=python3.12]
+	@$(call install,requirements.txt)
+
+dev: env ## the same with the maintainers' tools
+	@$(call install,requirements-dev.txt)
+
+test: dev ## run all tests, with the time of each part
+	@status=0; \
+	part() { \
+	  name=$$1; shift; echo "== $$name"; begin=$$(date +%s); \
+	  env $(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) "$$@" || status=1; \
+	  times="$$times$$(printf '%6d s  %s' $$(($$(date +%s) - begin)) "$$name")\n"; \
+	}; \
+	part "library and tools" --ignore=tests/test_notebooks.py; \
+	part "exercise notebooks" tests/test_notebooks.py; \
+	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
+	printf "== time by part\n$$times"; exit $$status
+
+build: dev ## notebooks from solutions/*.py [MODULE=01] [ARGS=--no-execute]
+	@$(PY) -m helpers.authoring $(MODULE) $(ARGS)
+
+results: dev ## compute solutions/results, entry by entry; may be stopped and taken up again
+	@$(PY) -m helpers.authoring.results $(ARGS)
+
+data: env ## download and prepare the five data sets
+	@$(PY) -m data_scripts.prepare mnist fashion_mnist mednist cifar10 oct $(ARGS)
+
+bench: dev ## time the course on this machine
+	@$(PY) -m helpers.authoring.bench $(ARGS)
+
+lint: dev ## check style and format of everything, notebooks included
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
+	@$(call compile,requirements.txt,)
+	@$(call compile,requirements-dev.txt,--extra dev --constraints requirements.txt)
+
+clean: ## remove .venv and caches; data and notebooks stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
+# only prints an error. Debian splits ensurepip off. uv comes from the lock like all the rest.
+.PHONY: venv
+venv:
+	@$(PY) -m pip --version >/dev/null 2>&1 && exit; \
+	for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+	  case $$version in \
+	    3.11|3.12|3.13) $$python -c 'import ensurepip, venv' 2>/dev/null && chosen=$$python && break; \
+	      seen="$$seen $$python is $$version but cannot make a .venv (Debian, Ubuntu: apt install python$$version-venv).";; \
+	    *) seen="$$seen $$python is $$version.";; \
+	  esac; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	  echo "The course needs Python 3.11, 3.12 or 3.13.$${seen:- None was found.}" \
+	    "Install one, or name it: make env PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	echo "Creating .venv with $$chosen (Python $$version)."; \
+	rm -rf .venv && $$chosen -m venv .venv
+	@[ -x .venv/bin/uv ] || sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt | \
+	$(PIP) --quiet -r /dev/stdin || { $(failed); }
+
+# $(call install,LOCK) does nothing while .venv holds a copy of that very lock. The copy is made
+# last, so an interrupted installation is taken up again. pip steps in for uv where a site sets
+# its package mirror in pip's configuration alone.
+define install
+cmp -s $(1) .venv/$(1) && { echo "$(1): up to date."; exit; }; \
+have=$$(($$(df -Pk . | awk 'NR == 2 {print $$4}') + $$(du -sk .venv | cut -f1))); \
+if [ $$have -lt $$(($(DISK_GB) * 1000000)) ]; then \
+  echo "The environment needs $(DISK_GB) GB of disk space in $(CURDIR), and there are" \
+    "$$((have / 1000000)).$$((have / 100000 % 10)) GB. Make room, then run the command again." >&2; \
+  exit 1; \
+fi; \
+[ -e .venv/requirements.txt ] || size=" About $(DOWNLOAD_GB) GB to download and $(DISK_GB) GB on disk: 1 minute on a fast line, 15 on a slow one."; \
+echo "Installing $(1) into .venv.$$size"; \
+.venv/bin/uv pip install --python $(PY) --require-hashes -r $(1) || \
+{ echo "uv could not install it; trying pip."; $(PIP) -r $(1); } || { $(failed); }; \
+cp $(1) .venv/$(1)
+endef
+
+PIP = $(PY) -m pip install --disable-pip-version-check --require-hashes
+failed = echo "The installation failed; the lines above say why (network, disk, platform)." \
+  "What was done is kept: run the command again." \
+  "Another way is conda: conda env create -f environment.yml" >&2; exit 1
+
+define compile
+.venv/bin/uv pip compile pyproject.toml $(2) --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --quiet $(ARGS) --output-file $(1)
+endef
