@@ -1,0 +1,167 @@
+"""Downloads that resume at any byte, are checked, and never leave half a file under a final name.
+
+The common libraries (torchvision, pooch) check and rename but start again from zero after a cut
+connection, and torchvision waits for ever on a server that hangs; this module does that part.
+"""
+
+import hashlib
+import queue
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+from tqdm.auto import tqdm
+
+from helpers.datasets.errors import DataError
+
+TIMEOUT = (5, 20)  # seconds: to connect, and between two pieces of data
+TRIES = 3  # at each address
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that can be had at any of `urls`.
+
+    checksum : "md5:..." or "sha256:..."
+    bytes : its size, for people; the server's own word counts
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    checksum: str
+    bytes: int
+
+
+class Failed(Exception):
+    """One address did not give the file; the message says why in a few words."""
+
+
+def megabytes(count):
+    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+
+
+def matches(path, checksum):
+    """Whether the file at `path` has the checksum, "algorithm:hex digits"."""
+    algorithm, expected = checksum.split(":")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == expected
+
+
+def reachable(urls, seconds=3.0):
+    """Whether any of the addresses answers at all within `seconds`.
+
+    In threads of their own, since a name look-up without a network knows no time-out.
+    """
+    answers = queue.SimpleQueue()
+
+    def ask(url):
+        try:
+            requests.head(url, timeout=seconds)
+            answers.put(True)
+        except requests.RequestException:
+            answers.put(False)
+
+    for url in urls:
+        threading.Thread(target=ask, args=(url,), daemon=True).start()
+    end = time.monotonic() + seconds
+    try:
+        return any(answers.get(timeout=max(0, end - time.monotonic())) for _ in urls)
+    except queue.Empty:
+        return False
+
+
+def download(file, folder, name, todo):
+    """Bring `file` into `folder`, from the first address that gives it; returns its path.
+
+    What an earlier try left in FILE.part is continued. The caller holds the lock.
+
+    Raises DataError when no address gives the file with the right checksum.
+    """
+    path, part = folder / file.name, folder / f"{file.name}.part"
+    failures = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists() and matches(path, file.checksum):
+            return path
+        for url in file.urls:
+            for attempt in range(TRIES):
+                time.sleep(attempt)
+                try:
+                    _fetch(url, part, file)
+                    part.replace(path)
+                    return path
+                except Failed as failure:
+                    failures.append(f"{urlsplit(url).netloc}: {failure}")
+                    if failure.args[1:] == ("final",):
+                        break
+    except OSError as error:
+        raise disk_error(error, folder, name) from error
+    tried = "; ".join(dict.fromkeys(failures))
+    what = f"{name}: {file.name} could not be downloaded ({tried})."
+    raise DataError(what, " ".join(file.urls), todo, name)
+
+
+def disk_error(error, folder, name):
+    """The DataError for what the operating system said about writing into `folder`."""
+    free = megabytes(shutil.disk_usage(folder).free) if folder.exists() else "unknown"
+    return DataError(
+        f"{name}: writing failed ({error.strerror or error}).",
+        f"{folder} ({free} free)",
+        "make room, or set COURSE_DATA to a folder on a larger disk, and run it again",
+        name,
+    )
+
+
+def _fetch(url, part, file):
+    """Continue `part` from `url` until it is whole and has the right checksum."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers["Accept-Encoding"] = "identity"  # offsets count the file's own bytes
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            if answer.status_code == 416:  # nothing after `have`: whole already, or too long
+                total = have
+            elif answer.status_code >= 400:
+                final = "final" if answer.status_code < 500 else "again"
+                raise Failed(f"HTTP {answer.status_code}", final)
+            elif answer.headers.get("Content-Type", "").startswith("text/html"):
+                raise Failed("answered with a web page instead of the file", "final")
+            else:
+                have = have if answer.status_code == 206 else 0
+                total = have + int(answer.headers.get("Content-Length", 0))
+                _receive(answer, part, have, total, file.name)
+    except requests.RequestException as error:
+        raise Failed(_in_words(error)) from error
+    have = part.stat().st_size
+    if have < total:
+        raise Failed(f"connection cut at {have:,} of {total:,} bytes")
+    if not matches(part, file.checksum):
+        part.unlink()
+        raise Failed(f"wrong {file.checksum.split(':')[0]} sum ({have:,} bytes)")
+
+
+def _receive(answer, part, have, total, label):
+    progress = tqdm(
+        desc=label, initial=have, total=total or None, unit="B", unit_scale=True, leave=False
+    )
+    with progress, open(part, "r+b" if have else "wb") as out:
+        out.seek(have)
+        for chunk in answer.iter_content(CHUNK):
+            out.write(chunk)
+            progress.update(len(chunk))
+
+
+def _in_words(error):
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "connection cut"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no trusted certificate"
+    if isinstance(error, requests.ConnectionError):
+        return "cannot be reached"
+    return type(error).__name__

@@ -1,0 +1,111 @@
+"""From official archives, or a mirror, to prepared files."""
+
+import json
+import os
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from helpers.datasets import store
+from helpers.datasets.download import TIMEOUT, RemoteFile, disk_error, download, megabytes
+from helpers.datasets.errors import DataError
+
+
+def folder_of(data_set, size, root):
+    return Path(root) / f"{data_set.name}-{size}"
+
+
+def mirror():
+    """The classroom mirror that COURSE_MIRROR names: an address, a folder, or None."""
+    where = os.environ.get("COURSE_MIRROR")
+    if where and urlsplit(where).scheme in ("http", "https"):
+        return where.rstrip("/")
+    return Path(where).expanduser() if where else None
+
+
+@contextmanager
+def _preparing(data_set, size, root):
+    """The lock of one prepared folder, and disk errors in words."""
+    folder = folder_of(data_set, size, root)
+    with store.locked(folder, data_set.name):
+        try:
+            yield folder
+        except OSError as error:
+            raise disk_error(error, folder.parent, data_set.name) from error
+
+
+def prepare(data_set, size, root, archive=None):
+    """Prepare `data_set` under `root`, from the local `archive` or by download.
+
+    Does nothing when it is there already and no archive is given. Returns the folder.
+    """
+    with _preparing(data_set, size, root) as folder:
+        if archive is None and store.is_prepared(folder):
+            return folder
+        downloads = folder.with_name("downloads") / folder.name
+        source = Path(archive) if archive else _official(data_set, size, downloads)
+        start = time.perf_counter()
+        with store.writing(folder) as out:
+            classes, origin = data_set.read(source, size, out)
+            about = {
+                "name": data_set.name,
+                "size": size,
+                "kind": "real",
+                "origin": origin,
+                "source": [url for file in data_set.files(size) for url in file.urls],
+                "licence": data_set.licence,
+                "citation": data_set.citation,
+                "seconds": round(time.perf_counter() - start, 1),
+            }
+            out.finish(classes, about)
+        shutil.rmtree(downloads, ignore_errors=True)
+    return folder
+
+
+def _official(data_set, size, downloads):
+    files = data_set.files(size)
+    total = sum(file.bytes for file in files)
+    print(f"{data_set.name}: {len(files)} file(s), about {megabytes(total)}, to {downloads}")
+    todo = (
+        "try again later (it continues where it stopped), or get the file by another way "
+        f"and run: python -m data_scripts.prepare {data_set.name} --archive PATH"
+    )
+    for file in files:
+        download(file, downloads, data_set.name, todo)
+    return downloads
+
+
+def fetch_prepared(data_set, size, root, address):
+    """Copy one prepared folder from the classroom mirror at `address`. Returns the folder."""
+    name = data_set.name
+    with _preparing(data_set, size, root) as folder:
+        if store.is_prepared(folder):
+            return folder
+        url = f"{address}/{folder.name}"
+        todo = "check COURSE_MIRROR and that the mirror is being served, or unset it"
+        try:
+            answer = requests.get(f"{url}/{store.MANIFEST}", timeout=TIMEOUT)
+            answer.raise_for_status()
+            files = {
+                file: RemoteFile(
+                    file, (f"{url}/{file}",), f"sha256:{facts['sha256']}", facts["bytes"]
+                )
+                for file, facts in answer.json()["files"].items()
+            }
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            what = f"{name}: the classroom mirror does not give it ({type(error).__name__})."
+            raise DataError(what, url, todo, name) from error
+        if any(Path(file).name != file or not file.endswith(".npy") for file in files):
+            raise DataError(f"{name}: the mirror's manifest names odd files.", url, todo, name)
+        part = folder.with_name("downloads") / folder.name
+        for file in files.values():
+            download(file, part, name, todo)
+        (part / store.MANIFEST).write_text(
+            json.dumps(answer.json(), indent=1, ensure_ascii=False), encoding="utf-8"
+        )
+        store.replace_folder(part, folder)
+    return folder

@@ -1,0 +1,1 @@
+"""Offline samples, one module each: make(seed, size) -> {split: ImageSet}."""
