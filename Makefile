@@ -23,7 +23,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 lab: env ## open the course in JupyterLab [PORT=8888]
-	@echo "Starting JupyterLab. To stop it, press Ctrl-C twice here."
+	@echo "Starting JupyterLab on port $(PORT), or the next free one. To stop it, press Ctrl-C twice here."
 	@[ "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ] || browser=--no-browser; \
 	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 	exec $(PY) -m jupyterlab $$browser --allow-root --log-level=WARN \
@@ -76,7 +76,7 @@ clean: ## remove .venv and caches; data and notebooks stay
 # only prints an error. Debian splits ensurepip off. uv comes from the lock like all the rest.
 .PHONY: venv
 venv:
-	@$(PY) -m pip --version >/dev/null 2>&1 && exit; \
+	@$(PY) -c 'import pip' >/dev/null 2>&1 && exit; \
 	for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
 	  case $$version in \
