@@ -7,21 +7,24 @@ mnist: offline sample ...
 (1297, 1, 28, 28)
 """
 
-import functools
 import os
 from pathlib import Path
 
-from helpers.datasets import banner, store
+from helpers.banner import Banner
+from helpers.datasets import store
+from helpers.datasets.cifar10 import CIFAR10
 from helpers.datasets.download import megabytes, reachable
 from helpers.datasets.errors import DataError
 from helpers.datasets.image_set import ImageSet
+from helpers.datasets.mednist import MEDNIST
 from helpers.datasets.mnist import FASHION_MNIST, MNIST
+from helpers.datasets.oct import OCT
 from helpers.datasets.offline import sample
-from helpers.datasets.prepare import fetch_prepared, folder_of, mirror, prepare
+from helpers.datasets.prepare import bring, folder_of, mirror
 
 __all__ = ["DATA_SETS", "DataError", "ImageSet", "load"]
 
-DATA_SETS = {data_set.name: data_set for data_set in (MNIST, FASHION_MNIST)}
+DATA_SETS = {data_set.name: data_set for data_set in (MNIST, FASHION_MNIST, MEDNIST, CIFAR10, OCT)}
 SOURCES = ("auto", "real", "sample")
 
 
@@ -56,18 +59,16 @@ def load(name, *, source="auto", root=None, size=None):
     if source != "sample":
         try:
             splits = _real(data_set, size, root, unasked=source == "auto")
-            banner.show("real", [f"{name}: real data ({_counts(splits)}). {_origin(splits)}."])
+            Banner(f"{name}: real data, {_counts(splits)}", f"{_origin(splits)}.").show()
             return splits
         except DataError as error:
             if source == "real":
                 raise
-            why = error.what
+            why = f"{error.what}\n"
     splits = sample(data_set, size, root)
-    lines = [f"{name}: offline sample ({_counts(splits)}), not the real data. {_origin(splits)}."]
-    if why:
-        lines.append(f"Why: {why}")
-    lines.append(f"For the real data: python -m data_scripts.prepare {name}, then restart.")
-    banner.show("sample", lines)
+    real = f"For the real data: `python -m data_scripts.prepare {name}`, then restart the notebook."
+    text = f"{_origin(splits)}.\n{why}{real}"
+    Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
     return splits
 
 
@@ -80,7 +81,7 @@ def find(name):
 
 def _counts(splits):
     shape = "×".join(map(str, next(iter(splits.values())).images.shape[1:]))
-    return ", ".join(f"{split} {len(part):,}" for split, part in splits.items()) + f", {shape}"
+    return f"{', '.join(f'{split} {len(part):,}' for split, part in splits.items())} of {shape}"
 
 
 def _origin(splits):
@@ -94,41 +95,41 @@ def _real(data_set, size, root, unasked):
     try again in this process what has failed.
     """
     folder = folder_of(data_set, size, root)
-    where = mirror()
-    if store.is_prepared(folder):
-        return store.read(folder, data_set.name)
-    if isinstance(where, Path) and store.is_prepared(where / folder.name):
-        return store.read(where / folder.name, data_set.name)
-    fetch = _fetch_once if unasked else _fetch
-    error = fetch(data_set, size, root, where, unasked)
-    if error:
-        raise error
+    if isinstance(mirror(), Path) and not store.is_prepared(folder):
+        folder = folder_of(data_set, size, mirror())
+    if not store.is_prepared(folder):
+        folder = folder_of(data_set, size, root)
+        if unasked:
+            _bring_unasked(data_set, size, root)
+        else:
+            bring(data_set, size, root)
     return store.read(folder, data_set.name)
 
 
-def _fetch(data_set, size, root, where, unasked):
-    """Bring the prepared folder here. Returns the DataError if that failed."""
+_failed = {}  # what could not be had unasked in this process, and why
+
+
+def _bring_unasked(data_set, size, root):
+    key = data_set.name, size, root, mirror()
     try:
-        if isinstance(where, str):
-            fetch_prepared(data_set, size, root, where)
-        elif not unasked:
-            prepare(data_set, size, root)
-        else:
-            _prepare_unasked(data_set, size, root)
+        if key in _failed:
+            raise _failed[key]
+        if not isinstance(mirror(), str):
+            _check_quick(data_set, size, root)
+        bring(data_set, size, root)
     except DataError as error:
-        return error
+        _failed[key] = error
+        raise
 
 
-_fetch_once = functools.cache(_fetch)
-
-
-def _prepare_unasked(data_set, size, root):
-    files = data_set.files(size)
-    total = megabytes(sum(file.bytes for file in files))
+def _check_quick(data_set, size, root):
+    """DataError where a download would be long, or where no address answers."""
     todo = f"python -m data_scripts.prepare {data_set.name}"
     if not data_set.in_auto:
-        what = f"the real files are not here, and {total} are not downloaded unasked."
+        most = megabytes(sum(file.bytes for file in data_set.files(size)))
+        what = f"The real files are not here, and up to {most} are not downloaded unasked."
         raise DataError(what, root, todo, data_set.name)
-    if not reachable(files[0].urls):
-        raise DataError("the real files are not here, and no network.", root, todo, data_set.name)
-    prepare(data_set, size, root)
+    urls = [url for file in data_set.files(size)[:1] for url in file.urls]
+    if not reachable(urls):
+        what = "The real files are not here, and the network does not answer."
+        raise DataError(what, root, todo, data_set.name)

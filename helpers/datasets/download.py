@@ -4,6 +4,7 @@ The common libraries (torchvision, pooch) check and rename but start again from 
 connection, and torchvision waits for ever on a server that hangs; this module does that part.
 """
 
+import errno
 import hashlib
 import queue
 import shutil
@@ -106,14 +107,21 @@ def download(file, folder, name, todo):
 
 
 def disk_error(error, folder, name):
-    """The DataError for what the operating system said about writing into `folder`."""
-    free = megabytes(shutil.disk_usage(folder).free) if folder.exists() else "unknown"
-    return DataError(
-        f"{name}: writing failed ({error.strerror or error}).",
-        f"{folder} ({free} free)",
-        "make room, or set COURSE_DATA to a folder on a larger disk, and run it again",
-        name,
-    )
+    """The DataError for what the operating system said while files were read or written."""
+    todo = "check this path and its disk, then run it again"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        todo = "make room, or set COURSE_DATA to a folder on a larger disk, and run it again"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        todo = "set COURSE_DATA (or --root) to a folder that you may write to"
+    where = f"{error.filename or folder} ({megabytes(free_bytes(folder))} free on the disk)"
+    return DataError(f"{name}: {error.strerror or error}.", where, todo, name)
+
+
+def free_bytes(folder):
+    """Free space where `folder` is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _fetch(url, part, file):
@@ -135,7 +143,7 @@ def _fetch(url, part, file):
                 total = have + int(answer.headers.get("Content-Length", 0))
                 _receive(answer, part, have, total, file.name)
     except requests.RequestException as error:
-        raise Failed(_in_words(error)) from error
+        raise Failed(in_words(error)) from error
     have = part.stat().st_size
     if have < total:
         raise Failed(f"connection cut at {have:,} of {total:,} bytes")
@@ -155,7 +163,10 @@ def _receive(answer, part, have, total, label):
             progress.update(len(chunk))
 
 
-def _in_words(error):
+def in_words(error):
+    """What went wrong, in a few words."""
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):

@@ -15,6 +15,9 @@ ENOUGH = 1.0  # seconds; what takes longer to make is kept on disk
 @functools.cache
 def sample(data_set, size, root):
     """The sample of `data_set`, {split: ImageSet}; the arrays are read-only, since shared."""
+    if size not in data_set.sizes:
+        sizes = " or ".join(map(str, data_set.sizes))
+        raise ValueError(f"the sample of {data_set.name} comes in size {sizes}, not {size}")
     folder = root / "samples" / f"{data_set.name}-{size}"
     if (kept := _kept(folder, data_set.name)) is not None:
         return kept

@@ -1,5 +1,6 @@
 """From official archives, or a mirror, to prepared files."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,11 +12,20 @@ from urllib.parse import urlsplit
 import requests
 
 from helpers.datasets import store
-from helpers.datasets.download import TIMEOUT, RemoteFile, disk_error, download, megabytes
+from helpers.datasets.download import (
+    TIMEOUT,
+    RemoteFile,
+    disk_error,
+    download,
+    free_bytes,
+    in_words,
+    megabytes,
+)
 from helpers.datasets.errors import DataError
 
 
 def folder_of(data_set, size, root):
+    """The folder of one prepared data set."""
     return Path(root) / f"{data_set.name}-{size}"
 
 
@@ -25,6 +35,13 @@ def mirror():
     if where and urlsplit(where).scheme in ("http", "https"):
         return where.rstrip("/")
     return Path(where).expanduser() if where else None
+
+
+def bring(data_set, size, root):
+    """Prepared files from the classroom mirror, else from the official address."""
+    if isinstance(mirror(), str):
+        return copy_prepared(data_set, size, root, mirror())
+    return prepare(data_set, size, root)
 
 
 @contextmanager
@@ -67,19 +84,31 @@ def prepare(data_set, size, root, archive=None):
 
 
 def _official(data_set, size, downloads):
-    files = data_set.files(size)
-    total = sum(file.bytes for file in files)
-    print(f"{data_set.name}: {len(files)} file(s), about {megabytes(total)}, to {downloads}")
+    """The official files in the folder `downloads`."""
+    files, name = data_set.files(size), data_set.name
+    if not files:
+        sizes = " or ".join(map(str, data_set.sizes))
+        what = f"{name}: there is no download at {size} pixels, only at {sizes}."
+        todo = f"give the original pictures: python -m data_scripts.prepare {name} --archive PATH"
+        raise DataError(what, downloads, todo, name)
     todo = (
-        "try again later (it continues where it stopped), or get the file by another way "
-        f"and run: python -m data_scripts.prepare {data_set.name} --archive PATH"
+        "try again later (it goes on where it stopped), or get the file in another way and run: "
+        f"python -m data_scripts.prepare {name} --archive PATH"
     )
+    return _download(files, downloads, name, todo)
+
+
+def _download(files, folder, name, todo):
+    total = sum(file.bytes for file in files)
+    print(f"{name}: {len(files)} file(s), up to {megabytes(total)}, to {folder}", flush=True)
+    if free_bytes(folder) < 2 * total:  # the download, and what is made of it
+        raise disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), folder, name)
     for file in files:
-        download(file, downloads, data_set.name, todo)
-    return downloads
+        download(file, folder, name, todo)
+    return folder
 
 
-def fetch_prepared(data_set, size, root, address):
+def copy_prepared(data_set, size, root, address):
     """Copy one prepared folder from the classroom mirror at `address`. Returns the folder."""
     name = data_set.name
     with _preparing(data_set, size, root) as folder:
@@ -90,22 +119,18 @@ def fetch_prepared(data_set, size, root, address):
         try:
             answer = requests.get(f"{url}/{store.MANIFEST}", timeout=TIMEOUT)
             answer.raise_for_status()
-            files = {
-                file: RemoteFile(
-                    file, (f"{url}/{file}",), f"sha256:{facts['sha256']}", facts["bytes"]
-                )
-                for file, facts in answer.json()["files"].items()
-            }
+            manifest = answer.json()
+            files = [
+                RemoteFile(file, (f"{url}/{file}",), f"sha256:{facts['sha256']}", facts["bytes"])
+                for file, facts in manifest["files"].items()
+            ]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            what = f"{name}: the classroom mirror does not give it ({type(error).__name__})."
+            what = f"{name}: the classroom mirror does not give it ({in_words(error)})."
             raise DataError(what, url, todo, name) from error
-        if any(Path(file).name != file or not file.endswith(".npy") for file in files):
+        if any(Path(file.name).name != file.name or file.name[-4:] != ".npy" for file in files):
             raise DataError(f"{name}: the mirror's manifest names odd files.", url, todo, name)
-        part = folder.with_name("downloads") / folder.name
-        for file in files.values():
-            download(file, part, name, todo)
-        (part / store.MANIFEST).write_text(
-            json.dumps(answer.json(), indent=1, ensure_ascii=False), encoding="utf-8"
-        )
+        part = _download(files, folder.with_name("downloads") / folder.name, name, todo)
+        text = json.dumps(manifest, indent=1, ensure_ascii=False)
+        (part / store.MANIFEST).write_text(text, encoding="utf-8")
         store.replace_folder(part, folder)
     return folder

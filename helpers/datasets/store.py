@@ -21,11 +21,13 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from helpers.datasets.download import disk_error
 from helpers.datasets.errors import DataError
 from helpers.datasets.image_set import ImageSet
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+SPLITS = ("train", "test", "all")
 
 
 def course_data():
@@ -50,12 +52,7 @@ def locked(folder, name):
             print(f"{name}: another process is preparing it; waiting for that one.", flush=True)
             lock.acquire()
     except OSError as error:
-        raise DataError(
-            f"{name}: the data folder cannot be written to ({error.strerror or error}).",
-            folder.parent,
-            "set COURSE_DATA to a folder of yours, or give --root DIR",
-            name,
-        ) from error
+        raise disk_error(error, folder.parent, name) from error
     with lock:
         yield
 
@@ -131,8 +128,8 @@ class Writer:
         for array in self.arrays.values():
             array.close()
         counts = {}
-        for split, chunks in self.labels.items():
-            labels = np.concatenate(chunks)
+        for split in sorted(self.labels, key=SPLITS.index):
+            labels = np.concatenate(self.labels[split])
             np.save(self.folder / f"{split}_labels.npy", labels)
             per_class = np.bincount(labels, minlength=len(classes)).tolist()
             counts[split] = dict(zip(classes, per_class, strict=True))
