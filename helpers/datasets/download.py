@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 from helpers.datasets.errors import DataError
 
 TIMEOUT = (5, 20)  # seconds: to connect, and between two pieces of data
-TRIES = 3  # at each address
+TRIES = 3  # in a row without a new byte, at each address
+PAUSE = 1.0  # seconds before the second try, twice that before the third
 CHUNK = 1 << 18
 
 
@@ -38,7 +39,14 @@ class RemoteFile:
 
 
 class Failed(Exception):
-    """One address did not give the file; the message says why in a few words."""
+    """One try did not give the file; the message says why in a few words.
+
+    final : True where another try at this address is of no use
+    """
+
+    def __init__(self, why, final=False):
+        super().__init__(why)
+        self.final = final
 
 
 def megabytes(count):
@@ -89,16 +97,19 @@ def download(file, folder, name, todo):
         if path.exists() and matches(path, file.checksum):
             return path
         for url in file.urls:
-            for attempt in range(TRIES):
-                time.sleep(attempt)
+            idle = 0
+            while idle < TRIES:
+                time.sleep(PAUSE * idle)
+                before = _bytes(part)
                 try:
                     _fetch(url, part, file)
                     part.replace(path)
                     return path
                 except Failed as failure:
                     failures.append(f"{urlsplit(url).netloc}: {failure}")
-                    if failure.args[1:] == ("final",):
+                    if failure.final:
                         break
+                    idle = 0 if _bytes(part) > before else idle + 1
     except OSError as error:
         raise disk_error(error, folder, name) from error
     tried = "; ".join(dict.fromkeys(failures))
@@ -124,32 +135,37 @@ def free_bytes(folder):
     return shutil.disk_usage(folder).free
 
 
+def _bytes(path):
+    return path.stat().st_size if path.exists() else 0
+
+
 def _fetch(url, part, file):
     """Continue `part` from `url` until it is whole and has the right checksum."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    headers["Accept-Encoding"] = "identity"  # offsets count the file's own bytes
+    have = _bytes(part)
+    headers = {"Accept-Encoding": "identity"}  # offsets count the file's own bytes
+    if have:
+        headers["Range"] = f"bytes={have}-"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            if answer.status_code == 416:  # nothing after `have`: whole already, or too long
+            status = answer.status_code
+            if status == 416:  # nothing after `have`: the part is whole already, or wrong
                 total = have
-            elif answer.status_code >= 400:
-                final = "final" if answer.status_code < 500 else "again"
-                raise Failed(f"HTTP {answer.status_code}", final)
+            elif status >= 400:
+                raise Failed(f"HTTP {status}", final=status < 500 and status != 429)
             elif answer.headers.get("Content-Type", "").startswith("text/html"):
-                raise Failed("answered with a web page instead of the file", "final")
+                raise Failed("answers with a web page, not with the file", final=True)
             else:
-                have = have if answer.status_code == 206 else 0
+                have = have if status == 206 else 0
                 total = have + int(answer.headers.get("Content-Length", 0))
                 _receive(answer, part, have, total, file.name)
     except requests.RequestException as error:
         raise Failed(in_words(error)) from error
-    have = part.stat().st_size
-    if have < total:
-        raise Failed(f"connection cut at {have:,} of {total:,} bytes")
+    if _bytes(part) < total:
+        raise Failed(f"connection cut at {_bytes(part):,} of {total:,} bytes")
     if not matches(part, file.checksum):
-        part.unlink()
-        raise Failed(f"wrong {file.checksum.split(':')[0]} sum ({have:,} bytes)")
+        kind, count = file.checksum.split(":")[0], _bytes(part)
+        part.unlink()  # a part that was continued may have been the culprit: once more from zero
+        raise Failed(f"wrong {kind} sum ({count:,} bytes)", final=not have)
 
 
 def _receive(answer, part, have, total, label):
@@ -167,7 +183,7 @@ def in_words(error):
     """What went wrong, in a few words."""
     if isinstance(error, requests.HTTPError):
         return f"HTTP {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "connection cut"

@@ -23,16 +23,21 @@ CLASSES = {
         "Ankle boot",
     ),
 }
+MORE_MIRRORS = {
+    "mnist": (),
+    "fashion_mnist": ("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",),
+}
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
 def official_files(name):
-    """The four files with torchvision's mirrors and checksums."""
+    """The four files with torchvision's checksums; its mirrors and those of the authors."""
     from torchvision import datasets
 
     loader = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST}[name]
+    mirrors = (*loader.mirrors, *MORE_MIRRORS[name])
     return [
-        RemoteFile(file, tuple(mirror + file for mirror in loader.mirrors), f"md5:{md5}", size)
+        RemoteFile(file, tuple(mirror + file for mirror in mirrors), f"md5:{md5}", size)
         for (file, md5), size in zip(loader.resources, BYTES[name], strict=True)
     ]
 

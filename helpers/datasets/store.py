@@ -183,9 +183,17 @@ def is_prepared(folder):
     return (folder / MANIFEST).is_file()
 
 
+def prepared_folders(root):
+    """The prepared folders in `root`, by name."""
+    return sorted(path.parent for path in Path(root).glob(f"[!.]*/{MANIFEST}"))
+
+
+def _again(name):
+    return f"delete the folder and run: python -m data_scripts.prepare {name}"
+
+
 def read_manifest(folder, name):
     """The manifest of a prepared folder, once its files were found to have the right sizes."""
-    again = f"delete the folder and run: python -m data_scripts.prepare {name}"
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
@@ -195,7 +203,18 @@ def read_manifest(folder, name):
                 raise ValueError(f"{file} has {found:,} bytes instead of {facts['bytes']:,}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"{name}: the prepared files are damaged ({error})."
-        raise DataError(what, folder, again, name) from error
+        raise DataError(what, folder, _again(name), name) from error
+    return manifest
+
+
+def check(folder):
+    """The manifest of a prepared folder, once every file was found to have its sha256."""
+    name = folder.name.lstrip(".").split("-")[0]
+    manifest = read_manifest(folder, name)
+    for file, facts in manifest["files"].items():
+        if sha256(folder / file) != facts["sha256"]:
+            what = f"{name}: {file} is damaged (wrong sha256 sum)."
+            raise DataError(what, folder / file, _again(name), name)
     return manifest
 
 

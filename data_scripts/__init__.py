@@ -1,0 +1,1 @@
+"""Command lines over helpers.datasets: prepare, check and mirror the real data."""
