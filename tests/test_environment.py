@@ -1,0 +1,166 @@
+"""pyproject.toml holds the one list of dependencies; all other files must agree with it."""
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+COURSE = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+SUPPORTED = ("3.11", "3.12", "3.13")
+CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
+IMPORT_TO_PYPI = {
+    "PIL": "pillow",
+    "jupyterlab_server": "jupyterlab",  # comes with it
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def required(*groups):
+    """{name: specifier} of the learner's dependencies and of the named extras."""
+    lines = [*PROJECT["dependencies"]]
+    for group in groups:
+        lines += PROJECT["optional-dependencies"][group]
+    return {canonicalize_name(r.name): r.specifier for r in map(Requirement, lines)}
+
+
+def locked(name):
+    """[(requirement, its hashes)] of a lock file."""
+    text = (COURSE / name).read_text(encoding="utf-8")
+    text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
+    entries = []
+    for line in text.splitlines():
+        requirement, *hashes = line.split("--hash=")
+        entries.append((Requirement(requirement.strip()), hashes))
+    return entries
+
+
+def conda(name):
+    """{name as on PyPI: version part} of a conda environment file."""
+    listed = yaml.safe_load((COURSE / name).read_text(encoding="utf-8"))["dependencies"]
+    parts = [re.fullmatch(r"([a-z0-9-]+)(.*)", line).groups() for line in listed]
+    return {CONDA_TO_PYPI.get(package, package): version for package, version in parts}
+
+
+@pytest.mark.parametrize(
+    ("lock", "groups"), [("requirements.txt", ()), ("requirements-dev.txt", ("dev",))]
+)
+def test_lock_satisfies_pyproject_on_every_supported_system(lock, groups):
+    entries = locked(lock)
+    for python in SUPPORTED:
+        for system, os_name in [("linux", "posix"), ("darwin", "posix"), ("win32", "nt")]:
+            machine = {
+                "python_version": python,
+                "python_full_version": f"{python}.9",
+                "sys_platform": system,
+                "os_name": os_name,
+            }
+            here = [r for r, _ in entries if not r.marker or r.marker.evaluate(machine)]
+            versions = {canonicalize_name(r.name): str(r.specifier) for r in here}
+            assert len(versions) == len(here), "a package is locked twice for one system"
+            for name, specifier in required(*groups).items():
+                assert name in versions, f"{name} is not in {lock}: run `make lock`"
+                version = versions[name].removeprefix("==")
+                assert specifier.contains(version), f"{name} {version} in {lock}: run `make lock`"
+
+
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+def test_lock_is_exact_hashed_and_names_no_registry(lock):
+    for requirement, hashes in locked(lock):
+        assert str(requirement.specifier).startswith("=="), requirement
+        assert hashes, f"{requirement} has no hash"
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", h) for h in hashes), requirement
+    text = (COURSE / lock).read_text(encoding="utf-8")
+    assert not re.search(r"://|--(extra-)?index|--find-links", text)
+
+
+def test_maintainers_lock_has_the_learners_versions():
+    learner = {str(requirement) for requirement, _ in locked("requirements.txt")}
+    assert learner <= {str(requirement) for requirement, _ in locked("requirements-dev.txt")}
+
+
+def test_conda_environment_is_pyprojects_list():
+    environment = conda("environment.yml")
+    assert SpecifierSet(environment.pop("python")) == SpecifierSet(PROJECT["requires-python"])
+    assert {name: SpecifierSet(version) for name, version in environment.items()} == required()
+
+
+def test_binder_pins_pyprojects_list():
+    pins = {
+        name: version.removeprefix("=") for name, version in conda("binder/environment.yml").items()
+    }
+    assert SpecifierSet(PROJECT["requires-python"]).contains(pins.pop("python"))
+    assert set(pins) == set(required())
+    for name, specifier in required().items():
+        assert specifier.contains(Version(pins[name])), f"{name}={pins[name]}, needed {specifier}"
+
+
+def test_supported_pythons_are_the_same_everywhere():
+    requires = SpecifierSet(PROJECT["requires-python"])
+    assert [v for v in (f"3.{minor}" for minor in range(8, 20)) if requires.contains(v)] == [
+        *SUPPORTED
+    ]
+    makefile = (COURSE / "Makefile").read_text(encoding="utf-8")
+    assert f"    {'|'.join(SUPPORTED)})" in makefile
+    assert " ".join(f"python{v}" for v in reversed(SUPPORTED)) in makefile
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == "py311"
+    assert f"--python-version {SUPPORTED[0]} " in makefile
+
+
+def imports(path):
+    """The top-level packages of other people that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.partition(".")[0])
+    ours = {p.stem for folder in (COURSE, path.parent) for p in folder.iterdir()}
+    return names - ours - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("folder", ["helpers", "data_scripts", "tests"])
+def test_every_import_is_a_declared_dependency(folder):
+    for path in (COURSE / folder).rglob("*.py"):
+        maintainers_only = folder == "tests" or "authoring" in path.parts
+        declared = required("dev") if maintainers_only else required()
+        for package in imports(path):
+            name = canonicalize_name(IMPORT_TO_PYPI.get(package, package))
+            assert name in declared, f"{path} imports {package}, which pyproject.toml does not list"
+
+
+def test_citation_and_package_agree():
+    citation = yaml.safe_load((COURSE / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"]
+    assert f"v{PROJECT['version']}" == PYPROJECT["tool"]["course"]["release"]
+    assert citation["repository-code"] == PYPROJECT["tool"]["course"]["repository"]
+    assert " AND ".join(citation["license"]) == PROJECT["license"]
+
+
+def test_jupyterlab_takes_the_course_settings(monkeypatch, tmp_path):
+    """JupyterLab merges the defaults, so a misspelt plugin or file name would go unnoticed."""
+    from jupyterlab.commands import get_app_dir
+    from jupyterlab_server.settings_utils import get_settings
+
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(COURSE / ".jupyter"))
+    lab = Path(get_app_dir())
+    written = json.loads(
+        (COURSE / ".jupyter/labconfig/default_setting_overrides.json").read_text(encoding="utf-8")
+    )
+    for plugin, settings in written.items():
+        schema = get_settings(
+            str(lab / "settings"), str(lab / "schemas"), str(tmp_path), schema_name=plugin
+        )[0]["schema"]
+        for key, value in settings.items():
+            assert schema["properties"][key]["default"] == value

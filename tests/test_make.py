@@ -1,0 +1,303 @@
+"""What `make` does on machines of all sorts, with stand-ins for Python, uv and df on the PATH;
+and, in the real environment, that `make lab` serves the course."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+COURSE = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(
+    shutil.which("make") is None, reason="make is not installed; on Debian: apt install make"
+)
+
+# A Python of some version: {version} and {venv} (exit status of `import ensurepip`).
+SYSTEM_PYTHON = """\
+#!/bin/sh
+case "$*" in
+  *version_info*) echo {version} ;;
+  *ensurepip*) exit {venv} ;;
+  "-m venv .venv") mkdir -p .venv/bin && cp "$STUBS/venv-python" .venv/bin/python ;;
+esac
+"""
+# .venv's Python: logs its calls. Installing uv makes one; other commands end as told.
+VENV_PYTHON = """\
+#!/bin/sh
+[ "$1" = -c ] && exit
+echo "python $*" >>"$LOG"
+case "$*" in
+  *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
+  *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
+  *pytest*tests/test_notebooks.py) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
+esac
+"""
+UV = """\
+#!/bin/sh
+echo "uv $*" >>"$LOG"
+exit ${UV_STATUS:-0}
+"""
+DF = """\
+#!/bin/sh
+echo "Filesystem 1024-blocks Used Available Capacity Mounted on"
+echo "/dev/disk 99999999 1 ${FREE_KB:-50000000} 1% /"
+"""
+CANDIDATES = ("python3.13", "python3.12", "python3.11", "python3", "python")
+
+
+class Machine:
+    """A course folder with its Makefile, on a machine whose commands are stand-ins."""
+
+    def __init__(self, root):
+        self.course, self.stubs, self.log = root / "course", root / "stubs", root / "log"
+        self.course.mkdir()
+        self.stubs.mkdir()
+        shutil.copy(COURSE / "Makefile", self.course)
+        self.lock("requirements.txt", "torch==1.0 \\\n    --hash=sha256:0\n")
+        self.lock(
+            "requirements-dev.txt",
+            "torch==1.0 \\\n    --hash=sha256:0\nuv==0.1 \\\n    --hash=sha256:1 \\\n"
+            "    --hash=sha256:2\n    # via course\nxyz==1 \\\n    --hash=sha256:3\n",
+        )
+        self.command("venv-python", VENV_PYTHON)
+        self.command("uv", UV)
+        self.command("df", DF)
+        for name in CANDIDATES:  # hides the real ones, as pyenv does
+            self.command(name, "#!/bin/sh\necho 'pyenv: command not found' >&2; exit 127\n")
+
+    def command(self, name, text):
+        path = self.stubs / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def python(self, name, version, *, can_make_venv=True):
+        self.command(name, SYSTEM_PYTHON.format(version=version, venv=0 if can_make_venv else 1))
+
+    def lock(self, name, text):
+        (self.course / name).write_text(text)
+
+    def make(self, *arguments, **environment):
+        """Run make; returns its exit status, what it printed, and the calls it made."""
+        self.log.write_text("")
+        done = subprocess.run(
+            ["make", "--no-print-directory", *arguments],
+            cwd=self.course,
+            env={
+                "PATH": f"{self.stubs}:/usr/bin:/bin",
+                "STUBS": str(self.stubs),
+                "LOG": str(self.log),
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stdout, self.log.read_text()
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def ready(machine):
+    """A machine whose environment is installed, maintainers' tools included."""
+    machine.python("python3", "3.12")
+    assert machine.make("dev")[0] == 0
+    return machine
+
+
+def test_help_lists_every_target(machine):
+    status, printed, _ = machine.make()
+    makefile = (COURSE / "Makefile").read_text()
+    targets = re.search(r"\.PHONY: (.*)", makefile).group(1).split()
+    assert status == 0 and re.findall(r"make (\w+)\t", printed) == targets
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.14", "2.7"])
+def test_unsupported_python_is_refused_in_one_line(machine, version):
+    machine.python("python3", version)
+    status, printed, calls = machine.make("env")
+    message, error = printed.splitlines()
+    assert status != 0 and calls == "" and error.startswith("make: ***")
+    assert "needs Python 3.11, 3.12 or 3.13." in message
+    assert f"python3 is {version}." in message and "PYTHON=" in message
+
+
+def test_no_python_at_all(machine):
+    status, printed, _ = machine.make("env")
+    assert status != 0 and "None was found." in printed and "pyenv" not in printed
+
+
+def test_python_without_venv_is_explained(machine):
+    machine.python("python3", "3.11", can_make_venv=False)
+    status, printed, _ = machine.make("env")
+    assert status != 0 and "apt install python3.11-venv" in printed
+
+
+def test_first_python_that_can_make_a_venv_is_taken(machine):
+    machine.python("python3.13", "3.13", can_make_venv=False)
+    machine.python("python3", "3.12")
+    status, printed, _ = machine.make("env")
+    assert status == 0 and "Creating .venv with python3 (Python 3.12)." in printed
+
+
+def test_python_can_be_named(machine):
+    machine.python("python3", "3.12")
+    machine.python("mine", "3.11")
+    assert "with mine (Python 3.11)" in machine.make("env", "PYTHON=mine")[1]
+
+
+def test_uv_comes_from_the_lock_and_installs_the_lock_with_hashes(machine):
+    machine.python("python3", "3.12")
+    status, printed, calls = machine.make("env")
+    assert status == 0 and "GB to download" in printed
+    assert "uv==0.1 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n" in calls
+    assert "xyz" not in calls and calls.count("--require-hashes") == 2
+    assert "uv pip install --python .venv/bin/python --require-hashes -r requirements.txt" in calls
+
+
+def test_installs_again_only_when_the_lock_changes(ready):
+    lock = ready.course / "requirements.txt"
+    assert ready.make("env")[2] == ""
+    os.utime(lock)  # as a fresh checkout does
+    assert ready.make("env")[2] == ""
+    lock.write_text(lock.read_text().replace("1.0", "1.1"))
+    status, printed, calls = ready.make("dev")
+    assert status == 0 and calls.count("uv pip install") == 1
+    assert "GB to download" not in printed
+    assert ready.make("dev")[2] == ""
+
+
+def test_learners_do_not_get_the_maintainers_tools(machine):
+    machine.python("python3", "3.12")
+    assert "requirements-dev.txt" not in machine.make("lab")[2]
+
+
+def test_pip_steps_in_for_uv(machine):
+    machine.python("python3", "3.12")
+    status, _, calls = machine.make("env", UV_STATUS="2")
+    assert status == 0
+    assert "pip install --disable-pip-version-check --require-hashes -r requirements.txt" in calls
+    assert machine.make("env")[2] == ""
+
+
+def test_failed_installation_is_explained_and_taken_up_again(machine):
+    machine.python("python3", "3.12")
+    status, printed, _ = machine.make("lab", UV_STATUS="2", PIP_STATUS="1")
+    assert status != 0 and "The installation failed" in printed and "conda" in printed
+    assert "Starting JupyterLab" not in printed
+    status, printed, calls = machine.make("env")
+    assert status == 0 and "uv pip install" in calls and "Creating" not in printed
+
+
+def test_broken_venv_is_made_anew(ready):
+    python = ready.course / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to("/no/such/python")  # what a system upgrade leaves
+    status, printed, calls = ready.make("env")
+    assert status == 0 and "Creating .venv" in printed and "uv pip install" in calls
+
+
+def test_full_disk_is_seen_before_the_download(machine):
+    machine.python("python3", "3.12")
+    status, printed, calls = machine.make("env", FREE_KB="1234567")
+    needed = "7 GB" if sys.platform == "linux" else "2 GB"
+    assert status != 0 and f"needs {needed} of disk space" in printed and "1.2 GB" in printed
+    assert "uv pip install" not in calls
+
+
+def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
+    status, _, calls = ready.make("lab", "PORT=9000")
+    assert status == 0
+    assert "--ServerApp.ip=127.0.0.1" in calls and "--ServerApp.port=9000" in calls
+    assert "--LabApp.default_url=/lab/tree/notebooks/README.md" in calls
+    assert ("--no-browser" in calls) == (sys.platform != "darwin")
+    assert "--no-browser" not in ready.make("lab", DISPLAY=":0")[2]
+
+
+def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
+    status, printed, calls = ready.make("test")
+    assert status == 0 and calls.count("pytest") == 3 and "threads: 1" in printed
+    times = printed.partition("== time by part\n")[2].splitlines()
+    assert [re.sub(r" *\d+ s  ", "", line) for line in times] == [
+        "library and tools",
+        "exercise notebooks",
+        "solution notebooks",
+    ]
+    status, printed, calls = ready.make("test", TEST_STATUS="1")
+    assert status != 0 and calls.count("pytest") == 3 and "== time by part" in printed
+
+
+def test_arguments_reach_the_command(ready):
+    assert (
+        "-m helpers.authoring 01 --no-execute"
+        in ready.make("build", "MODULE=01", "ARGS=--no-execute")[2]
+    )
+    assert "data_scripts.prepare mnist fashion_mnist mednist cifar10 oct" in ready.make("data")[2]
+
+
+def test_lock_names_both_files_and_no_index(ready):
+    calls = ready.make("lock", "ARGS=--upgrade")[2].splitlines()
+    assert len(calls) == 2 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
+    assert "--extra dev --constraints requirements.txt" in calls[1]
+
+
+def test_clean_keeps_data_and_notebooks(ready):
+    kept = [ready.course / "data/mnist/images.npy", ready.course / "notebooks/01.ipynb"]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text("work")
+    (ready.course / "helpers/__pycache__").mkdir(parents=True)
+    assert ready.make("clean")[0] == 0
+    assert not (ready.course / ".venv").exists()
+    assert not (ready.course / "helpers/__pycache__").exists()
+    assert all(path.exists() for path in kept)
+
+
+@pytest.mark.skipif(
+    Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
+)
+def test_lab_serves_the_course(tmp_path):
+    """A request to the printed URL answers; without its token, or from outside, none does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment.pop("DISPLAY", None)
+    server = subprocess.Popen(
+        ["make", "lab", f"PORT={port}"],
+        cwd=COURSE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        lines = iter(server.stdout.readline, "")
+        url = next(m.group() for line in lines if (m := re.search(r"http://\S+token=\w+", line)))
+        assert f"127.0.0.1:{port}/lab/tree/notebooks/README.md" in url
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert answer.status == 200 and b"<title>JupyterLab</title>" in answer.read()
+        contents = f"http://127.0.0.1:{port}/api/contents/notebooks"
+        with urllib.request.urlopen(f"{contents}?token={url.partition('token=')[2]}") as answer:
+            assert b"README.md" in answer.read()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(contents, timeout=30)
+        processes = psutil.Process(server.pid).children(recursive=True)
+        listening = [c for p in processes for c in p.net_connections() if c.status == "LISTEN"]
+        assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
