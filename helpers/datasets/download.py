@@ -21,7 +21,7 @@ from helpers.datasets.errors import DataError
 TIMEOUT = (5, 20)  # seconds: to connect, and between two pieces of data
 TRIES = 3  # in a row without a new byte, at each address
 PAUSE = 1.0  # seconds before the second try, twice that before the third
-CHUNK = 1 << 18
+CHUNK = 1 << 14  # bytes; what a server that falls silent can cost
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ def _receive(answer, part, have, total, label):
     progress = tqdm(
         desc=label, initial=have, total=total or None, unit="B", unit_scale=True, leave=False
     )
+    answer.raw.enforce_content_length = False  # a cut must not cost the bytes before it
     with progress, open(part, "r+b" if have else "wb") as out:
         out.seek(have)
         for chunk in answer.iter_content(CHUNK):

@@ -67,3 +67,11 @@ class ImageSet:
             )
         wanted = [self.classes.index(name) for name in names]
         return self.take(np.isin(self.labels, wanted))
+
+    def draw(self, *sizes, seed):
+        """Disjoint random parts of the given sizes, the same on every machine for one seed."""
+        if sum(sizes) > len(self):
+            raise ValueError(f"{self.name}: {sizes} pictures asked for, there are {len(self)}")
+        order = np.random.default_rng(seed).permutation(len(self))
+        parts = np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1])
+        return [self.take(np.sort(part)) for part in parts]

@@ -96,6 +96,8 @@ class Tree:
         self.archive = tarfile.open(plain)  # noqa: SIM115 - closed by __exit__
         members = {}
         for member in self.archive:
+            if member.size > self._limit():
+                self._refuse("would unpack to an absurd size")
             if member.isfile():
                 members[member.name] = member
             elif not member.isdir():
