@@ -1,0 +1,1 @@
+"""Tools of the maintainers: build the notebooks, compute the long tables, measure."""

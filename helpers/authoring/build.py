@@ -1,0 +1,150 @@
+"""Build notebooks/NN_topic.ipynb and solutions/NN_topic.ipynb from solutions/NN_topic.py.
+
+The source is a percent-format script. Every cell names its id in its metadata; an exercise cell
+names its reference as well, whose own source stands in its place in the solution notebook.
+"""
+
+import importlib
+import inspect
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+from helpers.checks import exercises
+
+COURSE = Path(__file__).resolve().parents[2]
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
+EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
+
+
+class SourceError(ValueError):
+    """A module's source breaks a rule of the course."""
+
+
+def sources(module=None):
+    """The module sources, all or the one whose number is `module` ("01" or "1")."""
+    found = sorted((COURSE / "solutions").glob("[0-9][0-9]_*.py"))
+    if module is not None:
+        found = [path for path in found if int(path.name[:2]) == int(module)]
+    if not found:
+        raise SourceError(f"no solutions/NN_*.py for module {module}")
+    return found
+
+
+def read_source(path):
+    """The cells of a percent-format script, each with its id, tags and reference set."""
+    notebook = jupytext.read(path, fmt="py:percent")
+    headings = {e.id: f"### Exercise {e.id} · {e.title}" for e in exercises()}
+    facts = {
+        e.id: f"*Difficulty {DOTS[e.difficulty]} · about {e.minutes} minutes*" for e in exercises()
+    }
+    cells, seen = [], set()
+    for cell in notebook.cells:
+        meta = cell.metadata
+        where = f"{path.name}: cell {cell.source[:40]!r}"
+        if "id" not in meta:
+            raise SourceError(f'{where} has no id; write # %% id="..."')
+        cell.id = meta["id"]
+        if cell.id in seen:
+            raise SourceError(f"{where}: the id {cell.id!r} is used twice")
+        seen.add(cell.id)
+        if cell.cell_type == "markdown":
+            cell.source = EXERCISE_HEADING.sub(
+                lambda m: f"{headings[m[1]]}\n\n{facts[m[1]]}", cell.source
+            )
+        if "exercise" in meta.get("tags", []) and "reference" not in meta:
+            raise SourceError(f"{where} is an exercise without a reference")
+        cells.append(cell)
+    return cells
+
+
+def make_notebook(cells, *, solved):
+    """The notebook, with scaffolds or with the references' own source in their place."""
+    out = []
+    for cell in cells:
+        source = cell.source
+        if solved and "reference" in cell.metadata:
+            source = reference_source(cell.metadata["reference"])
+        make = (
+            nbformat.v4.new_markdown_cell
+            if cell.cell_type == "markdown"
+            else nbformat.v4.new_code_cell
+        )
+        tags = cell.metadata.get("tags")
+        out.append(make(source, id=cell.id, metadata={"tags": tags} if tags else {}))
+    return nbformat.v4.new_notebook(cells=out, metadata=METADATA)
+
+
+def reference_source(name):
+    """The source text of the function or class `name` of helpers."""
+    module, attribute = name.rsplit(".", 1)
+    return inspect.getsource(getattr(importlib.import_module(module), attribute)).rstrip()
+
+
+def keep_outputs(notebook, path):
+    """Take the outputs of the file at `path` over if its cells have the same sources.
+
+    Returns whether they could be kept. Notebooks whose sources changed have to be executed.
+    """
+    if not path.exists():
+        return False
+    old = nbformat.read(path, as_version=4)
+    if [(c.id, c.source) for c in old.cells] != [(c.id, c.source) for c in notebook.cells]:
+        return False
+    for cell, before in zip(notebook.cells, old.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return any(cell.get("execution_count") for cell in notebook.cells)
+
+
+def execute(notebook, folder, *, timeout=3600):
+    """Run all cells in `folder` and return the seconds that took."""
+    start = time.perf_counter()
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        resources={"metadata": {"path": str(folder)}},
+        store_widget_state=False,
+        record_timing=False,
+    )
+    client.execute()
+    return time.perf_counter() - start
+
+
+def build(path, *, run=True, force=False):
+    """Write both notebooks of a source. The solution is executed if `run` and it is stale."""
+    cells = read_source(path)
+    write(make_notebook(cells, solved=False), COURSE / "notebooks" / f"{path.stem}.ipynb")
+    target = path.with_suffix(".ipynb")
+    solution = make_notebook(cells, solved=True)
+    kept = keep_outputs(solution, target)
+    if run and (force or not kept):
+        print(f"{path.stem}: executing ...", flush=True)
+        # the steps of the learner's record would only be noise among the course's own files
+        os.environ["COURSE_STRICT"] = "1"
+        seconds = execute(solution, path.parent)
+        print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
+    elif not kept:
+        print(
+            f"{path.stem}: its cells changed; its outputs are gone until it is executed", flush=True
+        )
+    write(solution, target)
+
+
+def write(notebook, path):
+    """Write as Jupyter does, but byte for byte the same for the same content."""
+    nbformat.validate(notebook)
+    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    draft = path.with_suffix(".part")
+    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.replace(path)

@@ -1,0 +1,83 @@
+"""A framed note that reads well in JupyterLab, VS Code, Colab, and as plain text in a terminal."""
+
+import html
+import textwrap
+
+from IPython.display import display
+
+# translucent, so that they sit on light and dark themes alike; safe for colour-blind readers
+COLOURS = {
+    "info": "86, 180, 233",
+    "good": "0, 158, 115",
+    "open": "150, 150, 150",
+    "bad": "213, 94, 0",
+}
+
+
+class Banner:
+    """A title, a few lines of text, and optionally rows of name and value.
+
+    `code` marks text that must keep its line breaks. Text between backticks is set as code.
+    """
+
+    def __init__(self, title, text="", *, rows=None, code="", tone="info"):
+        self.title, self.text, self.rows, self.code, self.tone = title, text, rows or {}, code, tone
+
+    def show(self):
+        display(self)
+
+    def _repr_html_(self):
+        colour = COLOURS[self.tone]
+        parts = [f"<b>{_inline(self.title)}</b>"]
+        parts += [f"<div>{_inline(line)}</div>" for line in self.text.splitlines() if line]
+        if self.rows:
+            cells = "".join(
+                f'<tr><td style="padding:0 1em 0 0;opacity:.7;text-align:left;vertical-align:top">'
+                f'{_inline(name)}</td><td style="text-align:left">{_inline(str(value))}</td></tr>'
+                for name, value in self.rows.items()
+            )
+            parts.append(f'<table style="margin:.3em 0;border:none">{cells}</table>')
+        if self.code:
+            parts.append(
+                f'<pre style="margin:.4em 0 0;white-space:pre-wrap">{html.escape(self.code)}</pre>'
+            )
+        return (
+            f'<div style="border-left:.3em solid rgb({colour});background:rgba({colour},.12);'
+            f'padding:.5em .9em;margin:.2em 0;max-width:56em;line-height:1.45">'
+            f"{''.join(parts)}</div>"
+        )
+
+    def __repr__(self):
+        lines = [self.title]
+        for line in self.text.splitlines():
+            lines += textwrap.wrap(line, 88, initial_indent="  ", subsequent_indent="  ")
+        width = max(map(len, self.rows), default=0)
+        for name, value in self.rows.items():
+            lines += textwrap.wrap(
+                f"{name:<{width}}  {value}",
+                100,
+                initial_indent="  ",
+                subsequent_indent=" " * (width + 4),
+            )
+        if self.code:
+            lines.append(textwrap.indent(self.code, "    "))
+        return "\n".join(lines)
+
+
+def _inline(text):
+    """Escape for HTML; text between backticks becomes code."""
+    pieces = html.escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))
+
+
+class Caption:
+    """A line of small text under a figure."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def _repr_html_(self):
+        return f'<small style="opacity:.85">{_inline(self.text)}</small>'
+
+    def __repr__(self):
+        return self.text

@@ -1,0 +1,71 @@
+"""How good a detector is. Scores are arrays of shape (n,); a higher score is more anomalous."""
+
+import numpy as np
+import torch
+from scipy.stats import norm, rankdata
+from sklearn.metrics import roc_curve
+
+
+def auroc(normal_scores, anomaly_scores):
+    """Probability that an anomaly scores above a normal image, ties half. (n,), (m,) -> float
+
+    The Mann-Whitney statistic divided by n·m, from the ranks of all scores [Fawcett 2006].
+    """
+    n, m = len(normal_scores), len(anomaly_scores)
+    ranks = rankdata(np.concatenate([normal_scores, anomaly_scores]))  # ties share their mean rank
+    return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
+
+
+def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
+    """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
+    is_anomaly = np.repeat([0, 1], [len(normal_scores), len(anomaly_scores)])
+    scores = np.concatenate([normal_scores, anomaly_scores])
+    false_alarms, found, _ = roc_curve(is_anomaly, scores, drop_intermediate=False)
+    return float(false_alarms[found >= tpr][0])
+
+
+def bootstrap_interval(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    """Percentile interval of `statistic`, each group resampled by itself. -> (low, high)
+
+    The groups are redrawn with replacement, each at its own size ("stratified"), so that the
+    interval speaks of other test sets of the same composition [Efron and Tibshirani 1993].
+    """
+    rng = np.random.default_rng(seed)
+    normal, anomaly = np.asarray(normal_scores), np.asarray(anomaly_scores)
+    values = [
+        statistic(rng.choice(normal, len(normal)), rng.choice(anomaly, len(anomaly)))
+        for _ in range(resamples)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def wilson_interval(successes, trials, confidence=0.95):
+    """Interval of a proportion that stays in [0, 1] near its ends. -> (low, high)
+
+    Wilson's score interval [Wilson 1927; Brown, Cai and DasGupta 2001].
+    """
+    z = norm.ppf(0.5 + confidence / 2)
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    half /= 1 + z**2 / trials
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def precision_at_prevalence(tpr, fpr, prevalence):
+    """Share of true anomalies among the flagged images, where `prevalence` of all are anomalies.
+
+    Bayes' rule: tpr·prevalence / (tpr·prevalence + fpr·(1 - prevalence)).
+    """
+    found, false_alarms = tpr * prevalence, fpr * (1 - prevalence)
+    return found / (found + false_alarms)
+
+
+def psnr(x, x_hat, data_range=1.0):
+    """Peak signal-to-noise ratio of each image in decibels. (N, C, H, W) and the same -> (N,)"""
+    mse = (x_hat - x).square().flatten(start_dim=1).mean(dim=1)
+    return 10 * torch.log10(data_range**2 / mse)

@@ -1,0 +1,287 @@
+"""Every figure that a notebook shows more than once.
+
+One colour for one thing throughout the course, from the palette of Okabe and Ito, which
+colour-blind readers can tell apart. Each function returns its figure; `show` displays it with a
+line of text for those who cannot see it.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from IPython.display import display
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from scipy.stats import beta
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from helpers.banner import Caption
+from helpers.metrics import auroc
+from helpers.training import as_input
+
+NORMAL, ANOMALY, THRESHOLD, SECOND = "#0072B2", "#D55E00", "#222222", "#009E73"
+THIRD, FOURTH = "#CC79A7", "#E69F00"
+GROUPS = [NORMAL, ANOMALY, SECOND, THIRD, FOURTH, "#56B4E9"]
+LINES = ["-", "--", ":", "-."]
+RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMALY])
+
+
+def use_course_style():
+    """Set fonts, grid and resolution for all figures of a notebook."""
+    sns.set_theme(style="ticks", context="notebook", font_scale=0.9)
+    plt.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "legend.frameon": False,
+        }
+    )
+
+
+def show(figure, text):
+    """Display a figure, and under it what it says in words."""
+    display(figure, Caption(text))
+
+
+def new_figure(width=7.0, height=3.2, **grid):
+    """A figure that pyplot does not show by itself, and its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(**grid)
+
+
+def as_pictures(images):
+    """uint8 or float pictures (N, C, H, W) -> float array (N, H, W) or (N, H, W, 3) in [0, 1]."""
+    images = np.asarray(images)
+    images = images / 255 if images.dtype == np.uint8 else images
+    images = images.clip(0, 1)
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+
+
+def image_rows(rows):
+    """One row of pictures for each of {name: pictures (N, C, H, W)}, all rows equally long."""
+    columns = len(next(iter(rows.values())))
+    figure, axes = new_figure(
+        0.72 * columns + 1.1, 0.76 * len(rows), nrows=len(rows), ncols=columns, squeeze=False
+    )
+    for row, (name, images) in zip(axes, rows.items(), strict=True):
+        for axis, picture in zip(row, as_pictures(images), strict=True):
+            _picture(axis, picture)
+        _row_name(row[0], name)
+    return figure
+
+
+def residual_rows(images, reconstructions):
+    """Pictures, their reconstructions, and the residual: orange too bright, blue too dark."""
+    x, x_hat = as_input(images).cpu().numpy()[:, 0], as_pictures(reconstructions)
+    figure, axes = new_figure(0.78 * len(x) + 1.9, 2.5, nrows=3, ncols=len(x), squeeze=False)
+    for column, (a, b) in enumerate(zip(x, x_hat, strict=True)):
+        _picture(axes[0, column], a)
+        _picture(axes[1, column], b)
+        last = _picture(axes[2, column], b - a, cmap=RESIDUAL, vmin=-1, vmax=1)
+    for row, name in zip(axes, ("picture", "rebuilt", "residual"), strict=True):
+        _row_name(row[0], name)
+    bar = figure.colorbar(last, ax=axes, shrink=0.8, ticks=[-1, 0, 1], pad=0.02)
+    bar.set_ticklabels(["ink missing", "equal", "ink added"])
+    return figure
+
+
+def _picture(axis, picture, cmap="gray", vmin=0, vmax=1):
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    return axis.imshow(picture, cmap=cmap, vmin=vmin, vmax=vmax)
+
+
+def _row_name(axis, name):
+    axis.set_ylabel(name, rotation=0, ha="right", va="center")
+
+
+class LiveCurve:
+    """Training and validation curves in one picture that is redrawn as the training goes on."""
+
+    def __init__(self, x_label, y_label):
+        self.labels = {"xlabel": x_label, "ylabel": y_label}
+        self.handle = display(self.draw([]), display_id=True)
+
+    def update(self, history):
+        """Redraw with `history`, a list of dicts of numbers, one entry a point."""
+        if self.handle:
+            self.handle.update(self.draw(history))
+
+    def draw(self, history):
+        figure, axis = new_figure(6, 2.8)
+        for name, colour, line in (("train", NORMAL, "-"), ("validation", SECOND, "--")):
+            values = [row[name] for row in history if name in row]
+            axis.plot(range(1, len(values) + 1), values, line, color=colour, label=name, marker=".")
+        axis.set(**self.labels)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        if history:
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+            axis.tick_params(axis="y", which="minor", labelsize="small")
+            axis.legend()
+        return figure
+
+
+def score_histogram(groups, thresholds, *, label="error of each picture"):
+    """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail."""
+    figure, axis = new_figure(7, 3)
+    everything = np.concatenate(list(groups.values()))
+    edges = np.geomspace(everything.min(), everything.max(), 60)
+    for (name, scores), colour in zip(groups.items(), GROUPS, strict=False):
+        axis.hist(scores, edges, color=colour, alpha=0.55, label=name)
+    for (name, threshold), line in zip(thresholds.items(), LINES, strict=False):
+        axis.axvline(threshold, color=THRESHOLD, linestyle=line, label=name)
+    axis.set(xscale="log", xlabel=f"{label} (logarithmic)", ylabel="pictures")
+    _plain_log_ticks(axis.xaxis)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _plain_log_ticks(axis):
+    """0.001, 0.01 instead of powers, which take longer to read."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
+
+
+def boxes(frame, x, y, *, order=None, log=False):
+    """Box plots of column y for each value of column x."""
+    figure, axis = new_figure(7, 3)
+    sns.boxplot(
+        frame,
+        x=x,
+        y=y,
+        order=order,
+        ax=axis,
+        color=NORMAL,
+        fliersize=1.5,
+        linewidth=1,
+        saturation=0.6,
+    )
+    if log:
+        axis.set_yscale("log")
+        _plain_log_ticks(axis.yaxis)
+    return figure
+
+
+def share_bars(shares, label):
+    """Bars of a Series of shares, with the number at each."""
+    figure, axis = new_figure(7, 2.6)
+    bars = axis.bar([str(name) for name in shares.index], shares, color=NORMAL)
+    axis.bar_label(bars, [f"{share:.0%}" for share in shares], padding=2)
+    axis.set(xlabel=shares.index.name or "", ylabel=label, ylim=(0, 1.12 * max(shares.max(), 0.01)))
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    return figure
+
+
+def false_alarm_histogram(simulated, alpha):
+    """False-alarm rates of simulated calibrations {n: rates}, with the Beta law of each n."""
+    figure, axes = new_figure(7.5, 2.8, ncols=len(simulated), sharex=True)
+    for axis, (n, rates) in zip(axes, simulated.items(), strict=True):
+        k = (np.arange(1, n + 2) / (n + 1) <= alpha).sum()
+        top = max(np.quantile(r, 0.999) for r in simulated.values())
+        axis.hist(rates, np.linspace(0, top, 40), density=True, color=NORMAL, alpha=0.55)
+        x = np.linspace(1e-4, top, 300)
+        axis.plot(x, beta(k, n + 1 - k).pdf(x), color=SECOND, label=f"Beta({k}, {n + 1 - k})")
+        axis.axvline(np.mean(rates), color=NORMAL, linestyle="--", label="mean")
+        axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
+        axis.set(title=f"n = {n} calibration scores", xlabel="false-alarm rate", yticks=[])
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        axis.legend()
+    axes[0].set_ylabel("density")
+    return figure
+
+
+def roc_and_precision(normal_scores, anomalies):
+    """ROC and precision-recall curves of {name: anomaly scores} against the normal scores."""
+    figure, (left, right) = new_figure(8, 3.4, ncols=2)
+    for (name, scores), colour, line in zip(anomalies.items(), GROUPS[1:], LINES, strict=False):
+        labels = np.repeat([0, 1], [len(normal_scores), len(scores)])
+        together = np.concatenate([normal_scores, scores])
+        false_alarms, found, _ = roc_curve(labels, together)
+        area = auroc(normal_scores, scores)
+        left.plot(false_alarms, found, line, color=colour, label=f"{name}, AUROC {area:.3f}")
+        precision, recall, _ = precision_recall_curve(labels, together)
+        right.plot(recall, precision, line, color=colour, label=name)
+        chance = labels.mean()
+    left.plot([0, 1], [0, 1], ":", color="grey", label="chance")
+    right.axhline(chance, linestyle=":", color="grey", label=f"chance ({chance:.2f})")
+    left.set(xlabel="false-alarm rate", ylabel="detection rate", title="ROC", aspect="equal")
+    right.set(xlabel="detection rate (recall)", ylabel="precision", ylim=(0, 1.03), aspect="equal")
+    right.set_title("Precision and recall")
+    for axis in (left, right):
+        axis.legend(loc="lower left" if axis is right else "lower right")
+    return figure
+
+
+def band(frame, x, y, x_label, y_label, *, chance=None):
+    """Line of column y over column x with the interval of the columns low and high."""
+    figure, axis = new_figure(7, 3)
+    axis.plot(frame[x], frame[y], color=ANOMALY, marker=".")
+    axis.fill_between(
+        frame[x], frame.low, frame.high, color=ANOMALY, alpha=0.25, label="95 % interval"
+    )
+    if chance is not None:
+        axis.axhline(chance, linestyle=":", color="grey", label="chance")
+    axis.set(xlabel=x_label, ylabel=y_label, xticks=frame[x][:: max(1, len(frame) // 8)])
+    axis.legend()
+    return figure
+
+
+def intervals(frame, row, group):
+    """AUROC with its interval (columns auroc, low, high): one line a `row`, one panel a `group`."""
+    panels = frame[group].unique()
+    rows = list(frame[row].unique())
+    figure, axes = new_figure(8, 0.4 * len(rows) + 1.0, ncols=len(panels), sharey=True, sharex=True)
+    for axis, panel in zip(np.atleast_1d(axes), panels, strict=True):
+        part = frame[frame[group] == panel].set_index(row).loc[rows]
+        axis.axvline(0.5, linestyle=":", color="grey")
+        axis.hlines(rows, part.low, part.high, color=ANOMALY, linewidth=4, alpha=0.4)
+        axis.plot(part.auroc, rows, "o", color=ANOMALY, markersize=5)
+        for name, entry in part.iterrows():
+            axis.annotate(f"{entry.auroc:.3f}", (1.06, name), va="center", annotation_clip=False)
+        axis.set(title=panel, xlabel="AUROC, 95 % interval", xlim=(min(0.3, frame.low.min()), 1.02))
+    np.atleast_1d(axes)[0].invert_yaxis()
+    return figure
+
+
+def embedding(points, labels, classes):
+    """Two-dimensional embedding (N, 2), coloured by class, each class named at its median."""
+    figure, axis = new_figure(6.4, 4.6)
+    palette = sns.color_palette("husl", len(classes))
+    for i, name in enumerate(classes):
+        own = points[labels == i]
+        axis.scatter(*own.T, s=6, color=palette[i], label=name, alpha=0.8, linewidths=0)
+        box = {
+            "boxstyle": "round,pad=0.2",
+            "facecolor": "white",
+            "edgecolor": palette[i],
+            "alpha": 0.85,
+        }
+        axis.annotate(
+            name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
+        )
+    axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=3)
+    return figure
+
+
+def bottleneck(table):
+    """Test error and AUROC over the size of the code, autoencoder beside PCA."""
+    figure, (left, right) = new_figure(8, 3.2, ncols=2)
+    for axis, y, pca in ((left, "test_mse", "pca_mse"), (right, "auroc", "pca_auroc")):
+        axis.plot(
+            table.latent_dim, table[y], "o-", color=ANOMALY, label="autoencoder", markersize=4
+        )
+        axis.plot(table.latent_dim, table[pca], "s--", color="grey", label="PCA", markersize=4)
+        axis.set(xscale="log", xlabel="numbers in the code", xticks=table.latent_dim)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xticks([], minor=True)
+        axis.legend()
+    right.fill_between(table.latent_dim, table.low, table.high, color=ANOMALY, alpha=0.25)
+    left.set(yscale="log", ylabel="test error (MSE)")
+    _plain_log_ticks(left.yaxis)
+    right.set(ylabel="AUROC, rotated by 90°")
+    return figure

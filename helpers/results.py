@@ -1,0 +1,35 @@
+"""Read the tables that `make results` computed."""
+
+import json
+
+import pandas as pd
+
+from helpers.runtime import COURSE
+
+FOLDER = COURSE / "solutions" / "results"
+
+
+def read_entries(name):
+    """All entries of a table, as stored: a list of dicts."""
+    path = FOLDER / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def read_table(name, *, source, profile):
+    """The table's entries for this data source and profile, as a DataFrame with one row an entry.
+
+    Where they were not computed for these, the quick profile on real data stands in; the columns
+    `source` and `profile` say so.
+    """
+    entries = read_entries(name)
+    for wanted in ((source, profile), (source, "quick"), ("real", "quick")):
+        rows = [
+            {**e["parameters"], **e["values"], "profile": e["profile"]}
+            for e in entries
+            if (e["values"]["source"], e["profile"]) == wanted
+        ]
+        if rows:
+            return pd.DataFrame(rows)
+    raise FileNotFoundError(
+        f"{FOLDER / name}.json holds no entries; compute them with: make results"
+    )

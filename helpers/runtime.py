@@ -1,0 +1,123 @@
+"""What machine this is, how fast, and how large the course should be on it."""
+
+import json
+import os
+import platform
+import random
+import time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import joblib
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from helpers.banner import Banner
+
+COURSE = Path(__file__).resolve().parents[1]
+TIMINGS = COURSE / "solutions" / "results" / "timings.json"
+
+
+@cache
+def device():
+    """The device that the course computes on: cuda, else mps (Apple), else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def profile():
+    """ "quick" or "full". COURSE_PROFILE decides; without it a CPU gets quick, a GPU full."""
+    chosen = os.environ.get("COURSE_PROFILE") or ("quick" if device().type == "cpu" else "full")
+    if chosen not in ("quick", "full"):
+        raise ValueError(f"COURSE_PROFILE is {chosen!r}; it must be 'quick' or 'full'")
+    return chosen
+
+
+def choose(*, quick, full):
+    """The value for the profile in use: choose(quick=5, full=20)."""
+    return quick if profile() == "quick" else full
+
+
+def set_seed(seed):
+    """Seed Python, NumPy and torch on all devices."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (libraries still draw from it)
+    torch.manual_seed(seed)
+
+
+def limit_threads():
+    """Give torch as many threads as this process may use of the machine.
+
+    Containers (Binder, hubs) show torch all cores of the host; joblib reads the quota and the
+    affinity. OMP_NUM_THREADS, where set, has the last word.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(joblib.cpu_count())
+
+
+def probe(seconds=0.5):
+    """Training steps per second of a small convolutional network: this machine's speed."""
+    with torch.random.fork_rng():
+        net = nn.Sequential(
+            nn.Conv2d(1, 16, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.Flatten(),
+            nn.Linear(1568, 784),
+        ).to(device())
+        x = torch.rand(64, 1, 28, 28, device=device())
+        optimizer = torch.optim.Adam(net.parameters())
+
+        def step():
+            optimizer.zero_grad()
+            (net(x) - x.flatten(start_dim=1)).square().mean().backward()
+            optimizer.step()
+            return float(next(net.parameters()).flatten()[0])  # waits for the device
+
+        for _ in range(3):
+            step()
+        start, steps = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            step()
+            steps += 1
+    return steps / elapsed
+
+
+def timings():
+    """Measured runs of the notebooks: {"01": {"quick": {"seconds", "steps_per_second", ...}}}."""
+    return json.loads(TIMINGS.read_text()) if TIMINGS.exists() else {}
+
+
+def estimate(module, speed):
+    """Seconds that the module's notebook takes at `speed` (from `probe`), or None if unmeasured."""
+    measured = timings().get(module, {}).get(profile())
+    return measured and measured["seconds"] * measured["steps_per_second"] / speed
+
+
+def preflight(module):
+    """Show what this notebook runs on and how long it will take here. Sets threads and seeds."""
+    limit_threads()
+    set_seed(0)
+    memory = psutil.virtual_memory()
+    speed = probe()
+    seconds = estimate(module, speed)
+    if seconds is None:
+        duration = f"not measured yet in the {profile()} profile"
+    else:
+        duration = f"about {max(1, round(seconds / 60))} min of computing for the whole notebook"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
+    chip = torch.cuda.get_device_name() if device().type == "cuda" else platform.machine()
+    rows = {
+        "Versions": f"Python {platform.python_version()}, {versions}",
+        "Device": f"{device().type} ({chip}), {torch.get_num_threads()} threads, "
+        f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free",
+        "Profile": f"{profile()} (COURSE_PROFILE=quick or full overrides)",
+        "Time": f"{duration}, from a probe of {speed:.0f} training steps a second",
+    }
+    if memory.available < 1.5e9:
+        rows["Memory"] = "less than 1.5 GB is free: close other notebooks (Kernel > Shut Down All)"
+    Banner("This machine", rows=rows).show()

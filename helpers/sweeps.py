@@ -1,0 +1,66 @@
+"""What the long tables hold: one function for each table, one call for each of its entries.
+
+`make results` calls them for all entries, a notebook for the one that it trains live.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.datasets import load
+from helpers.latent import pca_reconstruct
+from helpers.metrics import auroc, bootstrap_interval
+from helpers.models import ConvAutoencoder
+from helpers.runtime import choose, set_seed
+from helpers.scores import reconstruction_error
+from helpers.training import apply, as_input, fit
+
+
+def bottleneck(latent_dim, seed=0):
+    """Module 1: error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers."""
+    digits = load("mnist")
+    available = min(len(digits["train"]), choose(quick=14_400, full=60_000))
+    train, test = digits["train"].draw(available - available // 6, seed=0)[0], digits["test"]
+    rotated = np.rot90(test.images, axes=(2, 3))
+    epochs = max(1, round(choose(quick=1900, full=15_600) * 64 / len(train)))
+
+    set_seed(seed)
+    model = ConvAutoencoder(latent_dim)
+    fit(model, train.images, epochs=epochs, progress=False)
+    x_train = as_input(train.images).cpu()
+
+    def errors(images):
+        return apply(lambda x: reconstruction_error(x, model(x)), images).numpy()
+
+    def pca_errors(images):
+        x = as_input(images).cpu()
+        return reconstruction_error(x, pca_reconstruct(x_train, x, latent_dim)).numpy()
+
+    normal, anomaly = errors(test.images), errors(rotated)
+    pca_normal = pca_errors(test.images)
+    low, high = bootstrap_interval(normal, anomaly)
+    return {
+        "test_mse": float(normal.mean()),
+        "auroc": auroc(normal, anomaly),
+        "low": low,
+        "high": high,
+        "pca_mse": float(pca_normal.mean()),
+        "pca_auroc": auroc(pca_normal, pca_errors(rotated)),
+        "source": test.source,
+    }
+
+
+class Table(NamedTuple):
+    """A long table: the data set it is about, its function, the parameters of its entries."""
+
+    data: str
+    function: Callable[..., dict]
+    entries: list[dict]
+
+
+TABLES = {
+    "01_bottleneck": Table(
+        "mnist", bottleneck, [{"latent_dim": d, "seed": 0} for d in (2, 4, 8, 12, 20, 32, 64, 128)]
+    ),
+}

@@ -1,0 +1,913 @@
+# %% [markdown] id="title"
+# # Module 1 · Autoencoder basics
+#
+# An autoencoder squeezes a picture through a narrow place and rebuilds it. What it has never
+# learned to rebuild, it rebuilds badly: that is the whole idea of this course. In this module you
+# build one, learn to read it, and turn its error into a detector whose false-alarm rate you know.
+#
+# **Afterwards you can**
+# - build and train a convolutional autoencoder, and say what it owes to PCA;
+# - score single images, and choose a threshold that keeps a promise;
+# - measure a detector (ROC, AUROC, precision, intervals) and compare it with trivial ones;
+# - say what a latent space shows, and what it does not.
+#
+# **You need** first steps in PyTorch: tensors, `nn.Module`, what a gradient is.
+# **Time** 90 to 120 minutes with the eleven exercises; the next cells measure how long the computer
+# needs.
+#
+# *How it works:* an exercise leaves a `...` for you. The cell below it checks your answer and names
+# the mistake. An unfinished exercise never blocks you: the notebook goes on with the reference.
+# `hint("1.1")` helps, one step a call; `solution("1.1")` shows how we wrote it.
+
+# %% id="setup" tags=["setup"]
+import sys
+
+sys.path.insert(0, "..")  # the course folder, where `helpers` lives
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from scipy.stats import rankdata
+from torch import nn
+from tqdm import tqdm
+
+from helpers import plotting
+from helpers.checks import check, hint, progress, solution
+from helpers.datasets import load
+from helpers.runtime import choose, device, preflight, set_seed
+from helpers.training import adam, apply, as_input, batches, fit, mean_loss
+
+plotting.use_course_style()
+
+# %% id="preflight" tags=["nbval-ignore-output"]
+preflight("01")
+
+# %% [markdown] id="data-text"
+# ## 1 · Squeeze and rebuild
+#
+# Our normal pictures are handwritten digits, 28×28 pixels, stored as bytes. Three parts with three
+# roles, and no picture in two of them:
+# **train** for the networks, **calibration** for thresholds, **test** for the numbers we report.
+
+# %% id="data"
+digits = load("mnist")
+available = min(len(digits["train"]), choose(quick=14_400, full=60_000))
+train, calibration = digits["train"].draw(available - available // 6, available // 6, seed=0)
+test = digits["test"]
+print(f"train {len(train):,}, calibration {len(calibration):,}, test {len(test):,}")
+
+# %% id="data-figure"
+plotting.show(
+    plotting.image_rows({"train": train.images[:12], "test": test.images[:12]}),
+    "Handwritten digits, white on black: twelve to learn from, twelve to judge by.",
+)
+
+# %% [markdown] id="pca-text"
+# An autoencoder has two halves. The **encoder** $f$ maps a picture $x$ to a short **code**
+# $z = f(x)$, the **decoder** $g$ maps the code to a reconstruction $\hat x = g(z)$. Both are trained
+# to make $\hat x$ like $x$, on average over the training pictures:
+#
+# $$\min_{f,\,g}\ \frac1N\sum_{i=1}^{N}\lVert x_i - g(f(x_i))\rVert^2$$
+#
+# If $f$ and $g$ are linear, you know the answer already. The best linear subspace of dimension $d$
+# is the one that **PCA** finds (Baldi and Hornik, 1989). Let gradient descent look for it without
+# knowing that.
+
+# %% id="linear-train"
+from helpers.models import LinearAutoencoder
+
+set_seed(0)
+linear = LinearAutoencoder(latent_dim=4)
+steps = choose(quick=1200, full=6000)
+linear_epochs = max(1, round(steps * 64 / len(train)))
+optimizer = adam(linear, lr=3e-3, weight_decay=0)
+history = fit(linear, train.images, epochs=linear_epochs, optimizer=optimizer)
+
+# %% [markdown] id="angles-text"
+# Do the two agree? Two subspaces are compared by their **principal angles**: all zero if they are
+# the same, 90° where a direction of one is missing in the other. Beside it, for scale, a random
+# subspace of the same dimension.
+
+# %% id="angles"
+from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
+
+pca = PCA(n_components=4).fit(train.images.reshape(len(train), -1) / 255)
+learned = linear.decoder[0].weight.detach().cpu().numpy()  # (784, 4): its columns span the subspace
+random = np.random.default_rng(0).normal(size=learned.shape)
+for name, columns in {"linear autoencoder": learned, "random subspace": random}.items():
+    angles = np.rad2deg(subspace_angles(pca.components_.T, columns))
+    print(f"{name:18} principal angles to PCA in degrees: {np.round(angles[::-1], 1)}")
+
+# %% id="linear-errors"
+flat = test.images.reshape(len(test), -1) / 255
+pca_mse = np.mean((pca.inverse_transform(pca.transform(flat)) - flat) ** 2)
+linear_mse = mean_loss(linear, test.images)
+print(f"test error with 4 numbers: PCA {pca_mse:.4f}, linear autoencoder {linear_mse:.4f}")
+
+# %% [markdown] id="linear-lesson"
+# The linear autoencoder found PCA's subspace, slowly. So whatever an autoencoder does better than
+# PCA, it owes to being **non-linear**, and in pictures to **convolutions**. If a convolutional
+# autoencoder does not beat PCA, there was no point in training one. We will ask for that comparison
+# again and again.
+#
+# ## 2 · The arithmetic of convolutions
+#
+# A convolution slides a kernel over the picture. With padding $p$ on both sides, kernel size $k$ and
+# stride $s$, how long is a side afterwards? Get this wrong and no network fits together.
+#
+# ### Exercise 1.1
+#
+# Write `conv_output_size`: four integers in, pixels, one integer out. **Done** when it holds for
+# strides that do not divide the length, too.
+
+
+# %% id="ex-1-1" tags=["exercise"] reference="helpers.models.conv_output_size"
+def conv_output_size(size, kernel_size, stride=1, padding=0):
+    """Length of a side after a convolution, in pixels. Four integers -> int"""
+    ...  # how many places does the kernel find on the padded side?
+
+
+# %% id="check-1-1" tags=["check", "nbval-check-output"]
+conv_output_size = check("1.1", conv_output_size)
+
+# %% id="conv-sizes" tags=["nbval-check-output"]
+after_one = conv_output_size(28, kernel_size=3, stride=2, padding=1)
+after_two = conv_output_size(after_one, kernel_size=3, stride=2, padding=1)
+after_three = conv_output_size(after_two, kernel_size=7)
+print(f"28 -> {after_one} -> {after_two} -> {after_three}")
+
+# %% [markdown] id="network-text"
+# So two convolutions of stride 2 and one of kernel 7 lead from 28×28 to a single pixel: the network
+# that we build. The last of them sees its whole 7×7 input at once, and a convolution that has only
+# one place to go is a linear layer; we write it as one.
+#
+# | encoder | output | | decoder | output |
+# |---|---|---|---|---|
+# | `Conv2d` 1→16, kernel 3, stride 2, padding 1, ReLU | 16×14×14 | | `Linear` latent_dim→64 | 64 |
+# | `Conv2d` 16→32, the same, ReLU | 32×7×7 | | `Linear` 64→1568, ReLU, `Unflatten` | 32×7×7 |
+# | `Flatten`, `Linear` 1568→64 | 64 | | `ConvTranspose2d` 32→16, kernel 3, stride 2, padding 1, ReLU | 16×14×14 |
+# | `Linear` 64→latent_dim | latent_dim | | `ConvTranspose2d` 16→1, the same, sigmoid | 1×28×28 |
+#
+# A transposed convolution runs the arithmetic backwards: $(n-1)s - 2p + k$ pixels. From 7 that gives
+# 13, because 13 and 14 both shrink to 7; `output_padding=1` says which of them is meant.
+#
+# ### Exercise 1.2
+#
+# Write the network of the table. `encode` takes pictures (N, 1, 28, 28) to codes (N, latent_dim),
+# `decode` takes codes to pictures with pixels in [0, 1], calling the module does both. **Done** when
+# shapes, range and the number of parameters are right.
+
+
+# %% id="ex-1-2" tags=["exercise"] reference="helpers.models.ConvAutoencoder"
+class ConvAutoencoder(nn.Module):
+    """28×28 pictures to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]"""
+
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = ...  # nn.Sequential: the left half of the table
+        self.decoder = ...  # nn.Sequential: the right half, ending in nn.Sigmoid()
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
+# %% id="check-1-2" tags=["check", "nbval-check-output"]
+ConvAutoencoder = check("1.2", ConvAutoencoder)
+
+# %% id="network-numbers" tags=["nbval-check-output"]
+weights = sum(p.numel() for p in ConvAutoencoder(latent_dim=20).parameters())
+print(f"{weights:,} parameters; {28 * 28} pixels squeezed into 20 numbers, 1 : {28 * 28 / 20:.0f}")
+
+# %% [markdown] id="loop-text"
+# ## 3 · The loop
+#
+# Training repeats one step: forget the old gradients, reconstruct a batch, measure the error, send
+# it back, move the weights a little. The loss is the mean squared error, the optimiser Adam.
+#
+# ### Exercise 1.3
+#
+# Write that step. `loss_fn(x_hat, x)` gives a scalar tensor; return its value as a Python `float`.
+# **Done** when two steps in a row are right (the second one shows what the first left behind).
+
+
+# %% id="ex-1-3" tags=["exercise"] reference="helpers.training.train_step"
+def train_step(model, x, optimizer, loss_fn):
+    """One update of the model on the batch x. Returns the loss before the update, as a float."""
+    ...  # five lines; the target of an autoencoder is its own input
+
+
+# %% id="check-1-3" tags=["check", "nbval-check-output"]
+train_step = check("1.3", train_step)
+
+# %% [markdown] id="loop-plan"
+# Now the loop itself, in full view. While it runs we keep an eye on nine test digits, always the
+# same, and store how they are rebuilt at a few moments. The profile fixes the number of *steps*, so
+# a small data set simply gets more epochs.
+
+# %% id="loop-setup"
+set_seed(1)
+ae = ConvAutoencoder(latent_dim=20).to(device())
+optimizer = torch.optim.Adam(ae.parameters(), lr=1e-3, weight_decay=1e-5)
+batch_size = 64
+epochs = max(1, round(choose(quick=1900, full=15_600) * batch_size / len(train)))
+moments = {0} | {round(epochs * share) for share in (0.1, 0.25, 0.5, 1)}
+watched = np.stack([test.of_class(name).images[0] for name in test.classes[:9]])
+snapshots = {0: apply(ae, watched)}
+print(f"{epochs} epochs of {-(-len(train) // batch_size)} steps")
+
+# %% id="loop"
+history, curve = [], plotting.LiveCurve("epoch", "mean squared error")
+bar = tqdm(range(1, epochs + 1), file=sys.stdout, ncols=80, unit="epoch")
+for epoch in bar:
+    ae.train()
+    losses = [
+        train_step(ae, x, optimizer, F.mse_loss)
+        for x in batches(train.images, batch_size, shuffle=True)
+    ]
+    ae.eval()
+    history.append({"train": np.mean(losses), "validation": mean_loss(ae, calibration.images)})
+    curve.update(history)
+    if epoch in moments:
+        snapshots[epoch] = apply(ae, watched)
+
+# %% [markdown] id="loop-question"
+# The curve of the training loss lies above or on the validation curve at first: the training mean is
+# taken *while* the network improves, the validation mean after each epoch. If validation rises while
+# training falls, the network learns its training pictures by heart.
+#
+# **What did it learn first?** The same nine digits before training and at four later moments:
+
+# %% id="snapshots"
+rows = {f"epoch {epoch}": pictures for epoch, pictures in sorted(snapshots.items())}
+plotting.show(
+    plotting.image_rows({"digit": watched} | rows),
+    "Before training: grey noise. Then blurred blobs that all look alike, then each digit's own "
+    "shape, last the sharp strokes.",
+)
+
+# %% [markdown] id="error-text"
+# ## 4 · Where the error lives
+#
+# The loss is a mean over a batch. A detector must judge *one* picture, so it needs one error for
+# each: the mean of the squared differences over the picture's own pixels.
+#
+# $$\text{score}(x) = \frac{1}{CHW}\sum_{c,h,w}(\hat x_{chw} - x_{chw})^2$$
+#
+# ### Exercise 1.4
+#
+# Write `reconstruction_error`: pictures and reconstructions (N, C, H, W) in, errors (N,) out.
+# **Done** when a batch of one, colour, float64 and the gradient are right as well.
+
+
+# %% id="ex-1-4" tags=["exercise"] reference="helpers.scores.reconstruction_error"
+def reconstruction_error(x, x_hat):
+    """Mean squared error of each image. (N, C, H, W) and the same -> (N,)"""
+    ...  # average over channels and pixels, never over the batch
+
+
+# %% id="check-1-4" tags=["check", "nbval-check-output"]
+reconstruction_error = check("1.4", reconstruction_error)
+
+
+# %% id="score-function"
+def score(images):
+    """Error of each picture under the trained autoencoder. uint8 (N, 1, 28, 28) -> array (N,)"""
+    return apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
+
+
+test_errors = score(test.images)
+calibration_errors = score(calibration.images)
+print(f"mean error {test_errors.mean():.5f}, median {np.median(test_errors):.5f} (test)")
+
+# %% [markdown] id="residual-text"
+# Which digits are rebuilt worst, and where on the picture? The **residual** $\hat x - x$ shows it:
+# blue where ink is missing, orange where it was invented.
+
+# %% id="residuals"
+worst = np.argsort(test_errors)[-8:]
+plotting.show(
+    plotting.residual_rows(test.images[worst], apply(ae, test.images[worst])),
+    "The eight test digits with the largest error: unusual strokes are smoothed towards common ones.",
+)
+
+# %% id="per-digit"
+per_digit = pd.DataFrame({"digit": np.array(test.classes)[test.labels], "error": test_errors})
+order = per_digit.groupby("digit").error.median().sort_values()
+plotting.show(
+    plotting.boxes(per_digit, "digit", "error", order=order.index, log=True),
+    f"Error by digit: lowest for {order.index[0]}, highest for {order.index[-1]}, whose median is "
+    f"{order.iloc[-1] / order.iloc[0]:.1f} times as large.",
+)
+
+# %% [markdown] id="per-digit-lesson"
+# All of these digits are *normal*. Their errors still differ by class, because a plain stroke is
+# easier to rebuild than loops. The score mixes "strange" with "complicated". Keep that in mind: it
+# will come back in every module.
+#
+# ## 5 · From error to decision
+#
+# A detector needs a threshold: flag a picture when its error lies above it. Which one? A popular
+# rule takes the mean plus $k$ standard deviations.
+#
+# ### Exercise 1.5
+#
+# Write the rule: scores (n,) in, a threshold (float) out. **Done** when lists work too.
+
+
+# %% id="ex-1-5" tags=["exercise"] reference="helpers.thresholds.mean_std_threshold"
+def mean_std_threshold(scores, k=1.0):
+    """Mean of the scores plus k standard deviations. (n,) -> float"""
+    ...  # describe these scores themselves: divide by n, as np.std does
+
+
+# %% id="check-1-5" tags=["check", "nbval-check-output"]
+mean_std_threshold = check("1.5", mean_std_threshold)
+
+# %% [markdown] id="trap-text"
+# The tutorial that this module re-teaches applied the rule to the losses of the test *batches*, 64
+# digits each, and printed a threshold of 0.008046 (a blog tutorial of 2021). It then tested it on one
+# digit. Let us do what it did, and count.
+
+# %% id="trap"
+batch_means = np.array([part.mean() for part in np.array_split(test_errors, len(test) // 64)])
+trap = mean_std_threshold(batch_means)
+flagged = test_errors > trap
+print(f"standard deviation: batch means {batch_means.std():.5f}, images {test_errors.std():.5f}")
+print(f"the batch-mean rule flags {flagged.mean():.1%} of the normal test digits")
+
+# %% id="trap-histogram"
+plotting.show(
+    plotting.score_histogram(
+        {"normal test digits": test_errors},
+        {"mean": test_errors.mean(), "median": np.median(test_errors), "batch-mean rule": trap},
+    ),
+    f"Errors of single digits spread far beyond the threshold: {flagged.mean():.0%} lie above it.",
+)
+
+# %% id="trap-per-digit"
+share = pd.Series(flagged).groupby(np.array(test.classes)[test.labels]).mean()
+plotting.show(
+    plotting.share_bars(share, "share of normal digits flagged"),
+    f"The batch-mean rule flags {share.min():.0%} of the {share.idxmin()}s and {share.max():.0%} of "
+    f"the {share.idxmax()}s. All of them are normal.",
+)
+
+# %% [markdown] id="trap-lesson"
+# **The batch-mean trap.** The mean of 64 errors varies about $\sqrt{64} = 8$ times less than a single
+# error, so "one standard deviation above" is next to the mean, and a third of all normal digits lies
+# beyond. The rule failed twice more: it was calibrated on the very pictures that it was tested on,
+# and nobody printed its false-alarm rate.
+#
+# Take the standard deviation over *images*, and on the calibration digits. Better. But what does
+# mean + $k$·std promise? Only if errors were Gaussian would we know, and they are skewed.
+
+# %% id="std-rule"
+for k in (1, 2, 3):
+    gaussian = 0.5 * torch.erfc(torch.tensor(k / 2**0.5)).item()
+    rate = (test_errors > mean_std_threshold(calibration_errors, k)).mean()
+    print(f"mean + {k}·std flags {rate:.2%} of the normal test digits (Gaussian: {gaussian:.2%})")
+
+# %% [markdown] id="conformal-text"
+# ### A threshold that keeps a promise
+#
+# Forget the shape of the distribution and use ranks. Take $n$ calibration scores $s_1, \dots, s_n$
+# from normal pictures the network has not been trained on, and a new score $s$. If the new picture is
+# normal too, the $n+1$ scores are exchangeable, and every rank of $s$ among them is equally likely.
+# The **conformal p-value** is that rank, counted from the top:
+#
+# $$p(s) = \frac{1 + \#\{i : s_i \ge s\}}{n + 1}, \qquad
+# P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal picture.}$$
+#
+# No assumption on the network, the score or the distribution (Vovk et al., 2005; Bates et al.,
+# arXiv 2104.08279).
+#
+# ### Exercise 1.6
+#
+# Write it: n calibration scores and m new scores in, m p-values out. **Done** when ties, an unsorted
+# calibration set and even an empty one are right.
+
+
+# %% id="ex-1-6" tags=["exercise"] reference="helpers.thresholds.conformal_p_values"
+def conformal_p_values(calibration_scores, scores):
+    """Share of normal images at least as anomalous, the image itself counted. (n,), (m,) -> (m,)"""
+    ...  # how many calibration scores are >= each score?
+
+
+# %% id="check-1-6" tags=["check", "nbval-check-output"]
+conformal_p_values = check("1.6", conformal_p_values)
+
+# %% [markdown] id="threshold-text"
+# A p-value is a decision for every $\alpha$ at once: flag where $p \le \alpha$. Sometimes one wants
+# the threshold itself, to draw it or to hand it on.
+#
+# ### Exercise 1.7
+#
+# Write `conformal_threshold`, so that `score > threshold` holds exactly where `p <= alpha`. With few
+# calibration scores no p-value is small enough; then nothing may be flagged and the threshold is
+# infinite. **Done** when both rules agree on every score.
+
+
+# %% id="ex-1-7" tags=["exercise"] reference="helpers.thresholds.conformal_threshold"
+def conformal_threshold(calibration_scores, alpha):
+    """The threshold above which exactly the scores with p <= alpha lie. (n,) -> float"""
+    ...  # how many calibration scores may a flagged score leave at or above it?
+
+
+# %% id="check-1-7" tags=["check", "nbval-check-output"]
+conformal_threshold = check("1.7", conformal_threshold)
+
+# %% id="promise"
+from helpers.metrics import wilson_interval
+
+rows = []
+for alpha in (0.01, 0.05, 0.10):
+    flagged = test_errors > conformal_threshold(calibration_errors, alpha)
+    low, high = wilson_interval(flagged.sum(), len(flagged))
+    rows.append({"alpha": alpha, "flagged": flagged.mean(), "95 % low": low, "95 % high": high})
+pd.DataFrame(rows).style.format("{:.2%}").hide()
+
+# %% [markdown] id="simulation-text"
+# **Is the promise kept?** One calibration set gives one threshold and one false-alarm rate, which
+# itself varies: it follows a Beta distribution with mean $k/(n+1)$, where $k$ is the largest whole
+# number with $k \le \alpha(n+1)$. The promise speaks of the mean. To see it, pool the normal
+# errors, and draw calibration and test sets from the pool again and again, for a small and a larger
+# $n$.
+
+# %% id="simulation"
+pool = np.concatenate([calibration_errors, test_errors])
+rng = np.random.default_rng(0)
+simulated = {}
+for n in (20, 200):
+    draws = [rng.permutation(pool) for _ in range(1000)]
+    simulated[n] = [(d[n:] > conformal_threshold(d[:n], 0.05)).mean() for d in draws]
+
+# %% id="simulation-figure"
+means = ", ".join(f"{np.mean(rates):.2%} for n = {n}" for n, rates in simulated.items())
+plotting.show(
+    plotting.false_alarm_histogram(simulated, alpha=0.05),
+    f"False-alarm rates of 1,000 calibrations at alpha = 5 %: on average {means}; never above 5 % by "
+    "more than chance, but a single small calibration set can be far off.",
+)
+
+# %% [markdown] id="simulation-lesson"
+# The bars follow the Beta curve. So the promise holds *on average over calibration sets*; how near
+# your own threshold comes to it depends on $n$. And it holds for pictures like the calibration
+# pictures: a new scanner, another school class, and the promise is void.
+#
+# ## 6 · Does it find anomalies?
+#
+# The tutorial showed one digit and the same digit rotated by 90°, found a larger error for the second,
+# and stopped. We rotate all of them.
+
+# %% id="rotated"
+rotated = np.rot90(test.images, axes=(2, 3))
+rotated_errors = score(rotated)
+threshold = conformal_threshold(calibration_errors, 0.05)
+found = (rotated_errors > threshold).mean()
+plotting.show(
+    plotting.score_histogram(
+        {"normal": test_errors, "rotated by 90°": rotated_errors},
+        {"conformal, 5 % false alarms": threshold},
+    ),
+    f"The rotated digits' errors lie higher: {found:.1%} are above the threshold.",
+)
+
+# %% [markdown] id="auroc-text"
+# A rate at one threshold depends on the threshold. The **ROC curve** shows all of them: detection
+# rate against false-alarm rate. The area under it has a meaning of its own: draw one anomaly and one
+# normal picture; **AUROC** is the probability that the anomaly has the higher score, a tie counting
+# half. That is a matter of ranks alone:
+#
+# $$\text{AUROC} = \frac{\sum_{j} r_j - m(m+1)/2}{n\,m}$$
+#
+# with $r_j$ the ranks of the $m$ anomalies among all $n + m$ scores.
+#
+# ### Exercise 1.8
+#
+# Write `auroc` by ranks (`rankdata` from SciPy gives tied scores their mean rank). **Done** when it
+# agrees with counting all pairs, ties included.
+
+
+# %% id="ex-1-8" tags=["exercise"] reference="helpers.metrics.auroc"
+def auroc(normal_scores, anomaly_scores):
+    """Probability that an anomaly scores above a normal image, ties half. (n,), (m,) -> float"""
+    ...  # rank all scores together, then sum the anomalies' ranks
+
+
+# %% id="check-1-8" tags=["check", "nbval-check-output"]
+auroc = check("1.8", auroc)
+
+# %% id="auroc-sklearn"
+from sklearn.metrics import roc_auc_score
+
+labels = np.repeat([0, 1], [len(test_errors), len(rotated_errors)])
+theirs = roc_auc_score(labels, np.concatenate([test_errors, rotated_errors]))
+print(f"AUROC by ranks {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f}")
+
+# %% id="roc-figure"
+from helpers.metrics import bootstrap_interval, fpr_at_tpr
+
+area = auroc(test_errors, rotated_errors)
+low, high = bootstrap_interval(test_errors, rotated_errors)
+plotting.show(
+    plotting.roc_and_precision(test_errors, {"rotated by 90°": rotated_errors}),
+    f"AUROC {area:.3f} (95 % interval {low:.3f} to {high:.3f}). To find 95 % of the rotated digits "
+    f"one has to accept {fpr_at_tpr(test_errors, rotated_errors):.1%} false alarms.",
+)
+
+# %% [markdown] id="prevalence-text"
+# The right curve is **precision**: of the pictures that are flagged, how many are anomalies? Unlike
+# AUROC it depends on how common anomalies are. Half of the pictures above are anomalies; in a factory
+# one in a thousand may be.
+
+# %% id="prevalence"
+from helpers.metrics import precision_at_prevalence
+
+false_alarms = (test_errors > threshold).mean()
+for prevalence in (0.5, 0.1, 0.01, 0.001):
+    precision = precision_at_prevalence(found, false_alarms, prevalence)
+    print(f"one anomaly in {1 / prevalence:5.0f}: {precision:6.1%} of the alarms are right")
+
+# %% [markdown] id="sweep-text"
+# **How much rotation does it take?** Turn the digits step by step. What do you expect at 180°?
+
+# %% id="angles-sweep"
+from torchvision.transforms.functional import InterpolationMode, rotate
+
+few = test.take(slice(0, choose(quick=1000, full=len(test))))
+upright = score(few.images)
+angles = list(range(0, 181, 15))
+turned = {
+    a: score(rotate(torch.tensor(few.images), a, InterpolationMode.BILINEAR).numpy())
+    for a in angles
+}
+rates = pd.DataFrame(
+    {"angle": a, "auroc": auroc(upright, s), "low": i[0], "high": i[1]}
+    for a, s in turned.items()
+    for i in [bootstrap_interval(upright, s, resamples=200)]
+)
+
+# %% id="angles-figure"
+by_digit = {
+    name: auroc(upright, turned[180][few.labels == i]) for i, name in enumerate(few.classes)
+}
+least = min(by_digit, key=by_digit.get)
+plotting.show(
+    plotting.band(rates, "angle", "auroc", "rotation in degrees", "AUROC", chance=0.5),
+    f"AUROC rises from {rates.auroc[0]:.2f} (unturned, by definition) to {rates.auroc.max():.2f} at "
+    f"{rates.angle[rates.auroc.idxmax()]}°, and falls to {rates.auroc.iloc[-1]:.2f} at 180°, where "
+    f"a {least} is hardest to tell ({by_digit[least]:.2f}).",
+)
+
+# %% [markdown] id="far-text"
+# A small rotation is a digit still; at 180° some digits are digits again. "Anomaly" is not a property
+# of a picture but of a picture and a question.
+#
+# **Something quite different:** pictures of clothes. Surely the network cannot rebuild what it has
+# never seen?
+
+# %% id="fashion"
+clothes = load("fashion_mnist")["test"]
+clothes_errors = score(clothes.images)
+easiest = np.argsort(clothes_errors)[:8]
+plotting.show(
+    plotting.residual_rows(clothes.images[easiest], apply(ae, clothes.images[easiest])),
+    f"AUROC for clothes {auroc(test_errors, clothes_errors):.3f}. These eight are rebuilt best, with "
+    f"errors down to {clothes_errors.min():.4f}: dark, or thin as a stroke.",
+)
+
+# %% [markdown] id="perturb-text"
+# **Try it yourself.** Choose a digit, spoil it, and watch what the network makes of it, and on which
+# side of the threshold it falls. Can you make a digit *more* normal by spoiling it?
+
+# %% id="perturb" tags=["nbval-ignore-output"]
+from helpers.widgets import perturb_explorer, threshold_explorer
+
+perturb_explorer(ae, reconstruction_error, test.images, test.labels, threshold, calibration_errors)
+
+# %% id="explore-threshold" tags=["nbval-ignore-output"]
+threshold_explorer(
+    test_errors,
+    rotated_errors,
+    thresholds={"batch-mean rule": trap, "conformal 5 %": threshold},
+)
+
+# %% [markdown] id="baseline-text"
+# ## 7 · Is it any better than nothing?
+#
+# A result means something beside a simple alternative. Five scores, the first four without a network:
+# the amount of **ink**; the distance to the **mean image**; the residual of **PCA** with as many
+# components as our code has numbers; the distance to the **nearest** training picture; our error.
+#
+# ### Exercise 1.9
+#
+# Write `pca_reconstruct`: learn mean and directions from `x_train`, project `x` on the first
+# `components` directions, come back. Pictures in, pictures out. **Done** when a point off the
+# training plane falls back on it and the result does not depend on the other pictures in `x`.
+
+
+# %% id="ex-1-9" tags=["exercise"] reference="helpers.latent.pca_reconstruct"
+def pca_reconstruct(x_train, x, components):
+    """Project x on the first principal components of x_train, and back.
+
+    (M, C, H, W), (N, C, H, W) -> (N, C, H, W). Everything is learned from x_train alone.
+    """
+    ...  # torch.linalg.eigh gives eigenvectors as columns, smallest eigenvalue first
+
+
+# %% id="check-1-9" tags=["check", "nbval-check-output"]
+pca_reconstruct = check("1.9", pca_reconstruct)
+
+# %% id="baselines"
+x_train = as_input(train.images).cpu()
+mean_image = x_train.mean(dim=0)
+gallery = x_train[: choose(quick=2000, full=10_000)].flatten(1)
+baselines = {
+    "ink": lambda x: x.mean(dim=(1, 2, 3)),
+    "mean image": lambda x: reconstruction_error(x, mean_image.expand_as(x)),
+    "PCA, 20": lambda x: reconstruction_error(x, pca_reconstruct(x_train, x, 20)),
+    "nearest": lambda x: torch.cdist(x.flatten(1), gallery).min(dim=1).values,
+}
+
+# %% id="baseline-scores"
+groups = {"normal": test, "rotated": test, "clothes": clothes}
+n = choose(quick=2000, full=10_000)
+pictures = {name: part.images[:n] for name, part in groups.items()}
+pictures["rotated"] = rotated[:n]
+scores = {
+    name: {group: f(as_input(images).cpu()).numpy() for group, images in pictures.items()}
+    for name, f in baselines.items()
+}
+scores["autoencoder"] = {group: score(images) for group, images in pictures.items()}
+
+# %% id="baseline-table"
+table = pd.DataFrame(
+    {
+        "score": name,
+        "anomaly": anomaly,
+        "auroc": auroc(s["normal"], s[anomaly]),
+        "low": i[0],
+        "high": i[1],
+    }
+    for name, s in scores.items()
+    for anomaly in ("rotated", "clothes")
+    for i in [bootstrap_interval(s["normal"], s[anomaly], resamples=200)]
+)
+best = table.loc[table.groupby("anomaly").auroc.idxmax()].set_index("anomaly")
+plotting.show(
+    plotting.intervals(table, "score", "anomaly"),
+    "Best score for rotated digits: {0.score} ({0.auroc:.3f}); for clothes: {1.score} "
+    "({1.auroc:.3f}).".format(best.loc["rotated"], best.loc["clothes"]),
+)
+
+# %% [markdown] id="baseline-lesson"
+# Read the figure before you read on. Which baselines come close, and on which anomalies? Ink cannot
+# see a rotation at all, since turning a digit moves its ink and adds none. Looking for the nearest
+# training picture needs no training, and is a hard opponent.
+#
+# ## 8 · The latent space
+#
+# Each digit is now 20 numbers. **t-SNE** draws them in two dimensions so that near neighbours stay
+# near. Distances between far groups mean nothing, and sizes of groups hardly more.
+
+# %% id="codes"
+n = choose(quick=1500, full=10_000)
+labels = test.labels[:n]
+codes = apply(ae.encode, test.images[:n])
+
+# %% id="tsne"
+from openTSNE import TSNE
+
+embedding = TSNE(perplexity=30, n_jobs=-1, random_state=0, negative_gradient_method="bh").fit(
+    codes.numpy()
+)
+figure = plotting.embedding(np.array(embedding), labels, test.classes)
+
+# %% [markdown] id="neighbours-text"
+# The picture suggests which digits are neighbours. Ask the codes themselves: among the ten nearest
+# neighbours of each digit, which *other* digits appear?
+
+# %% id="neighbours"
+nearest = torch.cdist(codes, codes).topk(11, largest=False).indices[:, 1:]  # without itself
+mixed = np.zeros((10, 10))
+np.add.at(mixed, (labels[:, None], labels[nearest.numpy()]), 1)
+own = np.trace(mixed) / mixed.sum()
+mixed = np.triu(mixed + mixed.T, k=1)
+pairs = [divmod(i, 10) for i in np.argsort(mixed, axis=None)[::-1][:3]]
+names = " and ".join(f"{test.classes[a]}/{test.classes[b]}" for a, b in pairs)
+plotting.show(
+    figure,
+    f"Ten digits, coloured and named. {own:.0%} of the nearest neighbours in the code show the "
+    f"same digit; the digits most mixed are {names}.",
+)
+
+# %% [markdown] id="interpolation-text"
+# ### Between two digits
+#
+# A straight line between two codes, decoded point by point, is a film from one digit to the other.
+#
+# ### Exercise 1.10
+#
+# Write `interpolate`: two codes (d,) and a number of steps in, a path (steps, d) out that *includes
+# both ends*. (The tutorial's film never shows its first digit.) **Done** when two steps give
+# exactly the ends.
+
+
+# %% id="ex-1-10" tags=["exercise"] reference="helpers.latent.interpolate"
+def interpolate(z_start, z_end, steps):
+    """`steps` equally spaced points on the line, both ends included. (d,), (d,) -> (steps, d)"""
+    ...  # weights from 0 to 1, as a column
+
+
+# %% id="check-1-10" tags=["check", "nbval-check-output"]
+interpolate = check("1.10", interpolate)
+
+# %% id="interpolation"
+a, b = as_input(np.stack([test.of_class(test.classes[i]).images[1] for i in (3, 7)]))
+with torch.inference_mode():
+    ends = ae.encode(torch.stack([a, b]))
+    through_code = ae.decode(interpolate(*ends, steps=10)).cpu()
+through_pixels = interpolate(a.flatten(), b.flatten(), steps=10).view(-1, 1, 28, 28).cpu()
+plotting.show(
+    plotting.image_rows({"through the code": through_code, "through pixels": through_pixels}),
+    "Through the code strokes bend; through pixels one digit fades while the other appears.",
+)
+
+# %% [markdown] id="generative-text"
+# Which of the two looks more like a digit half-way? Measure it: the distance to the nearest training
+# picture, for many pairs. And while we are at it: is an autoencoder **generative**? Draw codes at
+# random, with the mean and covariance of real codes, and see how near to digits the decoder lands.
+
+# %% id="generative"
+half_way = (codes[:250] + codes[250:500]) / 2
+blended = as_input(test.images[:500]).cpu()
+gaussian = torch.distributions.MultivariateNormal(codes.mean(0), codes.T.cov())
+with torch.inference_mode():
+    candidates = {
+        "real digits": blended[:250],
+        "half-way codes": ae.decode(half_way.to(device())).cpu(),
+        "half-way pixels": (blended[:250] + blended[250:]) / 2,
+        "random codes": ae.decode(gaussian.sample((250,)).to(device())).cpu(),
+    }
+
+# %% id="generative-figure"
+distance = {name: baselines["nearest"](x).mean().item() for name, x in candidates.items()}
+plotting.show(
+    plotting.image_rows({name: x[:10] for name, x in candidates.items()}),
+    "Mean distance to the nearest training digit: "
+    + ", ".join(f"{name} {d:.2f}" for name, d in distance.items())
+    + ".",
+)
+
+# %% [markdown] id="generative-lesson"
+# Random codes give strokes, and some digits. Nothing in the training asked the codes to follow a
+# distribution that we could draw from, so a plain autoencoder is *not* a generative model, whatever
+# one reads. (Being near to a training picture is not all of being a digit, either: blur is near to
+# much.) Module 2 mends this with the variational autoencoder.
+
+# %% id="explore-latent" tags=["nbval-ignore-output"]
+from helpers.widgets import latent_explorer
+
+latent_explorer(ae, test.images[:500], test.labels[:500], test.classes)
+
+# %% [markdown] id="denoise-text"
+# ## 9 · Denoising
+#
+# It is often said that autoencoders remove noise. The tutorial showed one noisy digit, rebuilt by a
+# network that had never seen noise, and measured nothing. The measure is the **peak signal-to-noise
+# ratio**, in decibels, for pixels in a range of $R$:
+#
+# $$\text{PSNR} = 10 \log_{10}\frac{R^2}{\text{MSE}}$$
+#
+# ### Exercise 1.11
+#
+# Write `psnr` for each picture: (N, C, H, W) twice in, (N,) out, in decibels. **Done** when another
+# range works as well.
+
+
+# %% id="ex-1-11" tags=["exercise"] reference="helpers.metrics.psnr"
+def psnr(x, x_hat, data_range=1.0):
+    """Peak signal-to-noise ratio of each image in decibels. (N, C, H, W) and the same -> (N,)"""
+    ...  # the logarithm is to base 10
+
+
+# %% id="check-1-11" tags=["check", "nbval-check-output"]
+psnr = check("1.11", psnr)
+
+# %% [markdown] id="denoiser-text"
+# A real denoiser is trained to: noise goes in, the clean picture is the target. One layer in front of
+# the same network does it. It adds noise while training and nothing afterwards.
+
+# %% id="denoiser"
+from helpers.models import GaussianNoise
+
+set_seed(2)
+denoiser = nn.Sequential(GaussianNoise(sigma=0.2), ConvAutoencoder(latent_dim=20))
+history = fit(denoiser, train.images, epochs=epochs)
+
+# %% id="denoise-compare"
+clean = as_input(test.images[: choose(quick=2000, full=10_000)])
+generator = torch.Generator().manual_seed(0)
+noisy = clean + 0.2 * torch.randn(clean.shape, generator=generator).to(clean)
+with torch.inference_mode():
+    versions = {
+        "noisy": noisy,
+        "cut to [0, 1]": noisy.clamp(0, 1),
+        "plain": ae(noisy),
+        "denoiser": denoiser(noisy),
+    }
+quality = {name: psnr(clean, x).mean().item() for name, x in versions.items()}
+
+# %% id="denoise-figure"
+plotting.show(
+    plotting.image_rows(
+        {"clean": clean[:10].cpu()} | {k: v[:10].cpu() for k, v in versions.items()}
+    ),
+    "Mean PSNR in dB: " + ", ".join(f"{name} {q:.1f}" for name, q in quality.items()) + ".",
+)
+
+# %% [markdown] id="bottleneck-text"
+# ## 10 · How narrow should it be?
+#
+# With a wide bottleneck the error falls, on anomalies too: a network that copies everything detects
+# nothing. The table below was computed beforehand (`make results`); train one of its rows
+# yourself and compare.
+
+# %% id="bottleneck-table"
+from helpers.results import read_table
+from helpers.sweeps import bottleneck
+
+table = read_table("01_bottleneck", source=train.source, profile=choose(quick="quick", full="full"))
+table[["latent_dim", "test_mse", "auroc", "low", "high", "pca_mse", "pca_auroc"]].round(4)
+
+# %% id="bottleneck-live"
+live = bottleneck(latent_dim=8, seed=0)
+row = table.query("latent_dim == 8").iloc[0]
+print(f"live:  error {live['test_mse']:.5f}, AUROC {live['auroc']:.4f}")
+print(f"table: error {row.test_mse:.5f}, AUROC {row.auroc:.4f} ({row.source} data, {row.profile})")
+
+# %% id="bottleneck-figure"
+top = table.loc[table.auroc.idxmax()]
+plotting.show(
+    plotting.bottleneck(table),
+    f"With more numbers in the code the error keeps falling; AUROC is highest, {top.auroc:.3f}, at "
+    f"{top.latent_dim:.0f}, and {table.auroc.iloc[-1]:.3f} at {table.latent_dim.iloc[-1]:.0f}.",
+)
+
+# %% [markdown] id="believe"
+# ## 11 · What to believe, and what not
+#
+# **Believe**
+# - that the detector tells upright digits from rotated ones, to within the interval you printed;
+# - the conformal false-alarm rate, on average over calibration sets, *for pictures like these*;
+# - that it beats ink and the mean image; and the nearest neighbour only where the figure says so.
+#
+# **Do not believe**
+# - that a low error means "normal": simple pictures are easy to rebuild, whoever they are;
+# - a threshold without its false-alarm rate, or one chosen on the pictures it is tested on;
+# - one picture, one seed, one AUROC without an interval; t-SNE's distances;
+# - that a plain autoencoder can invent digits, or remove noise that it was not trained on.
+
+# %% id="results-summary"
+pd.Series(
+    {
+        "test error (MSE)": f"{test_errors.mean():.5f}",
+        "AUROC, rotated by 90°": f"{area:.3f} ({low:.3f} to {high:.3f})",
+        "flagged by the batch-mean rule": f"{(test_errors > trap).mean():.1%}",
+        "flagged by the conformal rule at 5 %": f"{false_alarms:.1%}",
+        "rotated digits found by it": f"{found:.1%}",
+    },
+    name=f"{test.name}, {test.source} data",
+).to_frame()
+
+# %% id="quiz" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("01")
+
+# %% id="progress" tags=["nbval-ignore-output"]
+progress()
+
+# %% [markdown] id="further"
+# ## Further reading
+#
+# - P. Baldi and K. Hornik, *Neural networks and principal component analysis*, Neural Networks 1989:
+#   why the linear autoencoder is PCA.
+# - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning*, arXiv 1603.07285:
+#   the pictures behind section 2.
+# - S. Bates et al., *Testing for outliers with conformal p-values*, arXiv 2104.08279.
+# - T. Fawcett, *An introduction to ROC analysis*, Pattern Recognition Letters 2006.
+# - P. Vincent et al., *Extracting and composing robust features with denoising autoencoders*, ICML
+#   2008.
+# - M. Wattenberg, F. Viégas and I. Johnson, *How to use t-SNE effectively*, Distill 2016.
+#
+# **Next:** module 2 gives the code a distribution. The error becomes a likelihood, in nats, and the
+# decoder learns to invent.
