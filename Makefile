@@ -55,8 +55,8 @@ build: dev ## notebooks from solutions/*.py [MODULE=01] [ARGS=--no-execute]
 results: dev ## compute solutions/results, entry by entry; may be stopped and taken up again
 	@$(PY) -m helpers.authoring.results $(ARGS)
 
-data: env ## download and prepare the five data sets
-	@$(PY) -m data_scripts.prepare mnist fashion_mnist mednist cifar10 oct $(ARGS)
+data: env ## download and prepare the five data sets [ARGS=mnist]
+	@$(PY) -m data_scripts.prepare $(ARGS)
 
 bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
