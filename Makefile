@@ -37,7 +37,7 @@ dev: env ## the same with the maintainers' tools
 	@$(call install,requirements-dev.txt)
 
 test: dev ## run all tests, with the time of each part
-	@status=0; \
+	@status=0; start=$$(date +%s); \
 	part() { \
 	  name=$$1; shift; echo "== $$name"; begin=$$(date +%s); \
 	  env $(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) "$$@" || status=1; \
@@ -47,7 +47,7 @@ test: dev ## run all tests, with the time of each part
 	part "exercise notebooks" tests/test_notebooks.py; \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
-	printf "== time by part\n$$times"; exit $$status
+	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status
 
 build: dev ## notebooks from solutions/*.py [MODULE=01] [ARGS=--no-execute]
 	@$(PY) -m helpers.authoring $(MODULE) $(ARGS)

@@ -234,6 +234,7 @@ def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
         "library and tools",
         "exercise notebooks",
         "solution notebooks",
+        "in all",
     ]
     status, printed, calls = ready.make("test", TEST_STATUS="1")
     assert status != 0 and calls.count("pytest") == 3 and "== time by part" in printed
