@@ -2,7 +2,7 @@
 
 >>> from helpers.datasets import load
 >>> digits = load("mnist", source="sample")
-mnist: offline sample ...
+mnist: offline sample, ...
 >>> digits["train"].images.shape
 (1297, 1, 28, 28)
 """
@@ -59,7 +59,7 @@ def load(name, *, source="auto", root=None, size=None):
     if source != "sample":
         try:
             splits = _real(data_set, size, root, unasked=source == "auto")
-            Banner(f"{name}: real data, {_counts(splits)}", f"{_origin(splits)}.").show()
+            Banner(f"{name}: real data, {_counts(splits)}", _origin(splits)).show()
             return splits
         except DataError as error:
             if source == "real":
@@ -67,7 +67,7 @@ def load(name, *, source="auto", root=None, size=None):
             why = f"{error.what}\n"
     splits = sample(data_set, size, root)
     real = f"For the real data: `python -m data_scripts.prepare {name}`, then restart the notebook."
-    text = f"{_origin(splits)}.\n{why}{real}"
+    text = f"{_origin(splits)}\n{why}{real}"
     Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
     return splits
 
@@ -85,7 +85,7 @@ def _counts(splits):
 
 
 def _origin(splits):
-    return next(iter(splits.values())).origin
+    return next(iter(splits.values())).origin.rstrip(".") + "."
 
 
 def _real(data_set, size, root, unasked):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import contextmanager
@@ -127,7 +128,7 @@ def copy_prepared(data_set, size, root, address):
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             what = f"{name}: the classroom mirror does not give it ({in_words(error)})."
             raise DataError(what, url, todo, name) from error
-        if any(Path(file.name).name != file.name or file.name[-4:] != ".npy" for file in files):
+        if not all(re.fullmatch(r"\w+\.npy", file.name) for file in files):
             raise DataError(f"{name}: the mirror's manifest names odd files.", url, todo, name)
         part = _download(files, folder.with_name("downloads") / folder.name, name, todo)
         text = json.dumps(manifest, indent=1, ensure_ascii=False)

@@ -192,18 +192,25 @@ def _again(name):
     return f"delete the folder and run: python -m data_scripts.prepare {name}"
 
 
+@contextmanager
+def _damage_named(folder, name):
+    """What goes wrong while prepared files are read becomes a DataError."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"{name}: the prepared files are damaged ({error})."
+        raise DataError(what, folder, _again(name), name) from error
+
+
 def read_manifest(folder, name):
     """The manifest of a prepared folder, once its files were found to have the right sizes."""
-    try:
+    with _damage_named(folder, name):
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this course reads {FORMAT}")
         for file, facts in manifest["files"].items():
             if (found := (folder / file).stat().st_size) != facts["bytes"]:
                 raise ValueError(f"{file} has {found:,} bytes instead of {facts['bytes']:,}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"{name}: the prepared files are damaged ({error})."
-        raise DataError(what, folder, _again(name), name) from error
     return manifest
 
 
@@ -227,16 +234,17 @@ def read(folder, name):
         if file in manifest["files"]:
             return np.load(folder / file, allow_pickle=False, **options)
 
-    return {
-        split: ImageSet(
-            images=part(split, "images", mmap_mode="r"),
-            labels=part(split, "labels"),
-            classes=tuple(manifest["classes"]),
-            groups=part(split, "groups"),
-            masks=part(split, "masks", mmap_mode="r"),
-            name=name,
-            source=manifest["kind"],
-            origin=manifest["origin"],
-        )
-        for split in manifest["counts"]
-    }
+    with _damage_named(folder, name):
+        return {
+            split: ImageSet(
+                images=part(split, "images", mmap_mode="r"),
+                labels=part(split, "labels"),
+                classes=tuple(manifest["classes"]),
+                groups=part(split, "groups"),
+                masks=part(split, "masks", mmap_mode="r"),
+                name=name,
+                source=manifest["kind"],
+                origin=manifest["origin"],
+            )
+            for split in manifest["counts"]
+        }

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import assert_nothing_half_written, jpeg, refused, targz, tiny_mednist
+from faults import assert_nothing_half_written, jpeg, refused, targz, tiny_mednist
 from PIL import Image
 
 from helpers.datasets import find, oct, store, tree

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import PER_CLASS, assert_nothing_half_written, refused, targz, tiny_mednist, wait_for
+from faults import PER_CLASS, assert_nothing_half_written, refused, targz, tiny_mednist, wait_for
 from tiny import data_set
 
 from helpers.datasets import DATA_SETS, download, load, store

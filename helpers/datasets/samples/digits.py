@@ -12,10 +12,10 @@ TEST = 500  # the last 500
 def make(seed=0, size=None):
     """Digits of the UCI set "optical recognition of handwritten digits", as {"train", "test"}.
 
-    scikit-learn ships the authors' test part, by 13 writers, in the order of collection and
-    without the writers' names. The last 500 are the test part here: in a contiguous split hardly
-    any writer is on both sides, in a random one every writer would be. Nothing is drawn, so
-    `seed` has no effect.
+    scikit-learn ships the authors' test part, by 13 writers, without their names but in the
+    authors' order, in which neighbours are mostly by one writer. The last 500 are the test part
+    here: a contiguous split has few writers on both sides, a random one would have them all.
+    Nothing is drawn, so `seed` has no effect.
 
     Source: E. Alpaydin, C. Kaynak, doi 10.24432/C50P49, CC BY 4.0.
     """

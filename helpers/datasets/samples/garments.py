@@ -174,7 +174,7 @@ def make(seed=0, size=None):
             classes=CLASSES,
             name="fashion_mnist",
             source="sample",
-            origin="drawn garments in the ten classes of Fashion-MNIST",
+            origin="Drawn garments in the ten classes of Fashion-MNIST",
         )
 
     return {"train": part(2000), "test": part(1000)}
