@@ -1,5 +1,7 @@
 """MNIST and Fashion-MNIST: the original IDX files, read by torchvision's own functions."""
 
+import itertools
+
 from helpers.datasets.dataset import DataSet
 from helpers.datasets.download import RemoteFile, matches
 from helpers.datasets.errors import DataError
@@ -60,14 +62,6 @@ def checked_pairs(name, source):
     """{split: (images file, labels file)} found under `source`, with the official md5 sums."""
     files = {file.name: file for file in official_files(name)}
     found = {path.name: path for path in source.rglob("*.gz") if path.name in files}
-    for path in found.values():
-        if not matches(path, files[path.name].checksum):
-            raise DataError(
-                f"{name}: {path.name} is incomplete or altered (wrong md5 sum).",
-                path,
-                f"delete it and run: python -m data_scripts.prepare {name}",
-                name,
-            )
     pairs = {
         split: [found.get(f"{prefix}-{part}-ubyte.gz") for part in ("images-idx3", "labels-idx1")]
         for split, prefix in (("train", "train"), ("test", "t10k"))
@@ -80,6 +74,14 @@ def checked_pairs(name, source):
             f"give the folder that holds {', '.join(files)}",
             name,
         )
+    for path in itertools.chain(*pairs.values()):
+        if not matches(path, files[path.name].checksum):
+            raise DataError(
+                f"{name}: {path.name} is incomplete or altered (wrong md5 sum).",
+                path,
+                f"delete it and run: python -m data_scripts.prepare {name}",
+                name,
+            )
     return pairs
 
 
