@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +163,8 @@ def writing(folder):
     try:
         yield writer
     except BaseException:
-        writer.close()
+        with suppress(OSError):  # a full disk fails once more when files are closed
+            writer.close()
         shutil.rmtree(part, ignore_errors=True)
         raise
     replace_folder(part, folder)
