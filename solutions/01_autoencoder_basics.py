@@ -93,7 +93,7 @@ history = fit(linear, train.images, epochs=linear_epochs, optimizer=optimizer)
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-pca = PCA(n_components=4).fit(train.images.reshape(len(train), -1) / 255)
+pca = PCA(n_components=4).fit(train.images.reshape(len(train), -1) / np.float32(255))
 learned = linear.decoder[0].weight.detach().cpu().numpy()  # (784, 4): its columns span the subspace
 random = np.random.default_rng(0).normal(size=learned.shape)
 for name, columns in {"linear autoencoder": learned, "random subspace": random}.items():
@@ -101,7 +101,7 @@ for name, columns in {"linear autoencoder": learned, "random subspace": random}.
     print(f"{name:18} principal angles to PCA in degrees: {np.round(angles[::-1], 1)}")
 
 # %% id="linear-errors"
-flat = test.images.reshape(len(test), -1) / 255
+flat = test.images.reshape(len(test), -1) / np.float32(255)
 pca_mse = np.mean((pca.inverse_transform(pca.transform(flat)) - flat) ** 2)
 linear_mse = mean_loss(linear, test.images)
 print(f"test error with 4 numbers: PCA {pca_mse:.4f}, linear autoencoder {linear_mse:.4f}")
@@ -291,7 +291,7 @@ print(f"mean error {test_errors.mean():.5f}, median {np.median(test_errors):.5f}
 # Which digits are rebuilt worst, and where on the picture? The **residual** $\hat x - x$ shows it:
 # blue where ink is missing, orange where it was invented.
 
-# %% id="residuals"
+# %% id="residuals" tags=["cover"]
 worst = np.argsort(test_errors)[-8:]
 plotting.show(
     plotting.residual_rows(test.images[worst], apply(ae, test.images[worst])),
@@ -446,7 +446,7 @@ pool = np.concatenate([calibration_errors, test_errors])
 rng = np.random.default_rng(0)
 simulated = {}
 for n in (20, 200):
-    draws = [rng.permutation(pool) for _ in range(1000)]
+    draws = (rng.permutation(pool) for _ in range(1000))
     simulated[n] = [(d[n:] > conformal_threshold(d[:n], 0.05)).mean() for d in draws]
 
 # %% id="simulation-figure"
@@ -876,17 +876,19 @@ plotting.show(
 # - one picture, one seed, one AUROC without an interval; t-SNE's distances;
 # - that a plain autoencoder can invent digits, or remove noise that it was not trained on.
 
-# %% id="results-summary"
-pd.Series(
-    {
-        "test error (MSE)": f"{test_errors.mean():.5f}",
-        "AUROC, rotated by 90°": f"{area:.3f} ({low:.3f} to {high:.3f})",
-        "flagged by the batch-mean rule": f"{(test_errors > trap).mean():.1%}",
-        "flagged by the conformal rule at 5 %": f"{false_alarms:.1%}",
-        "rotated digits found by it": f"{found:.1%}",
-    },
-    name=f"{test.name}, {test.source} data",
-).to_frame()
+# %% id="results-summary" tags=["results"]
+from IPython.display import Markdown
+
+rows = {
+    "mean test error (MSE per picture)": f"{test_errors.mean():.5f}",
+    "AUROC, digits rotated by 90°": f"{area:.3f} (95 % interval {low:.3f} to {high:.3f})",
+    "normal digits flagged by the batch-mean rule": f"{(test_errors > trap).mean():.1%}",
+    "normal digits flagged by the conformal rule at 5 %": f"{false_alarms:.1%}",
+    "rotated digits found by the conformal rule at 5 %": f"{found:.1%}",
+    "AUROC of the nearest training digit, rotated": f"{auroc(scores['nearest']['normal'], scores['nearest']['rotated']):.3f}",
+}
+table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz

@@ -4,21 +4,23 @@ The source is a percent-format script. Every cell names its id in its metadata; 
 names its reference as well, whose own source stands in its place in the solution notebook.
 """
 
+import base64
 import importlib
 import inspect
 import json
 import os
 import re
+import resource
 import time
-from pathlib import Path
 
 import jupytext
 import nbformat
+import torch
 from nbclient import NotebookClient
 
 from helpers.checks import exercises
+from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
 
-COURSE = Path(__file__).resolve().parents[2]
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -130,15 +132,50 @@ def build(path, *, run=True, force=False):
     kept = keep_outputs(solution, target)
     if run and (force or not kept):
         print(f"{path.stem}: executing ...", flush=True)
-        # the steps of the learner's record would only be noise among the course's own files
         os.environ["COURSE_STRICT"] = "1"
         seconds = execute(solution, path.parent)
+        record_timing(path.stem[:2], seconds)
         print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
     elif not kept:
         print(
             f"{path.stem}: its cells changed; its outputs are gone until it is executed", flush=True
         )
     write(solution, target)
+    publish(path.stem[:2], solution)
+
+
+def publish(module, solution):
+    """Bring the module's picture and its table of results from the solution to the README."""
+    for cell in solution.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "cover" in cell.metadata.get("tags", []) and "image/png" in data:
+                picture = COURSE / "solutions" / "figures" / f"{module}.png"
+                picture.parent.mkdir(exist_ok=True)
+                picture.write_bytes(base64.b64decode(data["image/png"]))
+            if "results" in cell.metadata.get("tags", []) and "text/markdown" in data:
+                readme = COURSE / "README.md"
+                text = readme.read_text(encoding="utf-8")
+                block = rf"(<!-- results-{module} -->\n).*?(<!-- end -->)"
+                table = data["text/markdown"].strip()
+                text = re.sub(block, lambda m: f"{m[1]}\n{table}\n\n{m[2]}", text, flags=re.DOTALL)
+                readme.write_text(text, encoding="utf-8", newline="\n")
+
+
+def record_timing(module, seconds):
+    """Keep what `preflight` estimates from: the seconds, and this machine's speed."""
+    limit_threads()
+    table = timings()
+    table.setdefault(module, {})[profile()] = {
+        "seconds": round(seconds, 1),
+        "steps_per_second": round(probe(seconds=2), 1),
+        "device": device().type,
+        "threads": torch.get_num_threads(),
+        # of the largest child process so far, the kernel; Linux counts in KiB
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+    }
+    TIMINGS.parent.mkdir(exist_ok=True)
+    TIMINGS.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def write(notebook, path):

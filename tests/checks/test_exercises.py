@@ -1,0 +1,52 @@
+"""Every exercise: a wrong answer gets its own sentence, a right one passes however written."""
+
+import time
+
+import pytest
+from right_01 import RIGHT
+
+from helpers.checks import exercises, grade
+
+EXERCISES = {e.id: e for e in exercises()}
+MUTANTS = [(e.id, m) for e in exercises() for m in e.misconceptions]
+RIGHT_ONES = [(id, candidate) for id, candidates in RIGHT.items() for candidate in candidates]
+
+
+@pytest.mark.parametrize(("id", "mutant"), MUTANTS, ids=lambda x: getattr(x, "name", x))
+def test_mutant_is_rejected_for_its_own_reason(id, mutant):
+    verdict = grade(id, mutant.variant)
+    assert verdict.status in ("wrong_form", "wrong_value", "wrong_behaviour")
+    assert verdict.misconception == mutant.name
+    assert verdict.detail == mutant.says
+
+
+@pytest.mark.parametrize(("id", "candidate"), RIGHT_ONES, ids=lambda x: getattr(x, "__name__", x))
+def test_right_answer_passes(id, candidate):
+    verdict = grade(id, candidate)
+    assert verdict.status == "passed", verdict.detail
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+class TestExercise:
+    def test_reference_passes(self, exercise):
+        verdict = grade(exercise.id, exercise.load_reference())
+        assert verdict.status == "passed", verdict.detail
+
+    def test_is_complete(self, exercise):
+        assert exercise.title
+        assert exercise.difficulty in (1, 2, 3)
+        assert 1 <= exercise.minutes <= 30
+        assert len(exercise.hints) == 3 and all(exercise.hints)
+        says = [m.says for m in exercise.misconceptions]
+        assert len(says) >= 3 and len(set(says)) == len(says)
+        assert len(RIGHT[exercise.id]) >= 2
+
+    def test_last_hint_is_not_the_first(self, exercise):
+        """The ladder climbs: only the last rung may show the decisive code."""
+        assert len(set(exercise.hints)) == 3
+
+    def test_grading_is_quick(self, exercise):
+        """Processor time, since other processes may be busy; the promise is two seconds."""
+        start = time.process_time()
+        grade(exercise.id, exercise.misconceptions[-1].variant)
+        assert time.process_time() - start < 2

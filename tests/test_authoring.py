@@ -1,0 +1,211 @@
+"""The builder: nothing leaks, nothing drifts, everything is there."""
+
+import ast
+import json
+
+import nbformat
+import pytest
+
+from helpers.authoring import build as builder
+from helpers.authoring.build import SourceError, make_notebook, read_source, reference_source
+from helpers.checks import exercises
+
+SOURCES = builder.sources()
+
+
+@pytest.fixture(params=SOURCES, ids=lambda p: p.stem)
+def module(request):
+    return request.param
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of one small module."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "solutions").mkdir()
+    monkeypatch.setattr(builder, "COURSE", tmp_path)
+
+    def write(text):
+        path = tmp_path / "solutions" / "01_small.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+SMALL = """\
+# %% [markdown] id="intro"
+# ### Exercise 1.4
+
+# %% id="ex-1-4" tags=["exercise"] reference="helpers.scores.reconstruction_error"
+def reconstruction_error(x, x_hat):
+    ...
+
+
+# %% id="two"
+print(1 + 1)
+"""
+
+
+def notebooks(path):
+    folder = path.parent.parent
+    return [folder / part / f"{path.stem}.ipynb" for part in ("notebooks", "solutions")]
+
+
+def cells_of(path):
+    return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+
+
+# --- the committed notebooks --------------------------------------------------------------------
+
+
+def test_committed_notebooks_are_what_the_source_builds(module):
+    cells = read_source(module)
+    for path, solved in zip(notebooks(module), (False, True), strict=True):
+        built, stored = make_notebook(cells, solved=solved), nbformat.read(path, as_version=4)
+        shape = [(c.id, c.cell_type, c.source, c.metadata) for c in built.cells]
+        assert shape == [(c.id, c.cell_type, c.source, c.metadata) for c in stored.cells], (
+            f"{path.name} is not up to date: make build"
+        )
+
+
+def test_solution_notebook_was_executed_to_the_end(module):
+    solution = cells_of(notebooks(module)[1])
+    code = [cell for cell in solution.values() if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+
+
+def test_exercise_notebook_is_bare(module):
+    for cell in cells_of(notebooks(module)[0]).values():
+        assert set(cell.metadata) <= {"tags"}
+        if cell.cell_type == "code":
+            assert cell.outputs == [] and cell.execution_count is None
+
+
+def test_no_solution_line_leaks(module):
+    """No statement of a reference's body stands in the exercise notebook's code."""
+    exercise, _ = (cells_of(path) for path in notebooks(module))
+    for cell in read_source(module):
+        if "reference" not in cell.metadata:
+            continue
+        given = statements(exercise[cell.id].source)
+        asked = statements(reference_source(cell.metadata["reference"])) - given
+        assert asked, f"{cell.id} gives everything away"
+        for other in exercise.values():
+            if other.cell_type == "code" and other.id != cell.id:
+                assert not (asked & statements(other.source)), (
+                    f"{other.id} holds a line of {cell.id}"
+                )
+
+
+def statements(source):
+    """The single lines of functions' and methods' bodies, without docstrings, as plain text."""
+    found = set()
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef):
+            found |= {ast.unparse(line) for line in function.body}
+    return {line for line in found if len(line) > 25 and not line.startswith(("'", '"'))}
+
+
+def test_only_the_references_differ(module):
+    exercise, solution = (cells_of(path) for path in notebooks(module))
+    differing = {id for id in exercise if exercise[id].source != solution[id].source}
+    marked = {c.id for c in read_source(module) if "reference" in c.metadata}
+    assert differing == marked
+
+
+def test_every_exercise_has_its_cells(module):
+    cells = {cell.id: cell for cell in read_source(module)}
+    text = "\n".join(c.source for c in cells.values() if c.cell_type == "markdown")
+    order = list(cells)
+    for exercise in exercises():
+        major, minor = exercise.id.split(".")
+        if int(major) != int(module.stem[:2]):
+            continue
+        name = f"{major}-{minor}"
+        assert cells[f"ex-{name}"].metadata["reference"] == exercise.reference
+        assert "exercise" in cells[f"ex-{name}"].metadata["tags"]
+        assert "check" in cells[f"check-{name}"].metadata["tags"]
+        assert order.index(f"check-{name}") == order.index(f"ex-{name}") + 1
+        function = exercise.reference.rsplit(".", 1)[1]
+        assert cells[f"check-{name}"].source == f'{function} = check("{exercise.id}", {function})'
+        assert f"### Exercise {exercise.id} · {exercise.title}" in text
+
+
+def test_cells_are_short(module):
+    lengths = [
+        len(cell.source.splitlines())
+        for cell in read_source(module)
+        if cell.cell_type == "code" and "reference" not in cell.metadata
+    ]
+    assert max(lengths) <= 25
+    assert sorted(lengths)[len(lengths) // 2] < 8
+
+
+def test_solution_notebook_is_small_enough_for_a_code_host(module):
+    assert notebooks(module)[1].stat().st_size < 3_000_000
+
+
+# --- the builder on a small course --------------------------------------------------------------
+
+
+def test_a_rebuild_changes_no_byte(course):
+    path = course(SMALL)
+    builder.build(path, run=True)
+    before = [p.read_bytes() for p in notebooks(path)]
+    builder.build(path, run=False)
+    assert [p.read_bytes() for p in notebooks(path)] == before
+    assert cells_of(notebooks(path)[1])["two"].outputs[0].text == "2\n"
+
+
+def test_ids_stay_with_their_cells_when_cells_are_moved(course):
+    path = course(SMALL)
+    builder.build(path, run=False)
+    before = {id: cell.source for id, cell in cells_of(notebooks(path)[0]).items()}
+    first, rest = SMALL.split("# %% id=", 1)
+    exercise, two = rest.split("# %% id=", 1)
+    course(f"# %% id={two}\n{first}# %% id={exercise}")
+    builder.build(path, run=False)
+    after = cells_of(notebooks(path)[0])
+    assert {id: cell.source for id, cell in after.items()} == before
+    assert list(after) == ["two", "intro", "ex-1-4"]
+
+
+def test_changed_cells_lose_their_outputs(course, capsys):
+    path = course(SMALL)
+    builder.build(path, run=True)
+    course(SMALL.replace("1 + 1", "1 + 2"))
+    builder.build(path, run=False)
+    assert cells_of(notebooks(path)[1])["two"].outputs == []
+    assert "until it is executed" in capsys.readouterr().out
+
+
+def test_unchanged_notebooks_are_not_executed_again(course, capsys):
+    path = course(SMALL)
+    builder.build(path, run=True)
+    capsys.readouterr()
+    builder.build(path, run=True)
+    assert "executing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# %%\n1\n", "has no id"),
+        ('# %% id="a"\n1\n# %% id="a"\n2\n', "used twice"),
+        ('# %% id="a" tags=["exercise"]\n1\n', "without a reference"),
+    ],
+)
+def test_broken_sources_are_refused(course, text, message):
+    with pytest.raises(SourceError, match=message):
+        builder.build(course(text), run=False)
+
+
+def test_notebooks_are_plain_json_with_little_metadata(course):
+    path = course(SMALL)
+    builder.build(path, run=False)
+    for notebook in notebooks(path):
+        stored = json.loads(notebook.read_text(encoding="utf-8"))
+        assert set(stored["metadata"]) == {"kernelspec", "language_info"}

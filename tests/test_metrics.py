@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from helpers.metrics import (
+    auroc,
+    bootstrap_interval,
+    fpr_at_tpr,
+    precision_at_prevalence,
+    psnr,
+    wilson_interval,
+)
+
+scores = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=30)
+
+
+@given(normal=scores, anomaly=scores)
+def test_auroc_is_that_of_scikit_learn_ties_included(normal, anomaly):
+    labels = np.repeat([0, 1], [len(normal), len(anomaly)])
+    assert auroc(normal, anomaly) == pytest.approx(roc_auc_score(labels, normal + anomaly))
+
+
+@given(normal=scores, anomaly=scores)
+def test_auroc_of_swapped_groups_is_the_complement(normal, anomaly):
+    assert auroc(normal, anomaly) + auroc(anomaly, normal) == pytest.approx(1)
+
+
+@given(normal=scores, anomaly=scores, tpr=st.floats(0.05, 1))
+def test_fpr_at_tpr_is_the_strictest_threshold_that_finds_enough(normal, anomaly, tpr):
+    normal, anomaly = np.array(normal), np.array(anomaly)
+    cuts = [c for c in np.unique(np.r_[normal, anomaly]) if (anomaly >= c).mean() >= tpr]
+    assert fpr_at_tpr(normal, anomaly, tpr) == pytest.approx((normal >= max(cuts)).mean())
+
+
+def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
+    # AUROC of N(0, 1) against N(1, 1) is Phi(1/sqrt 2) = 0.7602
+    rng, covered = np.random.default_rng(0), 0
+    for trial in range(200):
+        normal, anomaly = rng.normal(0, 1, 60), rng.normal(1, 1, 60)
+        low, high = bootstrap_interval(normal, anomaly, resamples=200, seed=trial)
+        covered += low <= 0.7602 <= high
+    assert 0.90 <= covered / 200 <= 0.98
+
+
+def test_bootstrap_interval_is_seeded_and_takes_any_statistic():
+    normal, anomaly = np.arange(50.0), np.arange(20.0, 70.0)
+    assert bootstrap_interval(normal, anomaly) == bootstrap_interval(normal, anomaly)
+    gap = bootstrap_interval(normal, anomaly, statistic=lambda n, a: a.mean() - n.mean())
+    assert gap[0] < 20 < gap[1]
+
+
+def test_wilson_interval_against_a_published_value():
+    # 10 of 20 at 95 %: 0.299 to 0.701 (Brown, Cai and DasGupta 2001, by their formula)
+    assert wilson_interval(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)
+    assert wilson_interval(0, 20)[0] == 0
+    assert wilson_interval(20, 20)[1] == 1
+
+
+def test_precision_by_counting():
+    # of 1,000 images 10 are anomalies; 9 of them and 99 of 990 normal ones are flagged
+    assert precision_at_prevalence(0.9, 0.1, 0.01) == pytest.approx(9 / (9 + 99))
+
+
+def test_psnr_per_image():
+    x = torch.zeros(2, 1, 4, 4)
+    noise = torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
+    torch.testing.assert_close(psnr(x, x + noise), torch.tensor([20.0, 40.0]))

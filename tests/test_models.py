@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from torch import nn
+
+from helpers.latent import interpolate, pca_reconstruct
+from helpers.models import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
+from helpers.scores import reconstruction_error
+from helpers.training import apply, as_input, batches, fit, mean_loss
+
+
+@given(
+    size=st.integers(1, 40),
+    kernel_size=st.integers(1, 9),
+    stride=st.integers(1, 5),
+    padding=st.integers(0, 4),
+)
+def test_conv_output_size_is_what_torch_does(size, kernel_size, stride, padding):
+    if size + 2 * padding < kernel_size:
+        return  # torch refuses
+    out = nn.Conv1d(1, 1, kernel_size, stride, padding)(torch.zeros(1, 1, size))
+    assert conv_output_size(size, kernel_size, stride, padding) == out.shape[-1]
+
+
+@pytest.mark.parametrize("model", [ConvAutoencoder(5), LinearAutoencoder(5)])
+def test_autoencoders_give_back_the_shape(model):
+    x = torch.rand(3, 1, 28, 28)
+    assert model.encoder(x).shape == (3, 5)
+    assert model(x).shape == x.shape
+
+
+def test_conv_autoencoder_decodes_into_the_unit_interval():
+    y = ConvAutoencoder(5).decode(50 * torch.randn(20, 5))
+    assert y.min() >= 0 and y.max() <= 1
+
+
+def test_noise_only_while_training():
+    x, layer = torch.zeros(1000), GaussianNoise(0.2)
+    assert layer(x).std() == pytest.approx(0.2, rel=0.15)
+    assert torch.equal(layer.eval()(x), x)
+
+
+def test_pca_reconstruct_is_that_of_scikit_learn():
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 1, 4, 5)))
+    pca = PCA(3, svd_solver="full").fit(x.flatten(1))
+    expected = pca.inverse_transform(pca.transform(x[:7].flatten(1)))
+    np.testing.assert_allclose(pca_reconstruct(x, x[:7], 3).flatten(1), expected, atol=1e-9)
+
+
+def test_interpolate_holds_both_ends_exactly():
+    a, b = torch.randn(7), torch.randn(7)
+    path = interpolate(a, b, 9)
+    assert torch.equal(path[0], a) and torch.equal(path[-1], b)
+    torch.testing.assert_close(path[4], (a + b) / 2)
+
+
+def test_reconstruction_error_does_not_mix_images():
+    x, x_hat = torch.rand(6, 3, 5, 4), torch.rand(6, 3, 5, 4)
+    order = torch.randperm(6)
+    torch.testing.assert_close(
+        reconstruction_error(x[order], x_hat[order]), reconstruction_error(x, x_hat)[order]
+    )
+
+
+# --- the loop -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (50, 1, 28, 28), dtype=np.uint8)
+
+
+def test_batches_hold_every_image_once(images):
+    sizes = [len(x) for x in batches(images, 16)]
+    assert sizes == [16, 16, 16, 2]
+    together = torch.cat(list(batches(images, 16, shuffle=True))).flatten(1).sum(1).sort().values
+    expected = as_input(images).flatten(1).sum(1).sort().values
+    torch.testing.assert_close(together, expected)
+
+
+def test_mean_loss_does_not_depend_on_the_batch_size(images):
+    model = ConvAutoencoder(3)
+    whole = F.mse_loss(model.eval()(as_input(images)), as_input(images)).item()
+    assert mean_loss(model, images, batch_size=7) == pytest.approx(whole, rel=1e-4)
+
+
+def test_fit_learns_and_repeats_itself(images):
+    histories = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = ConvAutoencoder(3)
+        histories.append(fit(model, images, epochs=8, validation=images, progress=False))
+    first, second = ([row["validation"] for row in h] for h in histories)
+    assert first == second
+    assert first[-1] < first[0]
+    assert not model.training
+
+
+def test_read_only_images_are_fine(images):
+    images.setflags(write=False)
+    assert apply(lambda x: x.mean(dim=(1, 2, 3)), images[:4]).shape == (4,)

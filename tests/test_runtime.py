@@ -1,0 +1,68 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from helpers import runtime
+
+
+def test_importing_helpers_is_light():
+    code = "import helpers, sys; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_profile_follows_the_environment(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    assert runtime.choose(quick=1, full=2) == 2
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    assert runtime.choose(quick=1, full=2) == 1
+    monkeypatch.setenv("COURSE_PROFILE", "fast")
+    with pytest.raises(ValueError, match="'fast'; it must be 'quick' or 'full'"):
+        runtime.profile()
+
+
+def test_profile_is_quick_on_a_cpu(monkeypatch):
+    monkeypatch.delenv("COURSE_PROFILE", raising=False)
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
+    assert runtime.profile() == "quick"
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cuda"))
+    assert runtime.profile() == "full"
+
+
+def test_threads_come_from_the_quota(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    try:
+        runtime.limit_threads()
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_estimate_scales_with_the_speed(tmp_path, monkeypatch):
+    table = {"01": {"quick": {"seconds": 60, "steps_per_second": 100}}}
+    (tmp_path / "timings.json").write_text(json.dumps(table))
+    monkeypatch.setattr(runtime, "TIMINGS", tmp_path / "timings.json")
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    assert runtime.estimate("01", speed=50) == pytest.approx(120)
+    assert runtime.estimate("02", speed=50) is None
+
+
+def test_probe_leaves_the_random_state_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    assert runtime.probe(seconds=0.05) > 0
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_preflight_names_what_matters(capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # keep this process's threads
+    runtime.preflight("01")
+    shown = capsys.readouterr().out
+    for word in ("Python", "torch", "threads", "memory", "Profile", "Time"):
+        assert word in shown

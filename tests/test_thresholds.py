@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.thresholds import conformal_p_values, conformal_threshold, mean_std_threshold
+
+# few distinct values, so that ties are common
+scores = st.lists(st.integers(0, 12).map(float), min_size=0, max_size=40)
+alphas = st.one_of(
+    st.floats(0, 1), st.tuples(st.integers(0, 40), st.integers(1, 40)).map(lambda t: t[0] / t[1])
+)
+
+
+@given(calibration=scores, new=scores, alpha=alphas)
+def test_threshold_flags_exactly_the_scores_with_small_p(calibration, new, alpha):
+    flagged = np.array(new) > conformal_threshold(calibration, alpha)
+    np.testing.assert_array_equal(flagged, conformal_p_values(calibration, new) <= alpha)
+
+
+@given(calibration=scores, new=scores)
+def test_p_values_are_the_counted_share(calibration, new):
+    counted = [(1 + sum(c >= s for c in calibration)) / (len(calibration) + 1) for s in new]
+    np.testing.assert_allclose(conformal_p_values(calibration, new), counted)
+
+
+def test_false_alarms_keep_their_promise_on_average():
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(2000):
+        draw = rng.exponential(size=69)  # skewed: mean + k·std would be off
+        rates.append((draw[19:] > conformal_threshold(draw[:19], 0.1)).mean())
+    # exactly 2 of 20 ranks; the standard error of the mean of 2,000 rates is below 0.002
+    assert np.mean(rates) == pytest.approx(0.10, abs=0.008)
+
+
+@pytest.mark.parametrize(("n", "finite"), [(18, False), (19, True)])
+def test_threshold_is_infinite_where_n_is_too_small(n, finite):
+    assert np.isfinite(conformal_threshold(np.arange(n), 0.05)) == finite
+
+
+def test_mean_std_takes_lists_and_keeps_units():
+    assert mean_std_threshold([1, 1, 3, 3], k=2) == pytest.approx(4.0)
+    assert mean_std_threshold([10, 10, 30, 30], k=2) == pytest.approx(40.0)
