@@ -66,7 +66,10 @@ def load(name, *, source="auto", root=None, size=None):
                 raise
             why = f"{error.what}\n"
     splits = sample(data_set, size, root)
-    real = f"For the real data: `python -m data_scripts.prepare {name}`, then restart the notebook."
+    command = f"python -m data_scripts.prepare {name}"
+    if size != data_set.sizes[0]:
+        command += f" --size {size}"
+    real = f"For the real data: `{command}`, then restart the notebook."
     text = f"{_origin(splits)}\n{why}{real}"
     Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
     return splits

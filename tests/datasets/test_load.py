@@ -60,6 +60,12 @@ def test_sample_says_that_it_is_one_and_how_to_get_the_real(capsys):
     assert "mnist: offline sample" in out and "python -m data_scripts.prepare mnist" in out
 
 
+def test_sample_of_another_size_names_that_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(datasets, "sample", lambda *_: offline.sample(find("mnist"), 28, tmp_path))
+    load("oct", source="sample", size=128, root=tmp_path)
+    assert "python -m data_scripts.prepare oct --size 128" in capsys.readouterr().out
+
+
 def test_banner_of_every_call(root, monkeypatch):
     shown = []
     monkeypatch.setattr(datasets.Banner, "show", lambda self: shown.append(self))
