@@ -7,6 +7,7 @@ An image is flagged when its score is above the threshold.
 
 import html
 import io
+import math
 import traceback
 import uuid
 from contextlib import contextmanager
@@ -14,13 +15,13 @@ from contextlib import contextmanager
 import ipywidgets as widgets
 import numpy as np
 import torch
+import torch.nn.functional as F
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import roc_curve
-from torchvision.transforms.functional import InterpolationMode, affine
 
 from helpers.banner import Banner
 from helpers.latent import interpolate
@@ -344,8 +345,16 @@ def perturb(x, *, rotation=0, shift=0, brightness=1.0, erased=0, noise=0.0):
     x : (N, C, H, W) in [0, 1] -> the same. rotation in degrees, counter-clockwise; shift to the
     right and side of the square in the middle in pixels; noise as a standard deviation.
     """
-    x = affine(x, -rotation, [shift, 0], 1.0, [0.0, 0.0], InterpolationMode.BILINEAR) * brightness
-    top, left = (x.shape[2] - erased) // 2, (x.shape[3] - erased) // 2
+    height, width = x.shape[2:]
+    # from a place in the result to the place in x that is seen there, both in [-1, 1]
+    cos, sin = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
+    back = [
+        [cos, -sin * height / width, -cos * 2 * shift / width],
+        [sin * width / height, cos, -sin * 2 * shift / height],
+    ]
+    grid = F.affine_grid(x.new_tensor([back] * len(x)), x.shape, align_corners=False)
+    x = F.grid_sample(x, grid, align_corners=False) * brightness
+    top, left = (height - erased) // 2, (width - erased) // 2
     x[:, :, top : top + erased, left : left + erased] = 0
     # always the same noise, so that the slider changes nothing but its strength
     pattern = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))

@@ -206,6 +206,12 @@ def test_each_perturbation_does_what_it_says():
     before = x.clone()
     turned = widgets.perturb(x, rotation=90)
     torch.testing.assert_close(turned, torch.rot90(x, 1, (2, 3)), atol=1e-4, rtol=0)
+    flat = torch.zeros(1, 1, 9, 21)
+    flat[0, 0, 4, 7:14] = 1  # 7 pixels along the width, then along the height
+    upright = widgets.perturb(flat, rotation=90)[0, 0]
+    torch.testing.assert_close(upright.sum(dim=0)[10], torch.tensor(7.0))
+    both = widgets.perturb(x, rotation=90, shift=3)  # turned first, then moved
+    torch.testing.assert_close(both[..., 3:], turned[..., :-3], atol=1e-4, rtol=0)
     moved = widgets.perturb(x, shift=3)
     torch.testing.assert_close(moved[..., 3:], x[..., :-3], atol=1e-4, rtol=0)
     assert moved[..., :3].max() < 1e-4
