@@ -16,6 +16,7 @@ def pca_reconstruct(x_train, x, components):
     """
     train = x_train.flatten(start_dim=1)
     mean = train.mean(dim=0)
-    _, directions = torch.linalg.eigh((train - mean).T @ (train - mean))  # ascending variance
+    centred = train - mean
+    _, directions = torch.linalg.eigh(centred.T @ centred)  # from small to large variance
     kept = directions.flip(dims=[1])[:, :components]
     return (mean + (x.flatten(start_dim=1) - mean) @ kept @ kept.T).view_as(x)

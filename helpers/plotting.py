@@ -5,6 +5,8 @@ colour-blind readers can tell apart. Each function returns its figure; `show` di
 line of text for those who cannot see it.
 """
 
+from io import BytesIO
+
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -30,8 +32,7 @@ def use_course_style():
     sns.set_theme(style="ticks", context="notebook", font_scale=0.9)
     plt.rcParams.update(
         {
-            "figure.dpi": 100,
-            "figure.constrained_layout.use": True,
+            "figure.dpi": 110,
             "figure.facecolor": "white",
             "axes.spines.right": False,
             "axes.spines.top": False,
@@ -45,9 +46,18 @@ def show(figure, text):
     display(figure, Caption(text))
 
 
+class Picture(Figure):
+    """A figure that shows itself as PNG wherever it is displayed, and never without being asked."""
+
+    def _repr_png_(self):
+        page = BytesIO()
+        self.savefig(page, format="png")
+        return page.getvalue()
+
+
 def new_figure(width=7.0, height=3.2, **grid):
-    """A figure that pyplot does not show by itself, and its axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """A Picture and its axes."""
+    figure = Picture(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(**grid)
 
 

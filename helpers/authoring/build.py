@@ -117,6 +117,7 @@ def execute(notebook, folder, *, timeout=3600):
         timeout=timeout,
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
+        coalesce_streams=True,  # of a progress bar only its last state
         record_timing=False,
     )
     client.execute()

@@ -66,7 +66,7 @@ def observe(exercise, candidate):
         try:
             for finding in exercise.probe(candidate):
                 findings.append(finding)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             findings.append(
                 Finding("raised", type(error).__name__, False, explain(error, candidate))
             )
@@ -93,6 +93,7 @@ def global_state():
         "torch's random seed": torch.initial_seed(),
         "torch's gradient mode": torch.is_grad_enabled(),
         "torch's default dtype": torch.get_default_dtype(),
+        "torch's default device": torch.get_default_device(),
     }
 
 
@@ -101,6 +102,7 @@ def preserved_state():
     """Put random states, gradient mode and default dtype back at the end."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    device = torch.get_default_device()
     with torch.random.fork_rng():
         try:
             torch.set_grad_enabled(True)
@@ -110,6 +112,8 @@ def preserved_state():
             np.random.set_state(numpy)  # noqa: NPY002
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(dtype)
+            if torch.get_default_device() != device:
+                torch.set_default_device(device)
 
 
 def explain(error, candidate):

@@ -18,6 +18,7 @@ from helpers.checks.exercise import (
 )
 from helpers.latent import interpolate, pca_reconstruct
 from helpers.models import ConvAutoencoder
+from helpers.runtime import device
 
 # --- 1.1 --------------------------------------------------------------------------------------
 
@@ -911,8 +912,8 @@ PCA = Exercise(
     hints=(
         "PCA is an autoencoder without training: centre, project on the directions of largest "
         "spread, come back, undo the centring.",
-        "The directions are the eigenvectors of the scatter matrix `(train - mean).T @ (train - "
-        "mean)` with the largest eigenvalues; `torch.linalg.eigh` lists them from small to large.",
+        "The directions are the eigenvectors of the scatter matrix `centred.T @ centred`, with "
+        "`centred = train - mean`; `torch.linalg.eigh` lists them from small to large variance.",
         "`kept = directions.flip(dims=[1])[:, :components]`, then `mean + (rows - mean) @ kept @ "
         "kept.T`, in the shape of x.",
     ),
@@ -964,7 +965,7 @@ PCA = Exercise(
 
 def probe_interpolate(f):
     a, b = torch.tensor([0.0, 10.0, -1.0]), torch.tensor([4.0, 2.0, -1.0])
-    path = f(a, b, 5)
+    path = f(a.to(device()), b.to(device()), 5)  # as the notebook will call it
     yield shape("Five steps between two codes of 3 numbers", path, (5, 3))
     expected = [[0, 10, -1], [1, 8, -1], [2, 6, -1], [3, 4, -1], [4, 2, -1]]
     yield value("From (0, 10, -1) to (4, 2, -1) in five steps", path, expected)
