@@ -12,6 +12,8 @@ COLOURS = {
     "open": "150, 150, 150",
     "bad": "213, 94, 0",
 }
+CELL = "text-align:left;padding:0 1em 0 0"
+CODE = "margin:.4em 0 0;white-space:pre-wrap;background:none"
 
 
 class Banner:
@@ -32,15 +34,13 @@ class Banner:
         parts += [f"<div>{_inline(line)}</div>" for line in self.text.splitlines() if line]
         if self.rows:
             cells = "".join(
-                f'<tr><td style="padding:0 1em 0 0;opacity:.7;text-align:left;vertical-align:top">'
-                f'{_inline(name)}</td><td style="text-align:left">{_inline(str(value))}</td></tr>'
+                f'<tr style="background:none"><td style="{CELL};opacity:.7">{_inline(name)}</td>'
+                f'<td style="{CELL}">{_inline(str(value))}</td></tr>'
                 for name, value in self.rows.items()
             )
             parts.append(f'<table style="margin:.3em 0;border:none">{cells}</table>')
         if self.code:
-            parts.append(
-                f'<pre style="margin:.4em 0 0;white-space:pre-wrap">{html.escape(self.code)}</pre>'
-            )
+            parts.append(f'<pre style="{CODE}">{html.escape(self.code)}</pre>')
         return (
             f'<div style="border-left:.3em solid rgb({colour});background:rgba({colour},.12);'
             f'padding:.5em .9em;margin:.2em 0;max-width:56em;line-height:1.45">'

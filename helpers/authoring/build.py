@@ -147,20 +147,26 @@ def build(path, *, run=True, force=False):
 
 def publish(module, solution):
     """Bring the module's picture and its table of results from the solution to the README."""
-    for cell in solution.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "cover" in cell.metadata.get("tags", []) and "image/png" in data:
-                picture = COURSE / "solutions" / "figures" / f"{module}.png"
-                picture.parent.mkdir(exist_ok=True)
-                picture.write_bytes(base64.b64decode(data["image/png"]))
-            if "results" in cell.metadata.get("tags", []) and "text/markdown" in data:
-                readme = COURSE / "README.md"
-                text = readme.read_text(encoding="utf-8")
-                block = rf"(<!-- results-{module} -->\n).*?(<!-- end -->)"
-                table = data["text/markdown"].strip()
-                text = re.sub(block, lambda m: f"{m[1]}\n{table}\n\n{m[2]}", text, flags=re.DOTALL)
-                readme.write_text(text, encoding="utf-8", newline="\n")
+    if picture := tagged_output(solution, "cover", "image/png"):
+        path = COURSE / "solutions" / "figures" / f"{module}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(base64.b64decode(picture))
+    if table := tagged_output(solution, "results", "text/markdown"):
+        readme = COURSE / "README.md"
+        start, end = f"<!-- results-{module} -->", "<!-- end -->"
+        before, rest = readme.read_text(encoding="utf-8").split(start)
+        after = rest.split(end, 1)[1]
+        text = f"{before}{start}\n\n{table.strip()}\n\n{end}{after}"
+        readme.write_text(text, encoding="utf-8", newline="\n")
+
+
+def tagged_output(notebook, tag, kind):
+    """The first output of the MIME type `kind` of the cells with this tag, or None."""
+    for cell in notebook.cells:
+        if tag in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                if kind in output.get("data", {}):
+                    return output.data[kind]
 
 
 def record_timing(module, seconds):

@@ -112,7 +112,8 @@ def show(x):
         return repr(x)
     if array.ndim == 0:
         return f"{array.item():.6g}"
-    text = np.array2string(array, precision=4, suppress_small=True, threshold=12, separator=", ")
+    number = {"float_kind": lambda v: f"{v:.4g}"}
+    text = np.array2string(array, threshold=12, separator=", ", formatter=number)
     return " ".join(text.split())
 
 

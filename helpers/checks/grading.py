@@ -5,6 +5,7 @@ import os
 import random
 import traceback
 import types
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -43,9 +44,9 @@ def grade_exercise(exercise, candidate):
         if wrong.kind == "raised" and not all(f.right for f in observe(exercise, reference)):
             raise RuntimeError(f"the reference itself fails: {wrong.says}")
         status = "wrong_form" if wrong.kind == "raised" else wrong.kind
-        for misconception in exercise.misconceptions:
-            if alike(findings, observe(exercise, misconception.variant)):
-                return Verdict(status, TITLES[status], misconception.says, misconception.name)
+        known = recognise(exercise, findings)
+        if known:
+            return Verdict(status, TITLES[status], known.says, known.name)
         return Verdict(status, TITLES[status], wrong.says)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -60,16 +61,15 @@ def grade_exercise(exercise, candidate):
 def observe(exercise, candidate):
     """All findings of the exercise's probe, up to the first exception that the candidate raises."""
     findings = []
-    with preserved_state():
+    with preserved_state(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         torch.manual_seed(731_904)  # no seed that a candidate would set itself
         before = global_state()
         try:
             for finding in exercise.probe(candidate):
                 findings.append(finding)
         except (Exception, SystemExit) as error:
-            findings.append(
-                Finding("raised", type(error).__name__, False, explain(error, candidate))
-            )
+            seen = f"{type(error).__name__}: {error}"
+            findings.append(Finding("raised", seen, False, explain(error, candidate)))
         changed = [name for name, value in global_state().items() if before[name] != value]
         if changed:
             says = (
@@ -80,11 +80,28 @@ def observe(exercise, candidate):
     return findings
 
 
-def alike(findings, others):
-    return len(findings) == len(others) and all(
-        a.kind == b.kind and a.right == b.right and same(a.seen, b.seen)
-        for a, b in zip(findings, others, strict=True)
-    )
+def recognise(exercise, findings):
+    """The misconception whose variant goes wrong at the same place in the same way, or None.
+
+    Of several, the one that agrees with the candidate on most findings.
+    """
+    first = first_wrong(findings)
+    best, most = None, 0
+    for misconception in exercise.misconceptions:
+        others = observe(exercise, misconception.variant)
+        if first_wrong(others) != first:
+            continue
+        agree = [
+            a.kind == b.kind and same(a.seen, b.seen)
+            for a, b in zip(findings, others, strict=False)
+        ]
+        if agree[first] and sum(agree) > most:
+            best, most = misconception, sum(agree)
+    return best
+
+
+def first_wrong(findings):
+    return next((i for i, finding in enumerate(findings) if not finding.right), None)
 
 
 def global_state():

@@ -207,3 +207,22 @@ def test_banner_escapes_what_the_learner_wrote():
 
     page = Banner("a < b", "use `x<y>`")._repr_html_()
     assert "a &lt; b" in page and "<code>x&lt;y&gt;</code>" in page
+
+
+def test_a_mistake_is_recognised_though_an_edge_case_differs():
+    """The same misconception as in the table, which fails otherwise on an empty calibration set."""
+
+    def without_itself(calibration_scores, scores):
+        return np.array([(np.asarray(calibration_scores) >= s).mean() for s in scores])
+
+    verdict = grade("1.6", without_itself)
+    assert verdict.misconception == "self_not_counted"
+
+
+def test_an_error_is_not_taken_for_another_one():
+    def other_error(x, x_hat):
+        raise ValueError("something of my own")
+
+    verdict = grade("1.4", other_error)
+    assert verdict.misconception is None
+    assert "something of my own" in verdict.detail
