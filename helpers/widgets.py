@@ -57,10 +57,12 @@ class Explorer:
             values = {name: control.value for name, control in self.controls.items()}
             self.text = self._draw(figure, **values)
             self.figure = figure
-            self._show(picture=_Picture(figure), line=_Line(self.text))
+            if self._shown:
+                self._show(update=True)
         except Exception as error:
-            # ipywidgets would write it to a log that nobody reads
-            self._show(line=Banner(repr(error), code=traceback.format_exc(), tone="bad"))
+            if self._shown:  # ipywidgets would write it to a log that nobody reads
+                banner = Banner(repr(error), code=traceback.format_exc(), tone="bad")
+                display(banner, display_id=self._id + "line", update=True)
             raise
 
     def set(self, **values):
@@ -71,15 +73,13 @@ class Explorer:
             self.controls[name].observe(self._redraw, "value")
         self._redraw()
 
-    def _show(self, **outputs):
-        if self._shown:
-            for name, output in outputs.items():
-                display(output, display_id=self._id + name, update=True)
+    def _show(self, update):
+        display(_Picture(self.figure), display_id=self._id + "picture", update=update)
+        display(_Line(self.text), display_id=self._id + "line", update=update)
 
     def _ipython_display_(self):
         show_controls(self.layout, "Sliders and buttons: run this cell to use them.")
-        display(_Picture(self.figure), display_id=self._id + "picture")
-        display(_Line(self.text), display_id=self._id + "line")
+        self._show(update=False)
         self._shown = True
 
     def __repr__(self):
@@ -380,7 +380,7 @@ def draw_perturbed(figure, x, x_hat, score, threshold, normal_scores):
 
     n = len(normal_scores)
     p = conformal_p_values(normal_scores, [score])[0]
-    as_high = round(p * (n + 1)) - 1
+    as_high = (normal_scores >= score).sum()
     return (
         f"Score {score:.3g}, threshold {threshold:.3g}: {verdict}. {as_high:,} of {n:,} normal "
         f"calibration images score at least as high, so the conformal p-value is "

@@ -258,12 +258,14 @@ def test_score_verdict_and_p_value_follow_the_picture(model):
     assert verdicts == {"flagged", "not flagged"}
 
 
-def test_the_p_value_is_the_conformal_one():
-    text = widgets.draw_perturbed(
-        Figure(), torch.zeros(28, 28), torch.ones(28, 28), 0.5, np.inf, np.array([0.1, 0.5, 0.9])
-    )
-    assert "not flagged. 2 of 3 normal" in text
-    assert text.endswith("(2 + 1) / (3 + 1) = 0.750.")
+@pytest.mark.parametrize(("score", "as_high"), [(0.0, 3), (0.5, 2), (0.6, 1), (1.0, 0)])
+def test_the_p_value_is_the_conformal_one(score, as_high):
+    normal = np.array([0.1, 0.5, 0.9])
+    image = torch.zeros(28, 28)
+    text = widgets.draw_perturbed(Figure(), image, image + 1, score, np.inf, normal)
+    assert f"not flagged. {as_high} of 3 normal" in text
+    p = conformal_p_values(normal, [score])[0]
+    assert text.endswith(f"({as_high} + 1) / (3 + 1) = {p:.3f}.")
 
 
 def test_undo_all_brings_the_picture_back(model):
