@@ -29,7 +29,7 @@ def bottleneck(latent_dim, seed=0):
     set_seed(seed)
     model = ConvAutoencoder(latent_dim)
     fit(model, train.images, epochs=epochs, progress=False)
-    x_train = as_input(train.images).cpu()
+    x_train = as_input(train.images[: choose(quick=6000, full=60_000)]).cpu()
 
     def errors(images):
         return apply(lambda x: reconstruction_error(x, model(x)), images).numpy()
