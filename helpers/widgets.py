@@ -26,7 +26,7 @@ from sklearn.metrics import roc_curve
 from helpers.banner import Banner
 from helpers.latent import interpolate
 from helpers.metrics import auroc
-from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+from helpers.plotting import ANOMALY, NORMAL, RESIDUAL, SECOND, THRESHOLD
 from helpers.thresholds import conformal_p_values
 from helpers.training import as_input
 
@@ -161,9 +161,9 @@ def draw_threshold(figure, normal_scores, anomaly_scores, threshold, name=""):
     counts = confusion_counts(normal_scores, anomaly_scores, threshold)
     n, m = len(normal_scores), len(anomaly_scores)
     (_, false_alarms), (missed, found) = counts
-    axes = figure.add_axes((0.07, 0.44, 0.5, 0.47))
+    axes = figure.add_axes((0.09, 0.44, 0.48, 0.47))
     _histogram(axes, {"normal": normal_scores, "anomaly": anomaly_scores}, threshold)
-    _table(figure.add_axes((0.07, 0.02, 0.5, 0.3)), counts)
+    _table(figure.add_axes((0.09, 0.02, 0.48, 0.3)), counts)
 
     axes = figure.add_axes((0.65, 0.13, 0.34, 0.78))
     is_anomaly = np.repeat([0, 1], [n, m])
@@ -370,7 +370,7 @@ def draw_perturbed(figure, x, x_hat, score, threshold, normal_scores):
     for left, (title, image) in zip((0.06, 0.36), panels.items(), strict=True):
         _image(figure.add_axes((left, 0.48, 0.25, 0.46)), image, title)
     axes = figure.add_axes((0.66, 0.48, 0.25, 0.46))
-    residual = _image(axes, x - x_hat, "input − reconstruction", cmap="RdBu_r", vmin=-1)
+    residual = _image(axes, x_hat - x, "reconstruction − input", cmap=RESIDUAL, vmin=-1)
     figure.colorbar(residual, cax=figure.add_axes((0.925, 0.48, 0.013, 0.46)), ticks=[-1, 0, 1])
 
     axes = figure.add_axes((0.07, 0.1, 0.9, 0.28))
