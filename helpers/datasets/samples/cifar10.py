@@ -362,13 +362,13 @@ def ship(rng, n):
     """A ship with a house and a funnel, or a sailing boat."""
     fig, hull, house = Figure(n), paint(rng, n), mix(paint(rng, n), 0.95, 0.7)
     sails = rng.uniform(size=n) < 0.3
-    w, deck, bow = rng.uniform(0.16, 0.24, n), rng.uniform(0.16, 0.3, n), rng.uniform(0.25, 0.5, n)
+    w, deck, bow = rng.uniform(0.2, 0.3, n), rng.uniform(0.22, 0.38, n), rng.uniform(0.2, 0.4, n)
     stem = 0.6 + bow, deck + 0.06, 0
     fig.block((-0.9, 0.5, 0, 0.7 * w), (-1, 0.55, deck, w), hull)
     fig.plate(((0.55, deck, -w), (0.55, deck, w), stem, stem), 0.7 * house)
     back = rng.uniform(-0.9, -0.3, n)
     front = np.minimum(back + rng.uniform(0.4, 1.1, n), 0.5)
-    tall = np.where(sails, 0.03, rng.uniform(0.15, 0.3, n))
+    tall = np.where(sails, 0.03, rng.uniform(0.2, 0.4, n))
     storey = deck + tall
     fig.block((back, front, deck, 0.75 * w), (back, front - 0.03, storey, 0.75 * w), house)
     bridge = back + 0.1, front - 0.2
@@ -391,14 +391,14 @@ def ship(rng, n):
 def airplane(rng, n):
     """Slow and straight-winged to fast and swept."""
     fig, body, trim = Figure(n), mix(paint(rng, n), 0.9, rng.uniform(0, 0.8, (n, 1))), paint(rng, n)
-    r, sweep = rng.uniform(0.09, 0.14, n), rng.uniform(0, 0.6, n)
-    span, chord, lift = rng.uniform(0.7, 1.1, n), rng.uniform(0.22, 0.4, n), rng.uniform(0, 0.1, n)
+    r, sweep = rng.uniform(0.11, 0.17, n), rng.uniform(0, 0.6, n)
+    span, chord, lift = rng.uniform(0.7, 1.1, n), rng.uniform(0.3, 0.5, n), rng.uniform(0, 0.1, n)
     fig.blob((-0.85, 0, 0), (0.85, 0, 0), r, body)
     fig.blob((0.72, 0.03, 0), (0.86, 0.02, 0), 0.6 * r, GLASS)
-    fig.plate(((-0.62, 0, 0), (-0.85, 0.36, 0), (-0.98, 0.36, 0), (-0.92, 0, 0)), trim)
+    fig.plate(((-0.5, 0, 0), (-0.8, 0.45, 0), (-0.98, 0.45, 0), (-0.92, 0, 0)), trim)
     for side in (-1, 1):
         z = side * span
-        wing = (0.25, -0.04, 0), (0.25 - sweep, lift, z), (0.1 - sweep, lift, z)
+        wing = (0.25, -0.04, 0), (0.25 - sweep, lift, z), (0.05 - sweep, lift, z)
         fig.plate((*wing, (0.25 - chord, -0.04, 0)), 0.85 * body)
         tail = (-0.7, 0.03, 0), (-0.85, 0.05, 0.36 * side), (-0.97, 0.05, 0.36 * side)
         fig.plate((*tail, (-0.92, 0.03, 0)), 0.85 * body)
@@ -456,7 +456,7 @@ def take_view(fig, kind, rng):
 
     outline = np.concatenate([starts, ends, corners.reshape(n, -1, 3)], 1)[..., :2]
     low, high = outline.min(1), outline.max(1)
-    centre, extent = (low + high) / 2, (high - low).max(1) / 2 + 0.1
+    centre, extent = (low + high) / 2, (high - low).max(1) / 2 + 0.1 * (kind not in MACHINES)
     if fig.face:
         close = rng.uniform(size=n) < portraits
         centre = np.where(close[:, None], rotate(fig.face[0])[:, :2], centre)
