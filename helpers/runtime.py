@@ -50,13 +50,13 @@ def set_seed(seed):
 
 
 def limit_threads():
-    """Give torch as many threads as this process may use of the machine.
+    """Give torch the cores that this process may use, less one for the browser and the server.
 
     Containers (Binder, hubs) show torch all cores of the host; joblib reads the quota and the
     affinity. OMP_NUM_THREADS, where set, has the last word.
     """
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(joblib.cpu_count())
+        torch.set_num_threads(max(1, joblib.cpu_count() - 1))
 
 
 def probe(seconds=0.5):

@@ -32,13 +32,14 @@ def test_profile_is_quick_on_a_cpu(monkeypatch):
     assert runtime.profile() == "full"
 
 
-def test_threads_come_from_the_quota(monkeypatch):
+@pytest.mark.parametrize(("quota", "threads"), [(1, 1), (2, 1), (4, 3)])
+def test_threads_come_from_the_quota(monkeypatch, quota, threads):
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    monkeypatch.setattr("joblib.cpu_count", lambda: quota)
     try:
         runtime.limit_threads()
-        assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
 
