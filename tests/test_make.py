@@ -1,6 +1,7 @@
 """What `make` does on machines of all sorts, with stand-ins for Python, uv and df on the PATH;
 and, in the real environment, that `make lab` serves the course."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -269,6 +271,15 @@ def test_clean_keeps_data_and_notebooks(ready):
 @pytest.mark.skipif(
     Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
 )
+def wait_until_served(port):
+    """JupyterLab prints its address a moment before it listens."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.2)
+
+
 def test_lab_serves_the_course(tmp_path):
     """A request to the printed URL answers; without its token, or from outside, none does."""
     with socket.socket() as free:
@@ -289,6 +300,7 @@ def test_lab_serves_the_course(tmp_path):
         lines = iter(server.stdout.readline, "")
         url = next(m.group() for line in lines if (m := re.search(r"http://\S+token=\w+", line)))
         assert f"127.0.0.1:{port}/lab/tree/notebooks/README.md" in url
+        wait_until_served(port)
         with urllib.request.urlopen(url, timeout=30) as answer:
             assert answer.status == 200 and b"<title>JupyterLab</title>" in answer.read()
         contents = f"http://127.0.0.1:{port}/api/contents/notebooks"

@@ -121,6 +121,7 @@ def execute(notebook, folder, *, timeout=3600):
         record_timing=False,
     )
     client.execute()
+    notebook.metadata = nbformat.from_dict(METADATA)  # the client adds its Python's version
     return time.perf_counter() - start
 
 

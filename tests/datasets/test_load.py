@@ -139,13 +139,15 @@ def test_sample_where_nothing_can_be_written(tmp_path, monkeypatch):
 
 def test_digits_are_real_in_fixed_parts():
     from sklearn.datasets import load_digits
+    from sklearn.neighbors import KNeighborsClassifier
 
     digits = load("mnist", source="sample")
     labels = np.concatenate([digits["train"].labels, digits["test"].labels])
     np.testing.assert_array_equal(labels, load_digits().target)
-    ink = digits["train"].images.reshape(1297, -1).sum(1)
-    original = load_digits().images[:1297].sum((1, 2))
-    assert np.corrcoef(ink, original)[0, 1] > 0.99
+    # turned and stretched, each is still nearest to digits of its own class
+    train, test = (part.images.reshape(len(part), -1) / 255 for part in digits.values())
+    nearest = KNeighborsClassifier(3).fit(train, digits["train"].labels)
+    assert nearest.score(test, digits["test"].labels) > 0.85
 
 
 def test_garments_are_one_for_each_seed_and_vary():
