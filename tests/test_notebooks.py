@@ -1,7 +1,6 @@
 """Every exercise notebook as a learner runs it: untouched, and with the solutions put in."""
 
 import json
-import re
 
 import nbformat
 import pytest
@@ -58,7 +57,6 @@ def test_with_the_solutions_every_check_passes(path, folder, monkeypatch):
             cell.source = reference_source(references[cell.id])
     execute(notebook, folder)
     assert statuses(folder) == dict.fromkeys(own_exercises(path), "passed")
-    assert not re.search(r"Traceback|Error", "".join(text_of(c) for c in notebook.cells))
 
 
 def text_of(cell):
