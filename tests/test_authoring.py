@@ -24,6 +24,8 @@ def course(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "solutions").mkdir()
     monkeypatch.setattr(builder, "COURSE", tmp_path)
+    monkeypatch.setattr(builder, "TIMINGS", tmp_path / "timings.json")
+    monkeypatch.setattr(builder, "timings", dict)
 
     def write(text):
         path = tmp_path / "solutions" / "01_small.py"
