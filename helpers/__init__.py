@@ -3,6 +3,5 @@
 import os
 
 # How long an OpenMP thread spins before it sleeps. By default so long that torch becomes several
-# times slower as soon as another process is busy; without any it loses a fifth of its speed on a
-# quiet machine. Read when torch is first imported, hence here.
+# times slower as soon as another process is busy. Read when torch is first imported, hence here.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -5,7 +5,6 @@ needs no widgets. The picture is an ordinary image output, so it stays in the sa
 An image is flagged when its score is above the threshold.
 """
 
-import html
 import io
 import math
 import traceback
@@ -23,7 +22,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import roc_curve
 
-from helpers.banner import Banner
+from helpers.banner import Banner, Caption
 from helpers.latent import interpolate
 from helpers.metrics import auroc
 from helpers.plotting import ANOMALY, NORMAL, RESIDUAL, SECOND, THRESHOLD
@@ -75,7 +74,7 @@ class Explorer:
 
     def _show(self, update):
         display(_Picture(self.figure), display_id=self._id + "picture", update=update)
-        display(_Line(self.text), display_id=self._id + "line", update=update)
+        display(Caption(self.text), display_id=self._id + "line", update=update)
 
     def _ipython_display_(self):
         show_controls(self.layout, "Sliders and buttons: run this cell to use them.")
@@ -104,17 +103,6 @@ class _Picture:
 
     def __repr__(self):
         return "[picture, described in the next line]"
-
-
-class _Line:
-    def __init__(self, text):
-        self.text = text
-
-    def _repr_html_(self):
-        return f'<div style="max-width:60em;line-height:1.4">{html.escape(self.text)}</div>'
-
-    def __repr__(self):
-        return self.text
 
 
 # ---- the threshold

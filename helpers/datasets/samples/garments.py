@@ -4,20 +4,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
+from helpers.datasets import mnist
 from helpers.datasets.image_set import ImageSet
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+CLASSES = mnist.CLASSES["fashion_mnist"]
 SIZE, SCALE = 28, 4  # drawn four times larger, then averaged
 
 
