@@ -20,3 +20,11 @@ def pca_reconstruct(x_train, x, components):
     _, directions = torch.linalg.eigh(centred.T @ centred)  # from small to large variance
     kept = directions.flip(dims=[1])[:, :components]
     return (mean + (x.flatten(start_dim=1) - mean) @ kept @ kept.T).view_as(x)
+
+
+def active_units(mu, threshold=0.01):
+    """Latents whose mean moves with the picture: variance over the pictures > threshold. -> int
+
+    (N, d). The measure of Burda et al. (arXiv 1509.00519); a collapsed VAE has none.
+    """
+    return int((mu.var(dim=0) > threshold).sum())

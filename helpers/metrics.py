@@ -43,6 +43,16 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def balanced_accuracy(normal_scores, anomaly_scores, threshold):
+    """Mean of detection rate and correct-rejection rate, flagged where score > threshold. -> float
+
+    It is the AUROC of the scores after thresholding, where most pairs are ties.
+    """
+    found = (np.asarray(anomaly_scores) > threshold).mean()
+    left_alone = (np.asarray(normal_scores) <= threshold).mean()
+    return float((found + left_alone) / 2)
+
+
 def wilson_interval(successes, trials, confidence=0.95):
     """Interval of a proportion that stays in [0, 1] near its ends. -> (low, high)
 

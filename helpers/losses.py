@@ -1,0 +1,76 @@
+"""What a variational autoencoder maximises, piece by piece: in nats, one value for each image."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def reparameterize(mu, logvar):
+    """Draw z ~ N(mu, exp(logvar)) so that gradients reach mu and logvar. (N, d), (N, d) -> (N, d)
+
+    z = mu + sigma·epsilon with epsilon ~ N(0, 1)   [Kingma and Welling, arXiv 1312.6114]
+    """
+    sigma = torch.exp(0.5 * logvar)
+    return mu + sigma * torch.randn_like(mu)
+
+
+def kl_divergence(mu, logvar):
+    """KL(N(mu, sigma²) ‖ N(0, 1)) in nats, summed over latents. (N, d), (N, d) -> (N,)"""
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+
+
+def monte_carlo_kl(mu, logvar, samples):
+    """The same KL from `samples` draws of z. (N, d), (N, d) -> mean (N,), its standard error (N,)
+
+    The mean of log q(z given x) - log p(z) over z ~ q; sigma of the mean is std / sqrt(samples).
+    """
+    q = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+    p = torch.distributions.Normal(torch.zeros_like(mu), 1.0)
+    z = q.sample((samples,))  # (samples, N, d)
+    log_ratio = (q.log_prob(z) - p.log_prob(z)).sum(dim=2)
+    return log_ratio.mean(dim=0), log_ratio.std(dim=0) / samples**0.5
+
+
+def gaussian_log_likelihood(x, x_hat, sigma=1.0):
+    """log N(x; x_hat, sigma²) in nats, summed over pixels. (N, C, H, W) and the same -> (N,)"""
+    variance = torch.as_tensor(sigma, dtype=x.dtype, device=x.device) ** 2
+    per_pixel = -0.5 * ((x - x_hat) ** 2 / variance + torch.log(2 * math.pi * variance))
+    return per_pixel.flatten(start_dim=1).sum(dim=1)
+
+
+def bernoulli_log_likelihood(x, logits):
+    """log p(x) of pixels that are 1 with probability sigmoid(logits). (N, C, H, W) twice -> (N,)
+
+    Nats, summed over pixels. Computed from the logits, since log(sigmoid(-200)) would be -inf.
+    """
+    per_pixel = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return per_pixel.flatten(start_dim=1).sum(dim=1)
+
+
+def elbo(log_likelihood, kl, beta=1.0):
+    """Evidence lower bound of each image in nats: log-likelihood - beta·KL. (N,), (N,) -> (N,)"""
+    return log_likelihood - beta * kl
+
+
+def iwae_bound(log_w):
+    """Importance-weighted bound of each image in nats. (K, N) -> (N,)
+
+    log (1/K · sum of w), with log_w = log p(x, z) - log q(z given x) of K draws; summed in the
+    log domain, where nothing overflows   [Burda et al., arXiv 1509.00519]
+    """
+    return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))
+
+
+def effective_beta(
+    batch_size, pixels, latent_dim, *, error="mean", kl="sum", kl_weight=1.0, sigma=1.0
+):
+    """The beta that a loss "squared error + kl_weight·KL" means, for pixels of spread sigma.
+
+    error : "sum" or "mean" of the squared error over batch and pixels
+    kl : "sum" or "mean" of the KL over batch and latents
+    """
+    one_error = 1 / (batch_size * pixels) if error == "mean" else 1.0  # weight of one image's error
+    one_kl = kl_weight / (batch_size * latent_dim) if kl == "mean" else kl_weight
+    # in nats an image's squared error counts 1 / (2·sigma²)
+    return one_kl / (2 * sigma**2 * one_error)
