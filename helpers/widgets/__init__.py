@@ -1,0 +1,24 @@
+"""The interactive figures: controls, the picture that they drive, and a line that describes it.
+
+Each explorer rests on one function that draws a state and returns its description, and that
+needs no widgets. The picture is an ordinary image output, so it stays in the saved notebook.
+An image is flagged when its score is above the threshold.
+"""
+
+from helpers.widgets.beta import beta_explorer
+from helpers.widgets.explorer import show_controls
+from helpers.widgets.latent import latent_explorer
+from helpers.widgets.perturb import perturb_explorer
+from helpers.widgets.samples import sample_quiz
+from helpers.widgets.threshold import threshold_explorer
+from helpers.widgets.traversal import traversal_explorer
+
+__all__ = [
+    "beta_explorer",
+    "latent_explorer",
+    "perturb_explorer",
+    "sample_quiz",
+    "show_controls",
+    "threshold_explorer",
+    "traversal_explorer",
+]

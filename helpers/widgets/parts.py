@@ -1,0 +1,146 @@
+"""What several explorers share: checked inputs, sliders, pictures, a histogram of scores."""
+
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
+
+from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+
+SHORT, LONG = {"width": "24em"}, {"width": "36em", "max_width": "100%"}  # of sliders
+NAMES = {"description_width": "7em"}  # room for the names of the sliders
+
+
+def histogram(axes, groups, threshold, mark=None):
+    """Scores of the groups, the threshold as a line, and the score `mark` of one picture."""
+    low, high, log = score_range(*groups.values())
+    bins = np.geomspace(low, high, 51) if log else np.linspace(low, high, 51)
+    for (name, scores), colour in zip(groups.items(), (NORMAL, ANOMALY), strict=False):
+        axes.hist(scores, bins, histtype="stepfilled", color=colour, alpha=0.55, label=name)
+    if np.isfinite(threshold):
+        axes.axvline(threshold, color=THRESHOLD, linewidth=2, label="threshold")
+    if mark is not None:
+        mark = max(mark, low)  # a log axis has no place for a score of 0
+        axes.axvline(mark, color=SECOND, linewidth=3, linestyle="--", label="this picture")
+        high = max(high, 1.1 * mark)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel="score", ylabel="images", xlim=(low, high))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, frameon=False)
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def image(axes, image, title="", cmap="gray", vmin=0):
+    axes.set(title=title, xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    return axes.imshow(np.asarray(image), cmap=cmap, vmin=vmin, vmax=1, interpolation="nearest")
+
+
+def strip(axes, images, chosen):
+    """Images (n, H, W) side by side, one of them framed."""
+    _, height, width = images.shape
+    image(axes, np.hstack(list(images)))
+    frame(axes, (chosen * width, 0), width, height, SECOND)
+
+
+def frame(axes, corner, width, height, colour, line="-"):
+    """A frame around the pixels from `corner` on, all of it visible at the edge of the axes."""
+    x, y = corner
+    box = Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour, lw=3, ls=line)
+    box.set_clip_on(False)
+    axes.add_patch(box)
+
+
+def score_range(*groups):
+    """(low, high, log): just beyond all scores; log where they are positive and far apart."""
+    scores = np.concatenate(groups)
+    low, high = float(scores.min()), float(scores.max())
+    if low > 0 and high > 5 * low:
+        return low / 1.1, high * 1.1, True
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin, False
+
+
+def scores(**groups):
+    """The scores as float64 arrays, in the order given."""
+    arrays = [np.asarray(values, dtype=float) for values in groups.values()]
+    for name, array in zip(groups, arrays, strict=True):
+        if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} must hold finite numbers, one for each image, shape (n,); got shape "
+                f"{array.shape} with {(~np.isfinite(array)).sum()} values that are not finite"
+            )
+    return arrays
+
+
+def pictures(images, labels):
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (len(labels), 1):
+        raise ValueError(
+            f"images must be uint8 (N, 1, H, W) with N labels; got {images.dtype} {images.shape} "
+            f"and {len(labels)} labels"
+        )
+    return images, labels
+
+
+def picker(labels, names, description, chosen):
+    """Dropdown of classes, slider over the pictures of the class, index() of the picture."""
+    members = {c: np.flatnonzero(labels == c) for c in names}
+    digit = widgets.Dropdown(
+        options=[(name, c) for c, name in names.items()],
+        value=chosen,
+        description=description,
+        layout={"width": "14em"},
+        style=NAMES,
+    )
+    which = slider(widgets.IntSlider, 0, 0, len(members[chosen]) - 1, 1, "which one")
+
+    def stay_in_class(change):
+        which.max = len(members[change.new]) - 1
+
+    digit.observe(stay_in_class, "value")
+    return digit, which, lambda: members[digit.value][which.value]
+
+
+def slider(kind, value, low, high, step, description, layout=SHORT):
+    return kind(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=description,
+        layout=layout,
+        style=NAMES,
+    )
+
+
+def button(name, control, value):
+    """A button that sets a control to a value."""
+    button = widgets.Button(description=name, layout={"width": "auto"})
+    button.on_click(lambda _: setattr(control, "value", value))
+    return button
+
+
+def row(children):
+    return widgets.HBox(children, layout={"flex_flow": "row wrap"})
+
+
+@contextmanager
+def evaluating(model):
+    """Eval mode and no gradients; afterwards the model is in the mode in which it came."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
