@@ -173,6 +173,146 @@ QUESTIONS = {
             ),
         ),
     ),
+    "02": (
+        Question(
+            "A loss adds the squared error, averaged over the 784 pixels of each image, to the KL "
+            "of that image, summed over the latents. Which beta does it mean, for Gaussian pixels "
+            "with a variance of 1?",
+            (
+                Option(
+                    "beta = 1: both terms stand in the loss with the factor 1.",
+                    "Equal factors mean beta = 1 only if both terms are in nats. A mean over "
+                    "pixels is not: up to a constant, -log p(x given z) is half the sum of the "
+                    "squared errors.",
+                ),
+                Option(
+                    "beta = 1/392: the KL counts 392 times too little.",
+                    "Upside down. The mean makes the error small, so that it is the KL that counts "
+                    "too much.",
+                ),
+                Option(
+                    "beta = 392: the KL counts 392 times more than in the ELBO.",
+                    "In nats the error is half a sum over 784 pixels, which is 392 times the mean. "
+                    "Multiplied by 392 the loss is -log p(x given z) + 392·KL, up to a constant.",
+                    right=True,
+                ),
+                Option(
+                    "beta = 784: the number of pixels over which the mean was taken.",
+                    "Nearly: that would be right if the squared error itself were in nats. The "
+                    "Gaussian has a factor of one half, which leaves 784 / 2.",
+                ),
+            ),
+        ),
+        Question(
+            "How do the ELBO of an image, its IWAE bound (both averaged over many draws of z) and "
+            "log p(x) stand to one another, and what does the ELBO lack?",
+            (
+                Option(
+                    "ELBO ≤ IWAE ≤ log p(x); the ELBO lacks KL(q(z given x) ‖ p(z given x)).",
+                    "The gap is how far the encoder is from the true posterior. IWAE averages the "
+                    "weights inside the logarithm, which loses less, the less the more draws.",
+                    right=True,
+                ),
+                Option(
+                    "ELBO ≤ IWAE ≤ log p(x); the ELBO lacks KL(q(z given x) ‖ p(z)).",
+                    "The order is right. But the KL to the prior is a term of the ELBO; the gap is "
+                    "the KL to the true posterior p(z given x), which the ELBO does not show.",
+                ),
+                Option(
+                    "log p(x) ≤ ELBO ≤ IWAE: the more draws, the further above log p(x).",
+                    "Both are lower bounds, since the logarithm of a mean is at least the mean of "
+                    "the logarithms. More draws bring IWAE up towards log p(x), not beyond it.",
+                ),
+                Option(
+                    "IWAE ≤ ELBO ≤ log p(x): IWAE pays for the noise of its draws.",
+                    "With one draw the two agree on average, and further draws never lower the "
+                    "average of IWAE.",
+                ),
+            ),
+        ),
+        Question(
+            "In a trained VAE one latent has a KL of 0 nats on every image. What does that mean?",
+            (
+                Option(
+                    "It keeps all that it is given: no information is lost in it.",
+                    "The other way round: the KL is the price in nats of what a latent tells about "
+                    "the image. What costs nothing tells nothing.",
+                ),
+                Option(
+                    "Its mu is always 0, but its sigma may still tell images apart.",
+                    "A sigma other than 1 costs nats too: the KL is 0 only if the two "
+                    "distributions are the same, in mean and in spread.",
+                ),
+                Option(
+                    "Training has failed, and the VAE reconstructs nothing.",
+                    "One latent that does not pay for itself is switched off, and the others may "
+                    "do well. It is a collapse of the posterior if all of them are at 0.",
+                ),
+                Option(
+                    "Its q(z given x) is N(0, 1) on every image: it says nothing about the image.",
+                    "A KL of 0 means that both distributions are equal. The decoder is given the "
+                    "same noise there for every image, and does best to ignore it.",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "Anomaly scores are turned into 1 above a threshold and 0 below it, and the AUROC of "
+            "these ones and zeros is reported. What is that number?",
+            (
+                Option(
+                    "The AUROC of the scores, since the threshold keeps their order.",
+                    "It keeps the order across the threshold only. All pairs on the same side of "
+                    "it become ties, and a tie counts one half.",
+                ),
+                Option(
+                    "Balanced accuracy: the mean of detection rate and 1 - false-alarm rate.",
+                    "The ROC curve of ones and zeros has a single corner, and the area below it is "
+                    "(detection rate + 1 - false-alarm rate) / 2. It judges one threshold, not "
+                    "the score.",
+                    right=True,
+                ),
+                Option(
+                    "Accuracy: the share of images that are on the right side of the threshold.",
+                    "Accuracy depends on how many images of each kind there are. Here both kinds "
+                    "count the same, however many there are of each.",
+                ),
+                Option(
+                    "A lower bound of the AUROC of the scores.",
+                    "Often it is lower, but not always: if the scores rank wrongly on both sides "
+                    "of the threshold, making ties of those pairs raises the number.",
+                ),
+            ),
+        ),
+        Question(
+            "A VAE that never saw the digit 1 gives ones a higher likelihood than the digits it "
+            "was trained on. Why, and what does a correction for complexity cost?",
+            (
+                Option(
+                    "The ELBO is only a bound. The exact log p(x) costs time and ranks ones right.",
+                    "The gap is not the cause: normalising flows compute log p(x) exactly, and "
+                    "they too give simple images of another kind a higher likelihood.",
+                ),
+                Option(
+                    "Ones must have slipped into the training set. Taking them out costs labels.",
+                    "The model need not have seen them: short strokes on black, which all digits "
+                    "share, are all that it takes to describe a one.",
+                ),
+                Option(
+                    "Simple images cost few nats. Corrected, complex anomalies are found less.",
+                    "Little ink leaves little to get wrong. A correction raises the scores of "
+                    "simple images and lowers those of complex images: ones may be found, but "
+                    "anomalies with much ink are lost, and simple normal images are flagged.",
+                    right=True,
+                ),
+                Option(
+                    "Simple images cost few nats. The correction ranks better, at no cost at all.",
+                    "The reason is right. But whatever lifts the scores of simple images lowers "
+                    "those of complex images beside them, among the anomalies as well.",
+                ),
+            ),
+        ),
+    ),
 }
 
 

@@ -31,8 +31,9 @@ def test_a_question_has_one_right_answer_and_a_reason_for_each(question):
         assert len(option.text) < 90  # one line beside its button
 
 
-def test_choosing_shows_the_verdict_and_the_reason_of_that_answer():
-    q = quiz("01")
+@pytest.mark.parametrize("module", QUESTIONS)
+def test_choosing_shows_the_verdict_and_the_reason_of_that_answer(module):
+    q = quiz(module)
     for question, radio, feedback in zip(q.questions, q.radios, q.feedback, strict=True):
         assert radio.value is None
         assert feedback.value == ""
@@ -43,8 +44,9 @@ def test_choosing_shows_the_verdict_and_the_reason_of_that_answer():
             assert option.reason.replace(">", "&gt;") in feedback.value
 
 
-def test_the_text_twin_holds_every_question_answer_and_reason():
-    q = quiz("01")
+@pytest.mark.parametrize("module", QUESTIONS)
+def test_the_text_twin_holds_every_question_answer_and_reason(module):
+    q = quiz(module)
     text = " ".join(repr(q).split())
     page = quiz_module._Text(q.questions)._repr_html_()
     assert page.count("<details>") == 1 + len(q.questions)
