@@ -299,7 +299,8 @@ QUESTIONS = {
                     "share, are all that it takes to describe a one.",
                 ),
                 Option(
-                    "Simple images cost few nats. Corrected, complex anomalies are found less.",
+                    "Simple images cost few nats. Corrected, complex anomalies are found less "
+                    "often.",
                     "Little ink leaves little to get wrong. A correction raises the scores of "
                     "simple images and lowers those of complex images: ones may be found, but "
                     "anomalies with much ink are lost, and simple normal images are flagged.",
