@@ -53,6 +53,33 @@ def elbo(log_likelihood, kl, beta=1.0):
     return log_likelihood - beta * kl
 
 
+def elbo_terms(vae, x):
+    """log p(x given z) for one draw of z, and the KL, in nats. (N, 1, 28, 28) -> (N,), (N,)
+
+    Pixels are Bernoulli. A grey value in [0, 1] counts as the share of ink in it: the result is the
+    mean over all ways to draw the picture in black and white.
+    """
+    mu, logvar = vae.encode(x)
+    logits = vae.decoder(reparameterize(mu, logvar))
+    return bernoulli_log_likelihood(x, logits), kl_divergence(mu, logvar)
+
+
+def log_weights(vae, x, samples):
+    """log p(x, z) - log q(z given x) of several draws of z, for `iwae_bound`. -> (samples, N)
+
+    (N, 1, 28, 28), Bernoulli pixels. The mean over the draws estimates the ELBO.
+    """
+    mu, logvar = vae.encode(x)
+    q = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+    prior = torch.distributions.Normal(0.0, 1.0)
+    rows = []
+    for _ in range(samples):
+        z = q.rsample()
+        log_ratio = (prior.log_prob(z) - q.log_prob(z)).sum(dim=1)
+        rows.append(bernoulli_log_likelihood(x, vae.decoder(z)) + log_ratio)
+    return torch.stack(rows)
+
+
 def iwae_bound(log_w):
     """Importance-weighted bound of each image in nats. (K, N) -> (N,)
 

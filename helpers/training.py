@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from helpers.losses import elbo, elbo_terms
 from helpers.runtime import device
 
 
@@ -42,6 +43,16 @@ def train_step(model, x, optimizer, loss_fn):
     return loss.item()
 
 
+def reconstruction(model, x):
+    """The objective of an autoencoder: mean squared error of the batch."""
+    return F.mse_loss(model(x), x)
+
+
+def negative_elbo(vae, x, beta=1.0):
+    """The objective of a VAE: minus the ELBO in nats, mean over the batch, one draw of z each."""
+    return -elbo(*elbo_terms(vae, x), beta=beta).mean()
+
+
 def adam(model, lr=1e-3, weight_decay=1e-5):
     """Adam as the source of module 1 sets it. One fused kernel updates all parameters."""
     return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
@@ -55,15 +66,16 @@ def fit(
     validation=None,
     batch_size=64,
     optimizer=None,
-    loss_fn=F.mse_loss,
+    objective=reconstruction,
     on_epoch=None,
     progress=True,
 ):
     """Train in place and return the history, one dict per epoch.
 
     images, validation : uint8 arrays (N, C, H, W)
+    objective : objective(model, x) -> scalar tensor to be made small, a mean over the batch
     on_epoch : called as on_epoch(history) after each epoch, with the model in eval mode
-    history : epoch (from 1), train and validation (mean loss per image), seconds so far
+    history : epoch (from 1), train and validation (mean objective), seconds so far
     """
     model.to(device()).to(memory_format=torch.channels_last)
     optimizer = optimizer or adam(model)
@@ -76,12 +88,16 @@ def fit(
             model.train()
             total = 0.0
             for x in batches(images, batch_size, shuffle=True):
-                total += train_step(model, x, optimizer, loss_fn) * len(x)
+                optimizer.zero_grad()
+                loss = objective(model, x)
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(x)
                 bar.update()
             model.eval()
             row = {"epoch": epoch, "train": total / len(images)}
             if validation is not None:
-                row["validation"] = mean_loss(model, validation, loss_fn)
+                row["validation"] = mean_loss(model, validation, objective)
             history.append(row | {"seconds": time.perf_counter() - start})
             if on_epoch:
                 on_epoch(history)
@@ -89,10 +105,10 @@ def fit(
 
 
 @torch.inference_mode()
-def mean_loss(model, images, loss_fn=F.mse_loss, batch_size=500):
-    """Mean loss per image, whatever the size of the last batch. uint8 (N, C, H, W) -> float"""
+def mean_loss(model, images, objective=reconstruction, batch_size=500):
+    """Mean objective, whatever the size of the last batch. uint8 (N, C, H, W) -> float"""
     model.eval()
-    total = sum(loss_fn(model(x), x).item() * len(x) for x in batches(images, batch_size))
+    total = sum(objective(model, x).item() * len(x) for x in batches(images, batch_size))
     return total / len(images)
 
 

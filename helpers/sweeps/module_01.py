@@ -1,10 +1,4 @@
-"""What the long tables hold: one function for each table, one call for each of its entries.
-
-`make results` calls them for all entries, a notebook for the one that it trains live.
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+"""Module 1: the width of the bottleneck."""
 
 import numpy as np
 
@@ -18,7 +12,7 @@ from helpers.training import apply, as_input, fit
 
 
 def bottleneck(latent_dim, seed=0):
-    """Module 1: error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers."""
+    """Error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers."""
     digits = load("mnist")
     available = min(len(digits["train"]), choose(quick=14_400, full=60_000))
     train = digits["train"].draw(available - available // 6, seed=0)[0]
@@ -50,18 +44,3 @@ def bottleneck(latent_dim, seed=0):
         "pca_auroc": auroc(pca_normal, pca_errors(rotated)),
         "source": test.source,
     }
-
-
-class Table(NamedTuple):
-    """A long table: the data set it is about, its function, the parameters of its entries."""
-
-    data: str
-    function: Callable[..., dict]
-    entries: list[dict]
-
-
-TABLES = {
-    "01_bottleneck": Table(
-        "mnist", bottleneck, [{"latent_dim": d, "seed": 0} for d in (2, 4, 8, 12, 20, 32, 64, 128)]
-    ),
-}

@@ -1,0 +1,44 @@
+"""What the long tables hold: one function for each table, one call for each of its entries.
+
+`make results` calls them for all entries, a notebook for the one that it trains live.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from helpers.sweeps.module_01 import bottleneck
+from helpers.sweeps.module_02 import beta, binarised, held_out
+
+__all__ = ["TABLES", "Table", "beta", "binarised", "bottleneck", "held_out"]
+
+
+class Table(NamedTuple):
+    """A long table: the data set it is about, its function, the parameters of its entries."""
+
+    data: str
+    function: Callable[..., dict]
+    entries: list[dict]
+
+
+TABLES = {
+    "01_bottleneck": Table(
+        "mnist",
+        bottleneck,
+        [{"latent_dim": d, "seed": 0} for d in (2, 4, 8, 12, 20, 32, 64, 128)],
+    ),
+    "02_held_out": Table(
+        "mnist",
+        held_out,
+        [{"held_out": str(digit), "seed": 0} for digit in range(10)],
+    ),
+    "02_beta": Table(
+        "mnist",
+        beta,
+        [
+            {"latent_dim": d, "beta": b, "seed": 0}
+            for d in (2, 10)
+            for b in (0.1, 0.5, 1, 2, 4, 16, 100_000)
+        ],
+    ),
+    "02_binarised": Table("mnist", binarised, [{"latent_dim": 20, "seed": 0}]),
+}
