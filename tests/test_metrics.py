@@ -3,10 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from helpers.metrics import (
     auroc,
+    balanced_accuracy,
     bootstrap_interval,
     fpr_at_tpr,
     precision_at_prevalence,
@@ -68,3 +69,14 @@ def test_psnr_per_image():
     x = torch.zeros(2, 1, 4, 4)
     noise = torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
     torch.testing.assert_close(psnr(x, x + noise), torch.tensor([20.0, 40.0]))
+
+
+@given(normal=scores, anomaly=scores, threshold=st.integers(-1, 10))
+def test_balanced_accuracy_is_that_of_scikit_learn_and_the_auroc_of_the_flags(
+    normal, anomaly, threshold
+):
+    labels = np.repeat([0, 1], [len(normal), len(anomaly)])
+    flags = np.concatenate([normal, anomaly]) > threshold
+    seen = balanced_accuracy(normal, anomaly, threshold)
+    assert seen == pytest.approx(balanced_accuracy_score(labels, flags))
+    assert seen == pytest.approx(auroc(flags[labels == 0], flags[labels == 1]))

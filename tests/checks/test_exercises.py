@@ -3,10 +3,13 @@
 import time
 
 import pytest
-from right_01 import RIGHT
+import right_01
+import right_02
+import torch
 
 from helpers.checks import exercises, grade
 
+RIGHT = right_01.RIGHT | right_02.RIGHT
 EXERCISES = {e.id: e for e in exercises()}
 MUTANTS = [(e.id, m) for e in exercises() for m in e.misconceptions]
 RIGHT_ONES = [(id, candidate) for id, candidates in RIGHT.items() for candidate in candidates]
@@ -18,6 +21,20 @@ def test_mutant_is_rejected_for_its_own_reason(id, mutant):
     assert verdict.status in ("wrong_form", "wrong_value", "wrong_behaviour")
     assert verdict.misconception == mutant.name
     assert verdict.detail == mutant.says
+
+
+@pytest.mark.parametrize("skipped", [1, 23, 456])
+@pytest.mark.parametrize(
+    ("id", "mutant"),
+    [(id, m) for id, m in MUTANTS if id in ("2.5", "2.6", "2.12")],
+    ids=lambda x: getattr(x, "name", x),
+)
+def test_a_mistake_in_drawing_is_named_whatever_is_drawn(id, mutant, skipped):
+    def with_other_draws(*args, **kwargs):
+        torch.rand(skipped)
+        return mutant.variant(*args, **kwargs)
+
+    assert grade(id, with_other_draws).misconception == mutant.name
 
 
 @pytest.mark.parametrize(("id", "candidate"), RIGHT_ONES, ids=lambda x: getattr(x, "__name__", x))
