@@ -257,8 +257,8 @@ def intervals(frame, row, group):
     return figure
 
 
-def embedding(points, labels, classes):
-    """Two-dimensional embedding (N, 2), coloured by class, each class named at its median."""
+def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
+    """Two-dimensional points (N, 2), coloured by class, each class named at its median."""
     figure, axis = new_figure(6.4, 4.6)
     palette = sns.color_palette("husl", len(classes))
     for i, name in enumerate(classes):
@@ -273,7 +273,7 @@ def embedding(points, labels, classes):
         axis.annotate(
             name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
         )
-    axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    axis.set(xticks=[], yticks=[], xlabel=axes[0], ylabel=axes[1])
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=3)
     return figure
 
@@ -294,4 +294,155 @@ def bottleneck(table):
     left.set(yscale="log", ylabel="test error (MSE)")
     _plain_log_ticks(left.yaxis)
     right.set(ylabel="AUROC, rotated by 90°")
+    return figure
+
+
+def curves(series, x_label, y_label, *, log="", marks=()):
+    """Lines of {name: (x, y)}; `log` names the logarithmic axes ("x", "y", "xy").
+
+    marks : (name, x) of vertical lines
+    """
+    figure, axis = new_figure(7, 3)
+    for (name, (x, y)), colour, line in zip(series.items(), GROUPS, LINES, strict=False):
+        axis.plot(x, y, line, color=colour, label=name)
+    for name, x in marks:
+        axis.axvline(x, color=THRESHOLD, linestyle=":", label=name)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    for letter in log:
+        axis.set(**{f"{letter}scale": "log"})
+        _plain_log_ticks(getattr(axis, f"{letter}axis"))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def estimates(x, means, errors, truth, x_label, y_label):
+    """Estimates with bars of two standard errors over x (logarithmic), and the true value."""
+    figure, axis = new_figure(6, 2.8)
+    bars = 2 * np.asarray(errors)
+    axis.errorbar(
+        x, means, bars, fmt="o", color=SECOND, capsize=3, label="estimate ± 2 std. errors"
+    )
+    axis.axhline(truth, color=THRESHOLD, linestyle="--", label="exact")
+    axis.set(xscale="log", xlabel=x_label, ylabel=y_label)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def reparameterization(noise, gaussians):
+    """The same noise moved and stretched into each of {name: (mu, sigma)}."""
+    figure, axis = new_figure(7, 2.8)
+    for level, ((name, (mu, sigma)), colour) in enumerate(
+        zip(gaussians.items(), (NORMAL, ANOMALY, SECOND), strict=False)
+    ):
+        top, bottom = 2 * level + 1, 2 * level
+        z = mu + sigma * noise
+        axis.plot([noise, z], [np.full_like(z, top), np.full_like(z, bottom)], color=colour, lw=0.6)
+        axis.plot(noise, np.full_like(z, top), ".", color="grey", clip_on=False)
+        axis.plot(z, np.full_like(z, bottom), ".", color=colour, clip_on=False)
+        axis.text(1.02, bottom, f"z: {name}", color=colour, transform=axis.get_yaxis_transform())
+        axis.text(1.02, top, "noise: N(0, 1)", color="grey", transform=axis.get_yaxis_transform())
+    axis.set(yticks=[], xlabel="value")
+    axis.spines["left"].set_visible(False)
+    return figure
+
+
+def bars(values, x_label, y_label):
+    """One bar for each value, in the order given."""
+    figure, axis = new_figure(7, 2.6)
+    axis.bar(np.arange(len(values)), values, color=NORMAL)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def posteriors(pictures, axes_values, posterior, mu, sigma):
+    """The true posterior on a grid of z, and the encoder's Gaussian as an ellipse of two sigma.
+
+    pictures (N, 1, H, W); posterior (N, len(z2), len(z1)); mu, sigma (N, 2)
+    """
+    figure, axes = new_figure(8.4, 2.9, ncols=len(pictures))
+    angle = np.linspace(0, 2 * np.pi, 100)
+    for axis, picture, density, m, s in zip(
+        axes, as_pictures(pictures), posterior, mu, sigma, strict=True
+    ):
+        axis.imshow(
+            density,
+            origin="lower",
+            extent=(*axes_values, *axes_values),
+            cmap="Blues",
+            aspect="auto",
+        )
+        axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=ANOMALY)
+        width = max(6 * s.max(), 0.5)
+        axis.set(
+            xlim=(m[0] - width, m[0] + width), ylim=(m[1] - width, m[1] + width), xlabel="$z_1$"
+        )
+        inset = axis.inset_axes((0.7, 0.7, 0.28, 0.28))
+        _picture(inset, picture)
+    axes[0].set_ylabel("$z_2$")
+    return figure
+
+
+def mosaic(pictures, columns, extent):
+    """Pictures (rows·columns, 1, H, W), first row at the bottom, as one picture over `extent`."""
+    pictures = as_pictures(pictures)
+    n, height, width = pictures.shape
+    grid = pictures.reshape(n // columns, columns, height, width)[::-1]
+    figure, axis = new_figure(5, 5)
+    axis.imshow(grid.transpose(0, 2, 1, 3).reshape(-1, columns * width), cmap="gray", extent=extent)
+    axis.set(xlabel="$z_1$", ylabel="$z_2$")
+    return figure
+
+
+def beta_sweep(table):
+    """Reconstruction, KL, active units and AUROC over beta, one line a size of the code."""
+    panels = {
+        "reconstruction": "reconstruction, nats",
+        "kl": "KL, nats",
+        "active": "active units",
+        "auroc": "AUROC",
+    }
+    figure, axes = new_figure(9.5, 2.7, ncols=4)
+    for axis, (column, name) in zip(axes, panels.items(), strict=True):
+        for (size, part), colour, line in zip(
+            table.groupby("latent_dim"), GROUPS, LINES, strict=False
+        ):
+            axis.plot(
+                part.beta, part[column], line, color=colour, marker=".", label=f"{size} latents"
+            )
+        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 1, 10, 1e3, 1e5])
+        axis.set_xticks([], minor=True)
+    axes[2].legend()
+    return figure
+
+
+def auroc_table(frame):
+    """A frame of AUROCs as a picture: blue above one half, orange below."""
+    figure, axis = new_figure(9.4, 0.36 * len(frame) + 0.7)
+    sns.heatmap(
+        frame,
+        annot=True,
+        fmt=".2f",
+        cmap=RESIDUAL.reversed(),
+        vmin=0,
+        vmax=1,
+        linewidths=1,
+        cbar=False,
+        ax=axis,
+    )
+    axis.set(xlabel="", ylabel="")
+    axis.tick_params(length=0, labeltop=True, labelbottom=False)
+    return figure
+
+
+def scatter(groups, x_label, y_label, *, log=""):
+    """Points of {name: (x, y)}."""
+    figure, axis = new_figure(6.5, 3.4)
+    for (name, (x, y)), colour in zip(groups.items(), GROUPS, strict=False):
+        axis.scatter(x, y, s=5, color=colour, alpha=0.5, linewidths=0, label=name)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    for letter in log:
+        axis.set(**{f"{letter}scale": "log"})
+        _plain_log_ticks(getattr(axis, f"{letter}axis"))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=3)
     return figure
