@@ -1300,143 +1300,90 @@ ELBO = Exercise(
 # --- 2.9 --------------------------------------------------------------------------------------
 
 
-def probe_effective_beta(f):
+def probe_active_units(f):
+    # five pictures, four latents: variances 0, 1.5, 0.0025·1.5 and 0.04·1.5 (or 4/5 of these)
+    pattern = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5])
+    mu = torch.stack([torch.full((5,), 5.0), pattern, 0.05 * pattern, 0.3 * pattern], dim=1)
+    seen = f(mu)
+    yield value("Four latents, of which two have a variance above 0.01: the number", seen, 2)
+    yield value("The same with threshold = 0.5", f(mu, threshold=0.5), 1)
+    yield value("The same with threshold = 0.0001", f(mu, 0.0001), 3)
+    yield value("A latent that never moves, threshold = 0", f(mu[:, :1], 0.0), 0)
+    collapsed = torch.full((6, 3), 0.7)
+    yield value("A collapsed code: three latents that never move", f(collapsed), 0)
     yield value(
-        "Squared error and KL both summed: a squared error counts half a nat, so beta",
-        f(4, 6, 5, error="sum", kl="sum"),
-        0.5,
+        "Two pictures, seven latents that all move", f(torch.tensor([[0.0] * 7, [9.0] * 7])), 7
     )
-    yield value(
-        "4 images of 6 pixels, 5 latents; error averaged, KL summed (the defaults): beta",
-        f(4, 6, 5),
-        12,
-    )
-    yield value("... error and KL both averaged", f(4, 6, 5, kl="mean"), 0.6)
-    yield value("... error summed, KL averaged", f(4, 6, 5, error="sum", kl="mean"), 0.025)
-    yield value("... the defaults with kl_weight = 3", f(4, 6, 5, kl_weight=3.0), 36)
-    yield value("... the defaults with sigma = 1/2", f(4, 6, 5, sigma=0.5), 48)
-    yield value("... both summed with sigma = 0.1", f(4, 6, 5, error="sum", sigma=0.1), 50)
-    yield value(
-        "A published VAE: batch 256, 784 pixels, 100 latents, error averaged, KL summed",
-        f(256, 784, 100),
-        100_352,
-    )
-    yield value(
-        "Another: batch 128, 4096 pixels, 128 latents, both averaged, kl_weight = 2",
-        f(128, 4096, 128, kl="mean", kl_weight=2.0),
-        32,
-    )
+    kind = type(seen).__name__
+    says = f"A number of latents is an int; yours is of type {kind}: use `int(...)`."
+    yield form(isinstance(seen, Integral), says, seen=kind)
+    yield behaviour(bool((mu[:, 0] == 5).all()), "Your function changes mu in place.")
 
 
-def _beta(batch_size, pixels, latent_dim, error, kl, kl_weight, sigma, scale=2.0, power=2):
-    error_weight = 1 / (batch_size * pixels) if error == "mean" else 1.0
-    kl_weight = kl_weight / (batch_size * latent_dim) if kl == "mean" else kl_weight
-    return kl_weight / (scale * sigma**power * error_weight)
-
-
-def _wrong_beta(formula):
-    """`effective_beta` by another formula of its seven arguments."""
-
-    def effective_beta(
-        batch_size, pixels, latent_dim, *, error="mean", kl="sum", kl_weight=1.0, sigma=1.0
-    ):
-        return formula(batch_size, pixels, latent_dim, error, kl, kl_weight, sigma)
-
-    return effective_beta
-
-
-_OTHER = {"sum": "mean", "mean": "sum"}
-
-EFFECTIVE_BETA = Exercise(
+ACTIVE_UNITS = Exercise(
     id="2.9",
-    title="the beta that a loss means",
-    reference="helpers.losses.effective_beta",
-    difficulty=2,
-    minutes=8,
+    title="active units",
+    reference="helpers.latent.active_units",
+    difficulty=1,
+    minutes=5,
     hints=(
-        "Bring the loss into the ELBO's units, nats for one image. Then read off what stands before "
-        "the KL.",
-        "Ask for each term: with which weight does the squared error of *one* image enter the loss, "
-        "and with which its KL? A mean divides by everything it runs over, the batch included. In "
-        "nats, a squared error counts 1/(2σ²).",
-        "`one_error` is 1/(batch_size·pixels) for a mean, else 1; `one_kl` is "
-        "kl_weight/(batch_size·latent_dim) for a mean, else kl_weight. Then "
-        "`one_kl / (2 * sigma**2 * one_error)`.",
+        "A latent that carries something must differ from picture to picture. One that is the same "
+        "for all of them tells the decoder nothing.",
+        "Take the variance of mu over the pictures, axis 0: one number for each latent. Count those "
+        "above the threshold.",
+        "`int((mu.var(dim=0) > threshold).sum())`",
     ),
-    probe=probe_effective_beta,
+    probe=probe_active_units,
     misconceptions=(
         Misconception(
-            "nats_forgotten",
-            "You compare the weights of error and KL, but a squared error is not yet in nats: it "
-            "counts 1/(2σ²). Divide by 2·sigma².",
-            _wrong_beta(partial(_beta, scale=1.0, power=0)),
+            "mean",
+            "You look at the mean of mu. A latent may sit at 5 for every picture and say nothing: what "
+            "counts is its *variance* over the pictures.",
+            lambda mu, threshold=0.01: int((mu.mean(0).abs() > threshold).sum()),
         ),
         Misconception(
-            "two_forgotten",
-            "Yours is twice too large: the log-likelihood of a Gaussian has the squared error over "
-            "*2*σ².",
-            _wrong_beta(partial(_beta, scale=1.0)),
+            "mean_square",
+            "You take the mean of mu², which is large for a latent that sits at 5 for every picture. "
+            "The variance subtracts the mean first.",
+            lambda mu, threshold=0.01: int((mu.square().mean(0) > threshold).sum()),
         ),
         Misconception(
-            "sigma_not_squared",
-            "sigma = 1 comes out right, other sigma do not: the error is divided by the variance, so "
-            "square sigma.",
-            _wrong_beta(partial(_beta, power=1)),
+            "std",
+            "You compare the standard deviation. The threshold is one for the variance, its square.",
+            lambda mu, threshold=0.01: int((mu.std(0) > threshold).sum()),
         ),
         Misconception(
-            "sigma_ignored",
-            "Your result does not depend on sigma. The sharper the pixels are taken to be, the more "
-            "nats an error costs: divide by 2·sigma².",
-            _wrong_beta(partial(_beta, power=0)),
+            "wrong_axis",
+            "You take the variance within each picture, over its latents. A unit is active if it "
+            "changes from picture to picture: `dim=0`.",
+            lambda mu, threshold=0.01: int((mu.var(1) > threshold).sum()),
         ),
         Misconception(
-            "inverse",
-            "Yours is 1/beta, what the error weighs beside the KL. beta is the weight of the *KL* "
-            "where the log-likelihood has weight 1.",
-            _wrong_beta(lambda *given: 1 / _beta(*given)),
+            "at_least",
+            "With threshold = 0 a latent that never moves counts as active in yours. The variance must "
+            "be *above* the threshold: `>`.",
+            lambda mu, threshold=0.01: int((mu.var(0) >= threshold).sum()),
         ),
         Misconception(
-            "reductions_swapped",
-            'You divide where the reduction is a sum. A "mean" divides by the number of things, a '
-            '"sum" does not.',
-            _wrong_beta(
-                lambda b, p, d, error, kl, *rest: _beta(b, p, d, _OTHER[error], _OTHER[kl], *rest)
-            ),
+            "inactive_counted",
+            "You count the latents that do *not* move. Turn the comparison.",
+            lambda mu, threshold=0.01: int((mu.var(0) <= threshold).sum()),
         ),
         Misconception(
-            "reductions_ignored",
-            "You always reckon with a mean of the error and a sum of the KL. Look at the arguments "
-            "`error` and `kl`.",
-            _wrong_beta(lambda b, p, d, error, kl, *rest: _beta(b, p, d, "mean", "sum", *rest)),
+            "threshold_ignored",
+            "The default comes out right, other thresholds do not: compare with the argument "
+            "`threshold`.",
+            lambda mu, threshold=0.01: int((mu.var(0) > 0.01).sum()),
         ),
         Misconception(
-            "pixels_and_latents_confused",
-            "Pixels and latents have changed places: the mean of the error runs over pixels, the mean "
-            "of the KL over latents.",
-            _wrong_beta(lambda b, p, d, *rest: _beta(b, d, p, *rest)),
+            "tensor",
+            "The number is right, but it is still a tensor: turn it into an int.",
+            lambda mu, threshold=0.01: (mu.var(0) > threshold).sum(),
         ),
         Misconception(
-            "batch_forgotten",
-            "The mean of the error runs over the batch too, while a sum of the KL grows with it: "
-            "divide by batch_size·pixels, and for a mean of the KL by batch_size·latent_dim.",
-            _wrong_beta(lambda b, *rest: _beta(1, *rest)),
-        ),
-        Misconception(
-            "batch_counted_twice",
-            "You count the batch twice, once in the mean of the error and again in the sum of the KL. "
-            "Look at one image: its KL enters a sum with weight kl_weight, whatever the batch.",
-            _wrong_beta(
-                lambda b, p, d, error, kl, *rest: (
-                    _beta(b, p, d, error, kl, *rest) * (b if (error, kl) == ("mean", "sum") else 1)
-                )
-            ),
-        ),
-        Misconception(
-            "kl_weight_ignored",
-            "`kl_weight` is not used: it multiplies the KL, and so beta.",
-            _wrong_beta(
-                lambda b, p, d, error, kl, weight, sigma: _beta(b, p, d, error, kl, 1.0, sigma)
-            ),
+            "share",
+            "You give the share of the latents; we want their number: sum, do not average.",
+            lambda mu, threshold=0.01: float((mu.var(0) > threshold).float().mean()),
         ),
     ),
 )
@@ -1536,90 +1483,143 @@ IWAE = Exercise(
 # --- 2.11 -------------------------------------------------------------------------------------
 
 
-def probe_active_units(f):
-    # five pictures, four latents: variances 0, 1.5, 0.0025·1.5 and 0.04·1.5 (or 4/5 of these)
-    pattern = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5])
-    mu = torch.stack([torch.full((5,), 5.0), pattern, 0.05 * pattern, 0.3 * pattern], dim=1)
-    seen = f(mu)
-    yield value("Four latents, of which two have a variance above 0.01: the number", seen, 2)
-    yield value("The same with threshold = 0.5", f(mu, threshold=0.5), 1)
-    yield value("The same with threshold = 0.0001", f(mu, 0.0001), 3)
-    yield value("A latent that never moves, threshold = 0", f(mu[:, :1], 0.0), 0)
-    collapsed = torch.full((6, 3), 0.7)
-    yield value("A collapsed code: three latents that never move", f(collapsed), 0)
+def probe_effective_beta(f):
     yield value(
-        "Two pictures, seven latents that all move", f(torch.tensor([[0.0] * 7, [9.0] * 7])), 7
+        "Squared error and KL both summed: a squared error counts half a nat, so beta",
+        f(4, 6, 5, error="sum", kl="sum"),
+        0.5,
     )
-    kind = type(seen).__name__
-    says = f"A number of latents is an int; yours is of type {kind}: use `int(...)`."
-    yield form(isinstance(seen, Integral), says, seen=kind)
-    yield behaviour(bool((mu[:, 0] == 5).all()), "Your function changes mu in place.")
+    yield value(
+        "4 images of 6 pixels, 5 latents; error averaged, KL summed (the defaults): beta",
+        f(4, 6, 5),
+        12,
+    )
+    yield value("... error and KL both averaged", f(4, 6, 5, kl="mean"), 0.6)
+    yield value("... error summed, KL averaged", f(4, 6, 5, error="sum", kl="mean"), 0.025)
+    yield value("... the defaults with kl_weight = 3", f(4, 6, 5, kl_weight=3.0), 36)
+    yield value("... the defaults with sigma = 1/2", f(4, 6, 5, sigma=0.5), 48)
+    yield value("... both summed with sigma = 0.1", f(4, 6, 5, error="sum", sigma=0.1), 50)
+    yield value(
+        "A published VAE: batch 256, 784 pixels, 100 latents, error averaged, KL summed",
+        f(256, 784, 100),
+        100_352,
+    )
+    yield value(
+        "Another: batch 128, 4096 pixels, 128 latents, both averaged, kl_weight = 2",
+        f(128, 4096, 128, kl="mean", kl_weight=2.0),
+        32,
+    )
 
 
-ACTIVE_UNITS = Exercise(
+def _beta(batch_size, pixels, latent_dim, error, kl, kl_weight, sigma, scale=2.0, power=2):
+    error_weight = 1 / (batch_size * pixels) if error == "mean" else 1.0
+    kl_weight = kl_weight / (batch_size * latent_dim) if kl == "mean" else kl_weight
+    return kl_weight / (scale * sigma**power * error_weight)
+
+
+def _wrong_beta(formula):
+    """`effective_beta` by another formula of its seven arguments."""
+
+    def effective_beta(
+        batch_size, pixels, latent_dim, *, error="mean", kl="sum", kl_weight=1.0, sigma=1.0
+    ):
+        return formula(batch_size, pixels, latent_dim, error, kl, kl_weight, sigma)
+
+    return effective_beta
+
+
+_OTHER = {"sum": "mean", "mean": "sum"}
+
+EFFECTIVE_BETA = Exercise(
     id="2.11",
-    title="active units",
-    reference="helpers.latent.active_units",
-    difficulty=1,
-    minutes=5,
+    title="the beta that a loss means",
+    reference="helpers.losses.effective_beta",
+    difficulty=2,
+    minutes=8,
     hints=(
-        "A latent that carries something must differ from picture to picture. One that is the same "
-        "for all of them tells the decoder nothing.",
-        "Take the variance of mu over the pictures, axis 0: one number for each latent. Count those "
-        "above the threshold.",
-        "`int((mu.var(dim=0) > threshold).sum())`",
+        "Bring the loss into the ELBO's units, nats for one image. Then read off what stands before "
+        "the KL.",
+        "Ask for each term: with which weight does the squared error of *one* image enter the loss, "
+        "and with which its KL? A mean divides by everything it runs over, the batch included. In "
+        "nats, a squared error counts 1/(2σ²).",
+        "`one_error` is 1/(batch_size·pixels) for a mean, else 1; `one_kl` is "
+        "kl_weight/(batch_size·latent_dim) for a mean, else kl_weight. Then "
+        "`one_kl / (2 * sigma**2 * one_error)`.",
     ),
-    probe=probe_active_units,
+    probe=probe_effective_beta,
     misconceptions=(
         Misconception(
-            "mean",
-            "You look at the mean of mu. A latent may sit at 5 for every picture and say nothing: what "
-            "counts is its *variance* over the pictures.",
-            lambda mu, threshold=0.01: int((mu.mean(0).abs() > threshold).sum()),
+            "nats_forgotten",
+            "You compare the weights of error and KL, but a squared error is not yet in nats: it "
+            "counts 1/(2σ²). Divide by 2·sigma².",
+            _wrong_beta(partial(_beta, scale=1.0, power=0)),
         ),
         Misconception(
-            "mean_square",
-            "You take the mean of mu², which is large for a latent that sits at 5 for every picture. "
-            "The variance subtracts the mean first.",
-            lambda mu, threshold=0.01: int((mu.square().mean(0) > threshold).sum()),
+            "two_forgotten",
+            "Yours is twice too large: the log-likelihood of a Gaussian has the squared error over "
+            "*2*σ².",
+            _wrong_beta(partial(_beta, scale=1.0)),
         ),
         Misconception(
-            "std",
-            "You compare the standard deviation. The threshold is one for the variance, its square.",
-            lambda mu, threshold=0.01: int((mu.std(0) > threshold).sum()),
+            "sigma_not_squared",
+            "sigma = 1 comes out right, other sigma do not: the error is divided by the variance, so "
+            "square sigma.",
+            _wrong_beta(partial(_beta, power=1)),
         ),
         Misconception(
-            "wrong_axis",
-            "You take the variance within each picture, over its latents. A unit is active if it "
-            "changes from picture to picture: `dim=0`.",
-            lambda mu, threshold=0.01: int((mu.var(1) > threshold).sum()),
+            "sigma_ignored",
+            "Your result does not depend on sigma. The sharper the pixels are taken to be, the more "
+            "nats an error costs: divide by 2·sigma².",
+            _wrong_beta(partial(_beta, power=0)),
         ),
         Misconception(
-            "at_least",
-            "With threshold = 0 a latent that never moves counts as active in yours. The variance must "
-            "be *above* the threshold: `>`.",
-            lambda mu, threshold=0.01: int((mu.var(0) >= threshold).sum()),
+            "inverse",
+            "Yours is 1/beta, what the error weighs beside the KL. beta is the weight of the *KL* "
+            "where the log-likelihood has weight 1.",
+            _wrong_beta(lambda *given: 1 / _beta(*given)),
         ),
         Misconception(
-            "inactive_counted",
-            "You count the latents that do *not* move. Turn the comparison.",
-            lambda mu, threshold=0.01: int((mu.var(0) <= threshold).sum()),
+            "reductions_swapped",
+            'You divide where the reduction is a sum. A "mean" divides by the number of things, a '
+            '"sum" does not.',
+            _wrong_beta(
+                lambda b, p, d, error, kl, *rest: _beta(b, p, d, _OTHER[error], _OTHER[kl], *rest)
+            ),
         ),
         Misconception(
-            "threshold_ignored",
-            "The default comes out right, other thresholds do not: compare with the argument "
-            "`threshold`.",
-            lambda mu, threshold=0.01: int((mu.var(0) > 0.01).sum()),
+            "reductions_ignored",
+            "You always reckon with a mean of the error and a sum of the KL. Look at the arguments "
+            "`error` and `kl`.",
+            _wrong_beta(lambda b, p, d, error, kl, *rest: _beta(b, p, d, "mean", "sum", *rest)),
         ),
         Misconception(
-            "tensor",
-            "The number is right, but it is still a tensor: turn it into an int.",
-            lambda mu, threshold=0.01: (mu.var(0) > threshold).sum(),
+            "pixels_and_latents_confused",
+            "Pixels and latents have changed places: the mean of the error runs over pixels, the mean "
+            "of the KL over latents.",
+            _wrong_beta(lambda b, p, d, *rest: _beta(b, d, p, *rest)),
         ),
         Misconception(
-            "share",
-            "You give the share of the latents; we want their number: sum, do not average.",
-            lambda mu, threshold=0.01: float((mu.var(0) > threshold).float().mean()),
+            "batch_forgotten",
+            "The mean of the error runs over the batch too, while a sum of the KL grows with it: "
+            "divide by batch_size·pixels, and for a mean of the KL by batch_size·latent_dim.",
+            _wrong_beta(lambda b, *rest: _beta(1, *rest)),
+        ),
+        Misconception(
+            "batch_counted_twice",
+            "You count the batch twice, once in the mean of the error and again in the sum of the KL. "
+            "Look at one image: its KL enters a sum with weight kl_weight, whatever the batch.",
+            _wrong_beta(
+                lambda b, p, d, error, kl, *rest: (
+                    _beta(b, p, d, error, kl, *rest) * (b if (error, kl) == ("mean", "sum") else 1)
+                )
+            ),
+        ),
+        Misconception(
+            "kl_weight_ignored",
+            "`kl_weight` is not used: it multiplies the KL, and so beta.",
+            _wrong_beta(
+                lambda b, p, d, error, kl, weight, sigma: _beta(b, p, d, error, kl, 1.0, sigma)
+            ),
         ),
     ),
 )
@@ -1943,9 +1943,9 @@ EXERCISES = (
     REPARAMETERIZE,
     VAE,
     ELBO,
-    EFFECTIVE_BETA,
-    IWAE,
     ACTIVE_UNITS,
+    IWAE,
+    EFFECTIVE_BETA,
     RECONSTRUCTION_PROBABILITY,
     BALANCED_ACCURACY,
 )

@@ -251,9 +251,9 @@ RIGHT = {
     "2.6": [sample_by_rsample, sample_with_randn, sample_one_by_one],
     "2.7": [WithTwoHeads, WithOwnModules],
     "2.8": [bound_from_loss, bound_by_sub],
-    "2.9": [beta_by_cases, beta_by_counting],
+    "2.9": [units_of_the_population, units_from_numpy],
     "2.10": [iwae_with_maximum, iwae_by_logaddexp],
-    "2.11": [units_of_the_population, units_from_numpy],
+    "2.11": [beta_by_cases, beta_by_counting],
     "2.12": [probability_in_one_batch, probability_without_graph],
     "2.13": [balanced_from_scikit_learn, balanced_as_auroc_of_flags],
 }
