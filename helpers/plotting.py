@@ -263,6 +263,8 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
     palette = sns.color_palette("husl", len(classes))
     for i, name in enumerate(classes):
         own = points[labels == i]
+        if not len(own):
+            continue
         axis.scatter(*own.T, s=6, color=palette[i], label=name, alpha=0.8, linewidths=0)
         box = {
             "boxstyle": "round,pad=0.2",
@@ -347,38 +349,40 @@ def reparameterization(noise, gaussians):
 
 
 def bars(values, x_label, y_label):
-    """One bar for each value, in the order given."""
+    """One bar for each value, numbered from 1."""
     figure, axis = new_figure(7, 2.6)
-    axis.bar(np.arange(len(values)), values, color=NORMAL)
+    axis.bar(np.arange(1, len(values) + 1), values, color=NORMAL)
     axis.set(xlabel=x_label, ylabel=y_label)
     axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
-def posteriors(pictures, axes_values, posterior, mu, sigma):
+def posteriors(pictures, titles, line, posterior, mu, sigma):
     """The true posterior on a grid of z, and the encoder's Gaussian as an ellipse of two sigma.
 
-    pictures (N, 1, H, W); posterior (N, len(z2), len(z1)); mu, sigma (N, 2)
+    pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
+    down the rows; mu, sigma (N, 2)
     """
-    figure, axes = new_figure(8.4, 2.9, ncols=len(pictures))
-    angle = np.linspace(0, 2 * np.pi, 100)
-    for axis, picture, density, m, s in zip(
-        axes, as_pictures(pictures), posterior, mu, sigma, strict=True
+    figure, axes = new_figure(9.4, 2.9, ncols=len(pictures))
+    line, angle = np.asarray(line), np.linspace(0, 2 * np.pi, 100)
+    ends = (line[0], line[-1])
+    for axis, picture, title, density, m, s in zip(
+        axes, as_pictures(pictures), titles, np.asarray(posterior), mu, sigma, strict=True
     ):
-        axis.imshow(
-            density,
-            origin="lower",
-            extent=(*axes_values, *axes_values),
-            cmap="Blues",
-            aspect="auto",
-        )
+        m, s = np.asarray(m), np.asarray(s)
+        axis.imshow(density, origin="lower", extent=(*ends, *ends), cmap="Blues")
         axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=ANOMALY)
-        width = max(6 * s.max(), 0.5)
+        row, column = np.unravel_index(density.argmax(), density.shape)
+        mode = np.array([line[column], line[row]])
+        centre = (m + mode) / 2
+        half = 0.7 * np.abs(m - mode).max() + 4 * s.max()
         axis.set(
-            xlim=(m[0] - width, m[0] + width), ylim=(m[1] - width, m[1] + width), xlabel="$z_1$"
+            xlim=(centre[0] - half, centre[0] + half),
+            ylim=(centre[1] - half, centre[1] + half),
+            xlabel="$z_1$",
+            title=title,
         )
-        inset = axis.inset_axes((0.7, 0.7, 0.28, 0.28))
-        _picture(inset, picture)
+        _picture(axis.inset_axes((0.74, 0.74, 0.26, 0.26)), picture)
     axes[0].set_ylabel("$z_2$")
     return figure
 
