@@ -252,7 +252,11 @@ def intervals(frame, row, group):
         axis.plot(part.auroc, rows, "o", color=ANOMALY, markersize=5)
         for name, entry in part.iterrows():
             axis.annotate(f"{entry.auroc:.3f}", (1.06, name), va="center", annotation_clip=False)
-        axis.set(title=panel, xlabel="AUROC, 95 % interval", xlim=(min(0.3, frame.low.min()), 1.02))
+        axis.set(
+            title=panel,
+            xlabel="AUROC, 95 % interval",
+            xlim=(min(0.3, frame.low.min() - 0.05), 1.02),
+        )
     np.atleast_1d(axes)[0].invert_yaxis()
     return figure
 
@@ -414,9 +418,9 @@ def beta_sweep(table):
             axis.plot(
                 part.beta, part[column], line, color=colour, marker=".", label=f"{size} latents"
             )
-        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 1, 10, 1e3, 1e5])
+        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 10, 1e3, 1e5])
         axis.set_xticks([], minor=True)
-    axes[2].legend()
+    axes[0].legend(loc="lower right")
     return figure
 
 
