@@ -541,7 +541,7 @@ def log_joint_on_grid(vae, x, side, reach=5.0):
 
 
 black_white = (as_input(calibration.images[:50]) > 0.5).float()
-for side in (251, 501):
+for side in (151, 301):
     log_joint, spacing = log_joint_on_grid(flat, black_white, side)
     evidence = torch.logsumexp(log_joint, dim=1) + 2 * math.log(spacing)
     print(f"{side}×{side} places: log p(x) = {evidence.mean():.4f} nats, mean of 50 digits")
@@ -565,7 +565,7 @@ print(f"{'log p(x), quadrature':20} {evidence.mean():9.3f}")
 # $p(z \mid x) = p(x, z) / p(x)$. On the grid we have that, too.
 
 # %% id="gap"
-line = torch.linspace(-5, 5, 501, device=device())
+line = torch.linspace(-5, 5, 301, device=device())
 z = torch.cartesian_prod(line, line)
 with torch.inference_mode():
     mu, logvar = flat.encode(black_white)
@@ -588,7 +588,7 @@ plotting.show(
         black_white[order].cpu(),
         [f"gap {gaps[i]:.2f} nats" for i in order],
         line.cpu(),
-        log_posterior[order].exp().view(-1, 501, 501).mT.cpu(),
+        log_posterior[order].exp().view(-1, 301, 301).mT.cpu(),
         mu[order].cpu(),
         sigma[order].cpu(),
     ),
