@@ -789,7 +789,8 @@ beta_explorer(betas)
 # %% id="ex-2-12" tags=["exercise"] reference="helpers.scores.reconstruction_probability"
 def reconstruction_probability(vae, x, samples=16):
     """Minus the mean of log p(x given z) over z ~ q(z given x), in nats. (N, C, H, W) -> (N,)"""
-    ...  # one call of encode; draw, decode and sum `samples` times
+    mu, logvar = vae.encode(x)
+    ...  # draw, decode and sum, `samples` times
 
 
 # %% id="check-2-12" tags=["check", "nbval-check-output"]
