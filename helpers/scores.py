@@ -19,10 +19,10 @@ def reconstruction_probability(vae, x, samples=16):
     The score of An and Cho (2015), turned so that higher is more anomalous. Pixels are Gaussian
     around the decoder's output with spread vae.sigma. Put the model into eval mode first.
     """
-    mu, logvar = vae.encode(x)
+    gaussian = vae.encode(x)  # mu and logvar
     total = 0
     for _ in range(samples):
-        x_hat = vae.decode(reparameterize(mu, logvar))
+        x_hat = vae.decode(reparameterize(*gaussian))
         total = total + gaussian_log_likelihood(x, x_hat, vae.sigma)
     return -total / samples
 

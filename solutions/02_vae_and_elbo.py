@@ -118,6 +118,7 @@ mean_image = as_input(fitted.images).mean(dim=0, keepdim=True)
 sigmas = np.geomspace(0.1, 2, 40)
 nats = [gaussian_log_likelihood(x, mean_image, s).mean().item() for s in sigmas]
 rms = (x - mean_image).square().mean().sqrt().item()
+# %% id="sigma-figure"
 plotting.show(
     plotting.curves(
         {"mean image": (sigmas, nats)},
@@ -238,6 +239,7 @@ mu, logvar = torch.tensor([[1.0, -0.5]]), torch.tensor([[-1.0, 0.3]])
 exact = kl_divergence(mu, logvar).item()
 draws = [10, 30, 100, 300, 1000, 3000, 10_000, 100_000]
 means, errors = zip(*(monte_carlo_kl(mu, logvar, n) for n in draws), strict=True)
+# %% id="mc-picture"
 inside = sum(abs(m.item() - exact) < 2 * e.item() for m, e in zip(means, errors, strict=True))
 plotting.show(
     plotting.estimates(
@@ -540,6 +542,7 @@ def log_joint_on_grid(vae, x, side, reach=5.0):
     return torch.cat(parts, dim=1), (line[1] - line[0]).item()
 
 
+# %% id="evidence"
 black_white = (as_input(calibration.images[:50]) > 0.5).float()
 for side in (151, 301):
     log_joint, spacing = log_joint_on_grid(flat, black_white, side)
@@ -564,13 +567,14 @@ print(f"{'log p(x), quadrature':20} {evidence.mean():9.3f}")
 # It was claimed to be the KL from the encoder's Gaussian to the **true posterior**
 # $p(z \mid x) = p(x, z) / p(x)$. On the grid we have that, too.
 
-# %% id="gap"
+# %% id="posterior"
 line = torch.linspace(-5, 5, 301, device=device())
 z = torch.cartesian_prod(line, line)
 with torch.inference_mode():
     mu, logvar = flat.encode(black_white)
 sigma = torch.exp(0.5 * logvar)
 log_posterior = log_joint - evidence[:, None]
+# %% id="gap"
 gaps = []
 for m, s, log_p in zip(mu, sigma, log_posterior, strict=True):
     log_q = torch.distributions.Normal(m, s).log_prob(z).sum(dim=1)
@@ -662,6 +666,7 @@ def source_loss(vae, x):
     return F.mse_loss(2 * x_hat - 1, 2 * x - 1) + kl_divergence(mu, logvar).sum()
 
 
+# %% id="collapse-error"
 def rebuilt(vae, images):
     """Reconstructions from one draw of z, as that notebook makes them."""
     return apply(lambda x: vae.decode(reparameterize(*vae.encode(x))), images)
@@ -672,6 +677,7 @@ def error_on_wide_pixels(x_hat, images):
     return 4 * (x_hat - as_input(images).cpu()).square().mean().item()
 
 
+# %% id="collapse-loop"
 def train_source(images, loss):
     """A hundred latents and batches of 256, as there; shorter, with a larger step."""
     set_seed(0)
@@ -726,6 +732,7 @@ codes = {
     for name, model in {"before": collapsed["0"], "after": repaired}.items()
 }
 active = {name: active_units(mu) for name, mu in codes.items()}
+# %% id="repair-picture"
 after = error_on_wide_pixels(rebuilt(repaired, calibration.images), calibration.images)
 plotting.show(
     plotting.image_rows(rows),
@@ -789,8 +796,7 @@ beta_explorer(betas)
 # %% id="ex-2-12" tags=["exercise"] reference="helpers.scores.reconstruction_probability"
 def reconstruction_probability(vae, x, samples=16):
     """Minus the mean of log p(x given z) over z ~ q(z given x), in nats. (N, C, H, W) -> (N,)"""
-    mu, logvar = vae.encode(x)
-    ...  # draw, decode and sum, `samples` times
+    ...  # encode once; then draw, decode and sum, `samples` times
 
 
 # %% id="check-2-12" tags=["check", "nbval-check-output"]
@@ -836,6 +842,7 @@ rows = [
 ]
 live = pd.DataFrame(rows)
 zero, one = (live[live["held out"] == f"without {name}s"].set_index("score").auroc for name in "01")
+# %% id="two-digits-figure"
 plotting.show(
     plotting.intervals(live, "score", "held out"),
     f"Minus the ELBO finds zeros with AUROC {zero['-ELBO']:.3f}, and ones with {one['-ELBO']:.3f}.",
@@ -849,6 +856,7 @@ plotting.show(
 ink = part.images.mean(axis=(1, 2, 3)) / 255
 cost, is_one = scores["1"]["-ELBO"], anomaly["1"]
 correlation = np.corrcoef(ink[~is_one], cost[~is_one])[0, 1]
+# %% id="ink-figure"
 plotting.show(
     plotting.scatter(
         {
