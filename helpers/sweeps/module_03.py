@@ -38,17 +38,22 @@ class Task(NamedTuple):
     anomalies: ImageSet
 
 
-def task(normal="Hand", shrink=None):
-    """The roles of MedNIST's pictures where the class `normal` is normal. -> Task"""
-    pictures = load("mednist")["all"].shrink(shrink or choose(quick=2, full=1))
+def task(normal="Hand", factor=None):
+    """The roles of MedNIST's pictures where the class `normal` is normal. -> Task
+
+    factor : by which the pictures are made smaller; the profile's without
+    """
+    factor = factor or choose(quick=2, full=1)
+    pictures = load("mednist")["all"]
     own = pictures.of_class(normal)
-    train, calibration, test = (own.take(part) for part in split_by_content(own.images))
+    parts = [own.take(part) for part in split_by_content(own.images)]
     others = [np.flatnonzero(pictures.labels == i) for i in range(len(pictures.classes))]
     del others[pictures.classes.index(normal)]
-    each = min(len(test) // 5, *map(len, others))
+    each = min(len(parts[2]) // 5, *map(len, others))
     rng = np.random.default_rng(0)
     drawn = [np.sort(rng.choice(part, each, replace=False)) for part in others]
-    return Task(train, calibration, test, pictures.take(np.concatenate(drawn)))
+    parts.append(pictures.take(np.concatenate(drawn)))
+    return Task(*(part.shrink(factor) for part in parts))
 
 
 def network(cls, size):
@@ -225,7 +230,7 @@ def loop(pictures):
     pictures : "in memory", sliced from an array by the course's loop; or "JPEG files", each opened
         by a DataLoader when its turn comes, in this process, as the source does
     """
-    roles = task(shrink=1)
+    roles = task(factor=1)
     images = roles.train.images
     set_seed(0)
     model = network(DeepAutoencoder, images.shape[-1]).to(device())
