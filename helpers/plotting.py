@@ -449,7 +449,7 @@ def scatter(groups, x_label, y_label, *, log=""):
 
 
 def differences(frame, row, label):
-    """Differences with their interval (columns difference, low, high) around zero, one line a `row`."""
+    """Differences with their interval (columns difference, low, high), one line a `row`."""
     figure, axis = new_figure(7.5, 0.4 * len(frame) + 0.9)
     axis.axvline(0, linestyle=":", color="grey")
     clear = (frame.low > 0) | (frame.high < 0)

@@ -316,8 +316,8 @@ QUESTIONS = {
     ),
     "03": (
         Question(
-            "A data set holds exact copies of some images. Positions are shuffled with a fixed seed "
-            "and cut into training and test part. What goes wrong?",
+            "A data set holds exact copies of some images. Positions are shuffled with a fixed "
+            "seed and cut into training and test part. What goes wrong?",
             (
                 Option(
                     "Nothing: the seed makes the split reproducible.",
@@ -426,7 +426,7 @@ QUESTIONS = {
                 Option(
                     "It finds lesions, whatever they look like.",
                     "A residual compares grey values. A lesion as bright as its surroundings "
-                    "leaves next to no residual, however clearly one sees that the texture is gone.",
+                    "leaves little residual, however clearly one sees that the texture is gone.",
                 ),
                 Option(
                     "It finds what differs in brightness; other lesions have to be tried.",

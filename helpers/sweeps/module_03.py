@@ -225,7 +225,7 @@ def hands(seed):
 
 
 def loop(pictures):
-    """Seconds for 1,000 training steps of batch 128, and how many of them went into the pictures.
+    """Seconds for 1,000 training steps of batch 128, and how many of them went into reading.
 
     pictures : "in memory", sliced from an array by the course's loop; or "JPEG files", each opened
         by a DataLoader when its turn comes, in this process, as the source does
@@ -235,7 +235,7 @@ def loop(pictures):
     set_seed(0)
     model = network(DeepAutoencoder, images.shape[-1]).to(device())
     optimizer = adam(model, weight_decay=0)
-    spent, count = {"pictures": 0.0, "network": 0.0}, 1000
+    spent, count = {"reading": 0.0, "network": 0.0}, 1000
     with tempfile.TemporaryDirectory() as folder:
         source = {"in memory": from_memory, "JPEG files": from_files}[pictures]
         stream = source(images, Path(folder))
@@ -244,7 +244,7 @@ def loop(pictures):
             x = next(stream)
             middle = time.perf_counter()
             train_step(model, x, optimizer, F.mse_loss)
-            spent["pictures"] += middle - start
+            spent["reading"] += middle - start
             spent["network"] += time.perf_counter() - middle
     return {"steps": count, "seconds": sum(spent.values()), **spent, "source": roles.train.source}
 
