@@ -404,7 +404,7 @@ QUESTIONS = {
                 ),
                 Option(
                     "0.85: four classes at 1 and one at 0.85 have a mean of 0.97.",
-                    "AUROC over all is the mean of the classes' AUROCs, weighted with their "
+                    "AUROC over all is the mean over the classes, weighted with their "
                     "sizes. 4 · 1 + 0.85 = 4.85 = 5 · 0.97.",
                     right=True,
                 ),
