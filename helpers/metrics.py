@@ -1,9 +1,10 @@
 """How good a detector is. Scores are arrays of shape (n,); a higher score is more anomalous."""
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.stats import norm, rankdata
-from sklearn.metrics import roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 
 def auroc(normal_scores, anomaly_scores):
@@ -43,6 +44,45 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def paired_difference(
+    normal_a,
+    anomaly_a,
+    normal_b,
+    anomaly_b,
+    statistic=auroc,
+    confidence=0.95,
+    resamples=500,
+    seed=0,
+):
+    """Percentile interval of statistic(a) - statistic(b) on the same images. -> (low, high)
+
+    Two detectors scored the same images, in the same order. Each resample draws images, with
+    replacement and each group by itself, and judges both detectors on them.
+    """
+    rng = np.random.default_rng(seed)
+    normal, anomaly = np.stack([normal_a, normal_b]), np.stack([anomaly_a, anomaly_b])
+    values = []
+    for _ in range(resamples):
+        (n_a, n_b), (a_a, a_b) = (
+            group[:, rng.integers(group.shape[1], size=group.shape[1])]
+            for group in (normal, anomaly)
+        )
+        values.append(statistic(n_a, a_a) - statistic(n_b, a_b))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def per_class_auroc(normal_scores, anomaly_scores, names):
+    """AUROC of the normal images against each class of anomalies, the worst first. -> Series
+
+    names : (m,), the class of each anomaly
+    """
+    anomaly_scores, names = np.asarray(anomaly_scores), np.asarray(names)
+    table = {str(name): auroc(normal_scores, anomaly_scores[names == name]) for name in set(names)}
+    return pd.Series(table, dtype=float).sort_values()
+
+
 def balanced_accuracy(normal_scores, anomaly_scores, threshold):
     """Mean of detection rate and correct-rejection rate, flagged where score > threshold. -> float
 
@@ -79,3 +119,29 @@ def psnr(x, x_hat, data_range=1.0):
     """Peak signal-to-noise ratio of each image in decibels. (N, C, H, W) and the same -> (N,)"""
     mse = (x_hat - x).square().flatten(start_dim=1).mean(dim=1)
     return 10 * torch.log10(data_range**2 / mse)
+
+
+def dice(a, b):
+    """Overlap of two masks: twice what they share over the sum of their sizes. bool twice -> float
+
+    Two empty masks agree: 1. [Dice 1945]
+    """
+    a, b = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
+    sizes = a.sum() + b.sum()
+    return float(2 * (a & b).sum() / sizes) if sizes else 1.0
+
+
+def pixel_metrics(maps, masks, threshold):
+    """How well anomaly maps find the pixels of lesions, over all pictures together. -> dict
+
+    maps (N, H, W), higher is more anomalous; masks bool (N, H, W)
+    auroc, average_precision; dice and false_alarms (share of pixels) of maps > threshold
+    """
+    maps, masks = np.asarray(maps).ravel(), np.asarray(masks).ravel()
+    flagged = maps > threshold
+    return {
+        "auroc": float(roc_auc_score(masks, maps)),
+        "average_precision": float(average_precision_score(masks, maps)),
+        "dice": dice(flagged, masks),
+        "false_alarms": float(flagged[~masks].mean()),
+    }

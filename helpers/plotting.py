@@ -83,7 +83,7 @@ def image_rows(rows):
     return figure
 
 
-def residual_rows(images, reconstructions):
+def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
     """Pictures, their reconstructions, and the residual: orange too bright, blue too dark."""
     x, x_hat = as_input(images).cpu().numpy()[:, 0], as_pictures(reconstructions)
     figure, axes = new_figure(0.78 * len(x) + 1.9, 2.5, nrows=3, ncols=len(x), squeeze=False)
@@ -94,7 +94,7 @@ def residual_rows(images, reconstructions):
     for row, name in zip(axes, ("picture", "rebuilt", "residual"), strict=True):
         _row_name(row[0], name)
     bar = figure.colorbar(last, ax=axes, shrink=0.8, ticks=[-1, 0, 1], pad=0.02)
-    bar.set_ticklabels(["ink missing", "equal", "ink added"])
+    bar.set_ticklabels([ends[0], "equal", ends[1]])
     return figure
 
 
@@ -453,4 +453,66 @@ def scatter(groups, x_label, y_label, *, log=""):
         axis.set(**{f"{letter}scale": "log"})
         _plain_log_ticks(getattr(axis, f"{letter}axis"))
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=3)
+    return figure
+
+
+def differences(frame, row, label):
+    """Differences with their interval (columns difference, low, high), one line a `row`."""
+    figure, axis = new_figure(7.5, 0.4 * len(frame) + 0.9)
+    axis.axvline(0, linestyle=":", color="grey")
+    clear = (frame.low > 0) | (frame.high < 0)
+    colours = np.where(clear, ANOMALY, "grey")
+    axis.hlines(frame[row], frame.low, frame.high, color=colours, linewidth=4, alpha=0.5)
+    axis.scatter(frame.difference, frame[row], color=colours, s=25)
+    axis.set(xlabel=f"{label}; grey where the 95 % interval holds 0")
+    axis.invert_yaxis()
+    return figure
+
+
+def severity_curves(frame, scores):
+    """AUROC over severity, one panel for each value of column `corruption`, one line a score."""
+    panels = list(frame.groupby("corruption", sort=False))
+    figure, axes = new_figure(9.5, 2.9, ncols=len(panels), sharey=True)
+    for axis, (name, part) in zip(axes, panels, strict=True):
+        for i, score in enumerate(scores):
+            line = LINES[i % len(LINES)]
+            axis.plot(part.severity, part[score], line, color=GROUPS[i], marker=".", label=score)
+        axis.axhline(0.5, linestyle=":", color="grey")
+        axis.set(title=name, xlabel="severity", ylim=(0, 1.03))
+    axes[0].set_ylabel("AUROC")
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def map_rows(images, masks, maps):
+    """Pictures with the outline of their lesion, and below them each of {name: maps (N, H, W)}."""
+    pictures = as_pictures(images)
+    figure, axes = new_figure(
+        0.85 * len(pictures) + 1.3,
+        0.9 * (1 + len(maps)),
+        nrows=1 + len(maps),
+        ncols=len(pictures),
+        squeeze=False,
+    )
+    for axis, picture, mask in zip(axes[0], pictures, masks, strict=True):
+        _picture(axis, picture)
+        axis.contour(mask, [0.5], colors=ANOMALY, linewidths=1)
+    _row_name(axes[0, 0], "lesion")
+    for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
+        values = np.asarray(values)
+        for axis, one in zip(row, values, strict=True):
+            _picture(axis, one, cmap="magma", vmax=np.quantile(values, 0.999))
+        _row_name(row[0], name)
+    return figure
+
+
+def score_strip(frame, row, value):
+    """One dot for each entry of column `value`, one line for each name in column `row`."""
+    names = list(frame[row].unique())
+    figure, axis = new_figure(7.5, 0.3 * len(names) + 0.9)
+    axis.scatter(frame[value], frame[row], color=ANOMALY, s=25, alpha=0.6)
+    axis.axvline(0.5, linestyle=":", color="grey")
+    axis.set(xlabel=value, xlim=(min(0.4, frame[value].min() - 0.02), 1.01))
+    axis.grid(axis="y", alpha=0.4)
+    axis.invert_yaxis()
     return figure

@@ -314,6 +314,139 @@ QUESTIONS = {
             ),
         ),
     ),
+    "03": (
+        Question(
+            "A data set holds exact copies of some images. Positions are shuffled with a fixed "
+            "seed and cut into training and test part. What goes wrong?",
+            (
+                Option(
+                    "Nothing: the seed makes the split reproducible.",
+                    "For one order of the files. And in any order, copies of training images land "
+                    "in the test part, where the network meets what it was trained on.",
+                ),
+                Option(
+                    "Training takes longer, since some images come twice.",
+                    "A little, but that is harmless. What matters is on which side the second "
+                    "copy lies.",
+                ),
+                Option(
+                    "Test images may be copies of training images, so errors look too small.",
+                    "A network rebuilds what it was trained on better than what it was not. The "
+                    "test part should hold only images that it has never seen, in any copy.",
+                    right=True,
+                ),
+                Option(
+                    "Too many anomalies are found.",
+                    "Copies of normal training images get low scores: they make normal images "
+                    "look more normal, and say nothing about anomalies.",
+                ),
+            ),
+        ),
+        Question(
+            "A paper compares an autoencoder scored by its reconstruction with a VAE scored by its "
+            "KL term, and finds the autoencoder better. What follows?",
+            (
+                Option(
+                    "Nothing about models: model and score were changed at the same time.",
+                    "The same VAE scored by its reconstruction, or the same score on both, would "
+                    "tell which of the two made the difference.",
+                    right=True,
+                ),
+                Option(
+                    "Autoencoders are better detectors than VAEs.",
+                    "The difference may come from the score alone. The VAE reconstructs, too, and "
+                    "was not asked to be judged by that.",
+                ),
+                Option(
+                    "Likelihood is a worse score than reconstruction.",
+                    "The KL term is not the likelihood, nor the bound on it: the ELBO has the "
+                    "reconstruction as its other half.",
+                ),
+                Option(
+                    "VAEs should be trained longer.",
+                    "Perhaps, but this comparison does not show it. A fair one comes first.",
+                ),
+            ),
+        ),
+        Question(
+            "Two detectors are judged on the same test images. Their 95 % intervals for the AUROC "
+            "overlap. Is one better than the other?",
+            (
+                Option(
+                    "No: overlapping intervals mean that there is no difference.",
+                    "They would overlap as well if one detector were a little better on every "
+                    "draw: both go up and down together with the images that are drawn.",
+                ),
+                Option(
+                    "Yes, the one with the higher AUROC.",
+                    "It is higher on these images. Whether it would be on others is what an "
+                    "interval of the difference tells.",
+                ),
+                Option(
+                    "That cannot be known without a second test set.",
+                    "It would help, but the present one can say much: it can be redrawn.",
+                ),
+                Option(
+                    "Look at the interval of the difference, both judged on the same draws.",
+                    "What is hard for one is mostly hard for the other, so the luck of the draw "
+                    "cancels in the difference, and its interval is narrower.",
+                    right=True,
+                ),
+            ),
+        ),
+        Question(
+            "A detector has an AUROC of 0.97 over five classes of anomalies, each with the same "
+            "number of images. What is the lowest AUROC that one class can have?",
+            (
+                Option(
+                    "0.97: it is the same for each class.",
+                    "It is the mean of the five. A mean says nothing about the spread.",
+                ),
+                Option(
+                    "0.85: four classes at 1 and one at 0.85 have a mean of 0.97.",
+                    "AUROC over all is the mean over the classes, weighted with their "
+                    "sizes. 4 · 1 + 0.85 = 4.85 = 5 · 0.97.",
+                    right=True,
+                ),
+                Option(
+                    "0.5: no class can be worse than chance.",
+                    "A class can lie below chance, as classes that are easy to rebuild do. But "
+                    "here the mean would then be at most 0.9.",
+                ),
+                Option(
+                    "0.94: as far below 0.97 as 1 is above it.",
+                    "That would hold for two classes. With five, four can carry the fifth.",
+                ),
+            ),
+        ),
+        Question(
+            "A residual map finds bright synthetic lesions well. What does that show about real "
+            "ones?",
+            (
+                Option(
+                    "It finds lesions, whatever they look like.",
+                    "A residual compares grey values. A lesion as bright as its surroundings "
+                    "leaves little residual, however clearly one sees that the texture is gone.",
+                ),
+                Option(
+                    "It finds what differs in brightness; other lesions have to be tried.",
+                    "Vary what the map may rely on: brightness, size, texture. Where the map loses "
+                    "its lesions you have found its blind spot.",
+                    right=True,
+                ),
+                Option(
+                    "Nothing at all, since they are synthetic.",
+                    "Synthetic lesions have masks and can be varied one property at a time, which "
+                    "real ones cannot. They show where a map fails.",
+                ),
+                Option(
+                    "It works if pixel AUROC is above 0.9.",
+                    "Lesions cover few pixels, so a high pixel AUROC can go with a map in which "
+                    "most of the flagged pixels are healthy: look at average precision and Dice.",
+                ),
+            ),
+        ),
+    ),
 }
 
 

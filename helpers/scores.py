@@ -2,8 +2,11 @@
 
 from io import BytesIO
 
+import torch
 import torch.nn.functional as F
 from PIL import Image
+from skimage.metrics import structural_similarity
+from sklearn.covariance import LedoitWolf
 
 from helpers.losses import gaussian_log_likelihood, reparameterize
 
@@ -11,6 +14,40 @@ from helpers.losses import gaussian_log_likelihood, reparameterize
 def reconstruction_error(x, x_hat):
     """Mean squared error of each image. (N, C, H, W) and the same -> (N,)"""
     return (x_hat - x).square().flatten(start_dim=1).mean(dim=1)
+
+
+def absolute_error(x, x_hat):
+    """Mean absolute error of each image. (N, C, H, W) and the same -> (N,)"""
+    return (x_hat - x).abs().flatten(start_dim=1).mean(dim=1)
+
+
+def ssim_residual(x, x_hat):
+    """1 - SSIM at each pixel, from 7×7 windows. (N, 1, H, W) in [0, 1] twice -> the same shape
+
+    0 where the structure is the same, up to 2 where it is reversed [Wang et al. 2004].
+    """
+    a, b = (y[:, 0].detach().cpu().numpy() for y in (x, x_hat))
+    _, similarity = structural_similarity(a, b, data_range=1, channel_axis=0, full=True)
+    return 1 - torch.from_numpy(similarity).to(x).unsqueeze(1)
+
+
+def mahalanobis(z_train, z):
+    """Mahalanobis distance of each code from the training codes. (M, d), (N, d) -> (N,)
+
+    Mean and covariance are those of z_train; the covariance is shrunk towards a sphere, so that it
+    has an inverse even where M < d [Ledoit and Wolf 2004].
+    """
+    normal = LedoitWolf().fit(z_train.detach().cpu().numpy())
+    squared = normal.mahalanobis(z.detach().cpu().numpy())
+    return torch.from_numpy(squared).sqrt().to(z)
+
+
+def knn(z_train, z, k=5):
+    """Distance of each code to its k-th nearest training code. (M, d), (N, d) -> (N,)
+
+    The score of Sun et al. (arXiv 2204.06507), without their normalisation of the codes.
+    """
+    return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(1000)])
 
 
 def reconstruction_probability(vae, x, samples=16):

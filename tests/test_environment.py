@@ -22,6 +22,7 @@ CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
 IMPORT_TO_PYPI = {
     "PIL": "pillow",
     "jupyterlab_server": "jupyterlab",  # comes with it
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

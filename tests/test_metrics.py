@@ -3,13 +3,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from helpers.metrics import (
     auroc,
     balanced_accuracy,
     bootstrap_interval,
+    dice,
     fpr_at_tpr,
+    paired_difference,
+    per_class_auroc,
+    pixel_metrics,
     precision_at_prevalence,
     psnr,
     wilson_interval,
@@ -80,3 +84,51 @@ def test_balanced_accuracy_is_that_of_scikit_learn_and_the_auroc_of_the_flags(
     seen = balanced_accuracy(normal, anomaly, threshold)
     assert seen == pytest.approx(balanced_accuracy_score(labels, flags))
     assert seen == pytest.approx(auroc(flags[labels == 0], flags[labels == 1]))
+
+
+def test_paired_difference_cancels_what_is_hard_for_both():
+    rng = np.random.default_rng(0)
+    hard_n, hard_a = rng.normal(size=300), rng.normal(1, size=300)
+    better = hard_n, hard_a + 0.1
+    low, high = paired_difference(*better, hard_n, hard_a)
+    assert 0 < low < auroc(*better) - auroc(hard_n, hard_a) < high
+    apart = [bootstrap_interval(*pair) for pair in (better, (hard_n, hard_a))]
+    assert apart[0][0] < apart[1][1]  # their own intervals overlap
+    assert paired_difference(hard_n, hard_a, hard_n, hard_a) == (0, 0)
+
+
+def test_paired_difference_changes_sign_with_the_order():
+    rng = np.random.default_rng(1)
+    a, b = (rng.normal(size=50), rng.normal(1, size=40)), (rng.normal(size=50), rng.normal(size=40))
+    low, high = paired_difference(*a, *b)
+    other = paired_difference(*b, *a)
+    assert other == pytest.approx((-high, -low))
+
+
+def test_per_class_auroc_averages_to_the_whole():
+    rng = np.random.default_rng(0)
+    normal, scores = rng.normal(size=80), rng.normal(1, size=60)
+    names = np.repeat(["b", "c", "a"], 20)
+    table = per_class_auroc(normal, scores, names)
+    assert table.is_monotonic_increasing and set(table.index) == {"a", "b", "c"}
+    assert table.mean() == pytest.approx(auroc(normal, scores))
+    assert table["c"] == pytest.approx(auroc(normal, scores[20:40]))
+
+
+def test_dice_is_the_f1_of_pixels():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((5, 7, 9)) < 0.3, rng.random((5, 7, 9)) < 0.4
+    assert dice(a, b) == pytest.approx(f1_score(a.ravel(), b.ravel()))
+    assert dice(a, b) == dice(b, a)
+    assert dice(a, a) == 1 and dice(a & False, b & False) == 1 and dice(a, a & False) == 0
+
+
+def test_pixel_metrics_of_a_perfect_and_of_a_random_map():
+    rng = np.random.default_rng(0)
+    masks = rng.random((20, 16, 16)) < 0.05
+    perfect = pixel_metrics(masks * 1.0, masks, threshold=0.5)
+    assert perfect == {"auroc": 1, "average_precision": 1, "dice": 1, "false_alarms": 0}
+    noise = pixel_metrics(rng.random(masks.shape), masks, threshold=0.9)
+    assert noise["auroc"] == pytest.approx(0.5, abs=0.05)
+    assert noise["average_precision"] == pytest.approx(masks.mean(), abs=0.02)
+    assert noise["false_alarms"] == pytest.approx(0.1, abs=0.02)

@@ -1,6 +1,17 @@
 """The networks of the course, one family a file."""
 
 from helpers.models.conv import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
+from helpers.models.mednist import DeepAutoencoder, DeepVAE, down_block, up_block
 from helpers.models.vae import ConvVAE
 
-__all__ = ["ConvAutoencoder", "ConvVAE", "GaussianNoise", "LinearAutoencoder", "conv_output_size"]
+__all__ = [
+    "ConvAutoencoder",
+    "ConvVAE",
+    "DeepAutoencoder",
+    "DeepVAE",
+    "GaussianNoise",
+    "LinearAutoencoder",
+    "conv_output_size",
+    "down_block",
+    "up_block",
+]

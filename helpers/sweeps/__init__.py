@@ -6,10 +6,22 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.sweeps.module_01 import bottleneck
 from helpers.sweeps.module_02 import beta, binarised, held_out
+from helpers.sweeps.module_03 import hands, loop, normal_class
 
-__all__ = ["TABLES", "Table", "beta", "binarised", "bottleneck", "held_out"]
+__all__ = [
+    "TABLES",
+    "Table",
+    "beta",
+    "binarised",
+    "bottleneck",
+    "hands",
+    "held_out",
+    "loop",
+    "normal_class",
+]
 
 
 class Table(NamedTuple):
@@ -41,4 +53,9 @@ TABLES = {
         ],
     ),
     "02_binarised": Table("mnist", binarised, [{"latent_dim": 20, "seed": 0}]),
+    "03_seeds": Table("mednist", hands, [{"seed": seed} for seed in range(5)]),
+    "03_normal_class": Table(
+        "mednist", normal_class, [{"normal": name} for name in MEDNIST_CLASSES]
+    ),
+    "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
 }

@@ -9,7 +9,9 @@ from helpers.widgets.beta import beta_explorer
 from helpers.widgets.explorer import show_controls
 from helpers.widgets.latent import latent_explorer
 from helpers.widgets.perturb import perturb_explorer
+from helpers.widgets.residual import residual_explorer
 from helpers.widgets.samples import sample_quiz
+from helpers.widgets.scores import score_explorer
 from helpers.widgets.threshold import threshold_explorer
 from helpers.widgets.traversal import traversal_explorer
 
@@ -17,7 +19,9 @@ __all__ = [
     "beta_explorer",
     "latent_explorer",
     "perturb_explorer",
+    "residual_explorer",
     "sample_quiz",
+    "score_explorer",
     "show_controls",
     "threshold_explorer",
     "traversal_explorer",

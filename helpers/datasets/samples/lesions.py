@@ -32,9 +32,19 @@ def add_lesions(images, severity, rng, tone=None):
         z = z.real * rng.uniform(0.8, 1.25) + 1j * z.imag
         radius = unit * (2 + 4 * severity) * (1 + rng.uniform(0, 0.2) * np.cos(3 * np.angle(z)))
         cover = np.clip(radius - abs(z) + 0.5, 0, 1) * anatomy
-        grey = (cover * image).sum((1, 2), keepdims=True) / cover.sum()
-        sign = rng.choice([1, -1], p=[1 - grey.mean() / 255, grey.mean() / 255])
-        grey = grey + 100 * severity * (sign if tone is None else tone)
-        lesioned[i] = np.rint(image + cover * (grey.clip(0, 255) - image))
-        masks[i] = cover >= 0.5
+        room = 1 - np.average(image.mean(0), weights=cover) / 255
+        sign = rng.choice([1, -1], p=[room, 1 - room])
+        contrast = 100 * severity * (sign if tone is None else tone)
+        lesioned[i], masks[i] = paint_lesion(image, cover, contrast)
     return lesioned, masks
+
+
+def paint_lesion(image, cover, contrast):
+    """Replace what `cover` covers by an even grey, and mark it. -> uint8 (C, H, W), bool (H, W)
+
+    image : (C, H, W), grey values from 0 to 255; cover : (H, W), share of each pixel, 0 to 1
+    contrast : how many grey values brighter than the mean of what was there
+    """
+    grey = (cover * image).sum((1, 2), keepdims=True) / cover.sum() + contrast
+    lesioned = image + cover * (grey.clip(0, 255) - image)
+    return np.rint(lesioned).astype(np.uint8), cover >= 0.5  # a soft edge; half is inside

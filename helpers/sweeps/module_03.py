@@ -1,0 +1,279 @@
+"""Module 3: hands against the rest, other normal classes, and where a training step's time goes."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from helpers.datasets import ImageSet, load
+from helpers.datasets.splits import split_by_content
+from helpers.latent import pca_reconstruct
+from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
+from helpers.metrics import auroc, bootstrap_interval, per_class_auroc
+from helpers.models import DeepAutoencoder, DeepVAE
+from helpers.runtime import choose, device, set_seed
+from helpers.scores import (
+    absolute_error,
+    compressed_bits,
+    knn,
+    mahalanobis,
+    reconstruction_error,
+    ssim_residual,
+)
+from helpers.training import adam, apply, as_input, batches, fit, mean_loss, train_step
+
+
+class Task(NamedTuple):
+    """One class is normal and split by content; pictures of the others are the anomalies."""
+
+    train: ImageSet
+    calibration: ImageSet
+    normal: ImageSet
+    anomalies: ImageSet
+
+
+def task(normal="Hand", factor=None):
+    """The roles of MedNIST's pictures where the class `normal` is normal. -> Task
+
+    factor : by which the pictures are made smaller; the profile's without
+    """
+    factor = factor or choose(quick=2, full=1)
+    pictures = load("mednist")["all"]
+    own = pictures.of_class(normal)
+    parts = [own.take(part) for part in split_by_content(own.images)]
+    others = [np.flatnonzero(pictures.labels == i) for i in range(len(pictures.classes))]
+    del others[pictures.classes.index(normal)]
+    each = min(len(parts[2]) // 5, *map(len, others))
+    rng = np.random.default_rng(0)
+    drawn = [np.sort(rng.choice(part, each, replace=False)) for part in others]
+    parts.append(pictures.take(np.concatenate(drawn)))
+    return Task(*(part.shrink(factor) for part in parts))
+
+
+def network(cls, size):
+    """A DeepAutoencoder or DeepVAE in the profile's width."""
+    widths = choose(quick=(16, 32, 64), full=(32, 64, 128))
+    return cls(size, widths, latent_dim=choose(quick=64, full=128))
+
+
+def steps():
+    """Training steps of batch 128 in the profile."""
+    return choose(quick=400, full=1000)
+
+
+def train(model, images, objective, seed=0, progress=False):
+    """Train for the profile's steps with batches of 128. Returns the history of `fit`."""
+    set_seed(seed)
+    epochs = max(1, round(steps() * 128 / len(images)))
+    optimizer = adam(model, weight_decay=0)
+    return fit(
+        model,
+        images,
+        epochs=epochs,
+        batch_size=128,
+        optimizer=optimizer,
+        objective=objective,
+        progress=progress,
+    )
+
+
+def nats(vae, x):
+    """Minus the ELBO in nats, mean over the batch; the spread of a pixel is the batch's own.
+
+    The best spread for given reconstructions is their root mean square error (Rybkin et al.,
+    arXiv 2006.13202), so no weight is left to choose.
+    """
+    mu, logvar = vae.encode(x)
+    x_hat = vae.decode(reparameterize(mu, logvar))
+    sigma = (x_hat - x).square().mean().sqrt().detach()
+    return -elbo(gaussian_log_likelihood(x, x_hat, sigma), kl_divergence(mu, logvar)).mean()
+
+
+def vae_error(vae, x):
+    """Mean squared error of the reconstruction from mu."""
+    return F.mse_loss(vae(x)[0], x)
+
+
+def autoencoder(train_images, seed=0):
+    """The trained autoencoder, in eval mode."""
+    set_seed(seed)
+    model = network(DeepAutoencoder, train_images.shape[-1])
+    train(model, train_images, lambda model, x: F.mse_loss(model(x), x), seed)
+    return model
+
+
+def vae(train_images, calibration_images, seed=0):
+    """The trained VAE, in eval mode, its sigma set on the calibration pictures."""
+    set_seed(seed)
+    model = network(DeepVAE, train_images.shape[-1])
+    train(model, train_images, nats, seed)
+    model.sigma = mean_loss(model, calibration_images, vae_error) ** 0.5
+    return model
+
+
+def pixel_scores(x, x_hat):
+    """The scores that compare a picture with its reconstruction, as {name: (N,)}."""
+    return {
+        "MAE": absolute_error(x, x_hat),
+        "MSE": reconstruction_error(x, x_hat),
+        "SSIM": ssim_residual(x, x_hat).flatten(start_dim=1).mean(dim=1),
+    }
+
+
+def pooled(model, x):
+    """Mean and spread of each channel of the encoder's blocks. (N, 1, H, W) -> (N, 2·channels)"""
+    parts = []
+    for block in model.features:
+        x = block(x)
+        parts += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
+    return torch.cat(parts, dim=1)
+
+
+def feature_scores(features, train_images, images):
+    """Mahalanobis and nearest-neighbour distance of features(x), as {name: (N,)}."""
+    z_train, z = apply(features, train_images), apply(features, images)
+    return {"Mahalanobis": mahalanobis(z_train, z), "kNN": knn(z_train, z)}
+
+
+def model_scores(model, train_images, images):
+    """Every score of an AE or VAE, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)"""
+    model.eval()
+    is_vae = isinstance(model, DeepVAE)
+
+    def columns(x):
+        x_hat, *code = model(x) if is_vae else (model(x),)
+        scores = pixel_scores(x, x_hat)
+        if is_vae:
+            kl = kl_divergence(*code)
+            scores["KL"] = kl
+            scores["-ELBO"] = -elbo(gaussian_log_likelihood(x, x_hat, model.sigma), kl)
+        columns.names = list(scores)
+        return torch.stack(list(scores.values()), dim=1)
+
+    values = apply(columns, images).T
+    scores = dict(zip(columns.names, values, strict=True))
+    code = (lambda x: model.encode(x)[0]) if is_vae else model.encode
+    for name, features in {"code": code, "features": lambda x: pooled(model, x)}.items():
+        found = feature_scores(features, train_images, images)
+        scores |= {f"{score}, {name}": values for score, values in found.items()}
+    return {name: values.numpy() for name, values in scores.items()}
+
+
+def baseline_scores(train_images, images):
+    """Scores without a network, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)
+
+    Brightness, background and size in bytes count by their distance from the training median,
+    since nobody knows beforehand on which side an anomaly lies.
+    """
+    x_train, x = as_input(train_images).cpu(), as_input(images).cpu()
+    some = train_images[:1000]
+    traits = {
+        "brightness": lambda images: images.mean((1, 2, 3)),
+        "background": background,
+        "bytes": lambda images: np.array(compressed_bits(images)) / 8,
+    }
+    scores = {name: np.abs(f(images) - np.median(f(some))) for name, f in traits.items()}
+    scores["mean image"] = reconstruction_error(x, x_train.mean(dim=0, keepdim=True)).numpy()
+    pca = pca_reconstruct(x_train, x, choose(quick=64, full=128))
+    scores["PCA"] = reconstruction_error(x, pca).numpy()
+    scores["nearest picture"] = knn(x_train.flatten(1), x.flatten(1), k=1).numpy()
+    return scores
+
+
+def background(images):
+    """Median grey value of the outermost pixels. uint8 (N, 1, H, W) -> (N,)"""
+    frame = np.ones(images.shape[2:], dtype=bool)
+    frame[2:-2, 2:-2] = False
+    return np.median(images[:, 0, frame], axis=1)
+
+
+def judged(scores, n, names, resamples=200):
+    """AUROC with interval, and the worst class, of {score: normal scores, then anomalies}."""
+    values = {}
+    for name, s in scores.items():
+        classes = per_class_auroc(s[:n], s[n:], names)
+        low, high = bootstrap_interval(s[:n], s[n:], resamples=resamples)
+        values |= {name: auroc(s[:n], s[n:]), f"{name}, low": low, f"{name}, high": high}
+        values |= {f"{name}, {c}": value for c, value in classes.items()}
+    return values
+
+
+def normal_class(normal, seed=0):
+    """AUROC of every score, against each other class and all of them, with `normal` as normal."""
+    roles = task(normal)
+    images = np.concatenate([roles.normal.images, roles.anomalies.images])
+    names = np.array(roles.anomalies.classes)[roles.anomalies.labels]
+    ae = autoencoder(roles.train.images, seed)
+    variational = vae(roles.train.images, roles.calibration.images, seed)
+    scores = baseline_scores(roles.train.images, images)
+    for prefix, model in {"AE": ae, "VAE": variational}.items():
+        found = model_scores(model, roles.train.images, images)
+        scores |= {f"{prefix} {name}": values for name, values in found.items()}
+    values = judged(scores, len(roles.normal), names)
+    return {"source": roles.normal.source, "normal images": len(roles.normal)} | values
+
+
+def hands(seed):
+    """The same with hands as normal, for one seed of the training."""
+    return normal_class("Hand", seed)
+
+
+def loop(pictures):
+    """Seconds for 1,000 training steps of batch 128, and how many of them went into reading.
+
+    pictures : "in memory", sliced from an array by the course's loop; or "JPEG files", each opened
+        by a DataLoader when its turn comes, in this process, as the source does
+    """
+    roles = task(factor=1)
+    images = roles.train.images
+    set_seed(0)
+    model = network(DeepAutoencoder, images.shape[-1]).to(device())
+    optimizer = adam(model, weight_decay=0)
+    spent, count = {"reading": 0.0, "network": 0.0}, 1000
+    with tempfile.TemporaryDirectory() as folder:
+        source = {"in memory": from_memory, "JPEG files": from_files}[pictures]
+        stream = source(images, Path(folder))
+        for _ in range(count):
+            start = time.perf_counter()
+            x = next(stream)
+            middle = time.perf_counter()
+            train_step(model, x, optimizer, F.mse_loss)
+            spent["reading"] += middle - start
+            spent["network"] += time.perf_counter() - middle
+    return {"steps": count, "seconds": sum(spent.values()), **spent, "source": roles.train.source}
+
+
+def from_memory(images, folder):
+    """Batches of 128, epoch after epoch."""
+    while True:
+        yield from batches(images, 128, shuffle=True)
+
+
+def from_files(images, folder):
+    """The same from JPEG files, which are written first."""
+    paths = [folder / f"{i:06}.jpeg" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image[0]).save(path)
+    loader = DataLoader(Files(paths), batch_size=128, shuffle=True)
+    while True:
+        yield from (x.to(device()) for x in loader)
+
+
+class Files(Dataset):
+    """Pictures that are opened when they are asked for."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, i):
+        with Image.open(self.paths[i]) as picture:
+            return torch.from_numpy(np.array(picture)).float()[None] / 255

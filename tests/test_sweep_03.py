@@ -1,0 +1,91 @@
+"""The tables of module 3 on a few drawn pictures: roles, scores, entries."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from helpers.datasets.image_set import ImageSet
+from helpers.models import DeepAutoencoder, DeepVAE
+from helpers.sweeps import module_03
+
+CLASSES = ("CXR", "Hand", "HeadCT")
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """Sixty hands and forty of each other class; each class has a square of its own."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0, 2], [60, 40, 40])
+    images = rng.integers(0, 120, (140, 1, 64, 64), dtype=np.uint8)
+    for label, corner in ((0, 8), (2, 40)):
+        images[labels == label, :, corner : corner + 16, 8:24] += 100
+    made = ImageSet(images, labels, CLASSES, name="mednist", source="sample")
+    monkeypatch.setattr(module_03, "load", lambda name: {"all": made})
+    monkeypatch.setattr(module_03, "steps", lambda: 2)
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    return made
+
+
+def test_roles_share_no_picture_and_have_the_profile_s_size(pictures):
+    roles = module_03.task("Hand")
+    assert sum(map(len, roles[:3])) == 60
+    assert {part.images.shape[2:] for part in roles} == {(32, 32)}
+    assert all(set(part.labels) == {1} for part in roles[:3])
+    counts = np.bincount(roles.anomalies.labels, minlength=3)
+    assert counts[1] == 0 and counts[0] == counts[2] == len(roles.normal) // 5
+    seen = [{image.tobytes() for image in part.images} for part in roles]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+    assert module_03.task("CXR", factor=1).train.images.shape[2:] == (64, 64)
+
+
+def test_shrinking_averages_blocks(pictures):
+    small = pictures.shrink(4)
+    block = pictures.images[3, 0, 8:12, 20:24]
+    assert small.images[3, 0, 2, 5] == np.rint(block.mean())
+    masked = ImageSet(
+        pictures.images[:1],
+        pictures.labels[:1],
+        CLASSES,
+        masks=np.arange(64 * 64).reshape(1, 64, 64) % 64 < 3,
+    )
+    assert masked.shrink(2).masks[0].sum() == 32 * 2  # columns 0 to 2: one block whole, one half
+
+
+@pytest.mark.parametrize("cls", [DeepAutoencoder, DeepVAE])
+def test_every_score_is_one_finite_number_a_picture(pictures, cls):
+    images = pictures.shrink(2).images
+    model = module_03.network(cls, 32)
+    scores = module_03.model_scores(model, images[:60], images[50:90])
+    assert not model.training
+    assert {"MAE", "MSE", "SSIM", "kNN, code", "Mahalanobis, features"} <= set(scores)
+    assert ({"KL", "-ELBO"} <= set(scores)) == (cls is DeepVAE)
+    for values in scores.values():
+        assert values.shape == (40,) and np.isfinite(values).all()
+
+
+def test_baselines_know_training_pictures_again(pictures):
+    images = pictures.shrink(2).images
+    scores = module_03.baseline_scores(images[:60], images)
+    assert (scores["nearest picture"][:60] < 1e-2).all()
+    assert scores["nearest picture"][60:].min() > 0.1
+    assert all(values.shape == (140,) for values in scores.values())
+
+
+def test_an_entry_has_each_score_over_all_and_by_class(pictures):
+    values = module_03.normal_class("Hand")
+    for name in ("AE MAE", "VAE KL", "nearest picture"):
+        assert values[f"{name}, low"] <= values[name] <= values[f"{name}, high"]
+        assert {f"{name}, CXR", f"{name}, HeadCT"} <= set(values)
+    assert values["source"] == "sample"
+    assert module_03.hands(0).keys() == values.keys()
+
+
+@pytest.mark.parametrize("stream", [module_03.from_memory, module_03.from_files])
+def test_both_ways_of_reading_give_the_same_pictures(pictures, stream, tmp_path):
+    images = pictures.images[:100]
+    batch = next(stream(images, tmp_path)).cpu().numpy()
+    assert batch.shape == (100, 1, 64, 64) and batch.max() <= 1
+    far = cdist(batch.reshape(100, -1), images.reshape(100, -1) / 255)
+    assert sorted(far.argmin(axis=1)) == list(
+        range(100)
+    )  # though JPEG changes grey values a little
