@@ -56,18 +56,16 @@ def paired_difference(
 ):
     """Percentile interval of statistic(a) - statistic(b) on the same images. -> (low, high)
 
-    Two detectors scored the same images, in the same order. Each resample draws images, with
-    replacement and each group by itself, and judges both detectors on them.
+    Each resample draws images, each group by itself, and judges both detectors on them.
     """
     rng = np.random.default_rng(seed)
     normal, anomaly = np.stack([normal_a, normal_b]), np.stack([anomaly_a, anomaly_b])
     values = []
     for _ in range(resamples):
-        (n_a, n_b), (a_a, a_b) = (
-            group[:, rng.integers(group.shape[1], size=group.shape[1])]
-            for group in (normal, anomaly)
-        )
-        values.append(statistic(n_a, a_a) - statistic(n_b, a_b))
+        i = rng.integers(normal.shape[1], size=normal.shape[1])
+        j = rng.integers(anomaly.shape[1], size=anomaly.shape[1])
+        a, b = (statistic(n[i], m[j]) for n, m in zip(normal, anomaly, strict=True))
+        values.append(a - b)
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

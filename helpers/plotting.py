@@ -458,13 +458,13 @@ def scatter(groups, x_label, y_label, *, log=""):
 
 def differences(frame, row, label):
     """Differences with their interval (columns difference, low, high), one line a `row`."""
-    figure, axis = new_figure(7.5, 0.4 * len(frame) + 0.9)
+    figure, axis = new_figure(8.5, 0.4 * len(frame) + 0.9)
     axis.axvline(0, linestyle=":", color="grey")
     clear = (frame.low > 0) | (frame.high < 0)
     colours = np.where(clear, ANOMALY, "grey")
     axis.hlines(frame[row], frame.low, frame.high, color=colours, linewidth=4, alpha=0.5)
     axis.scatter(frame.difference, frame[row], color=colours, s=25)
-    axis.set(xlabel=f"{label}; grey where the 95 % interval holds 0")
+    axis.set(xlabel=f"{label} (grey: interval holds 0)")
     axis.invert_yaxis()
     return figure
 

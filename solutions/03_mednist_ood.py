@@ -942,9 +942,9 @@ plotting.show(
 )
 
 # %% [markdown] id="blind-lesson"
-# Meissen et al. (2022) made the same point about brain MR: residual maps find bright lesions because
-# they are bright, and simple thresholding of the picture does as well. Before you believe a heat map,
-# change the tone of the lesions.
+# Meissen et al. (2022) varied brightness and texture of painted lesions in the same way, and found that
+# the residual's own mistakes on healthy tissue hide the lesion. Before you believe a heat map, change
+# the tone of the lesions.
 #
 # ## 7 · Seeds matter
 #
@@ -1039,8 +1039,8 @@ progress()
 #   Journal of Multivariate Analysis 2004.
 # - Y. Sun et al., *Out-of-distribution detection with deep nearest neighbors*, ICML 2022,
 #   arXiv 2204.06507.
-# - F. Meissen, G. Kaissis and D. Rueckert, *Challenging current semi-supervised anomaly segmentation
-#   methods for brain MRI*, 2021, arXiv 2109.06023.
+# - F. Meissen et al., *On the pitfalls of using the residual error as anomaly score*, MIDL 2022,
+#   arXiv 2202.03826.
 # - O. Rybkin, K. Daniilidis and S. Levine, *Simple and effective VAE training with calibrated
 #   decoders*, ICML 2021, arXiv 2006.13202.
 # - B. Efron and R. Tibshirani, *An introduction to the bootstrap*, 1993.
