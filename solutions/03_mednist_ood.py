@@ -707,10 +707,14 @@ beta_table.round(3)
 
 
 # %% id="standardised"
-def standardised(images):
-    """16×16 pixels of mean 0 and spread 1. uint8 (N, 1, H, W) -> (N, 256)"""
-    x = F.adaptive_avg_pool2d(as_input(images).cpu(), 16).flatten(start_dim=1)
+def standardise(x):
+    """16×16 pixels of mean 0 and spread 1. (N, 1, H, W) -> (N, 256)"""
+    x = F.adaptive_avg_pool2d(x, 16).flatten(start_dim=1)
     return (x - x.mean(dim=1, keepdim=True)) / (x.std(dim=1, keepdim=True) + 1e-3)
+
+
+def standardised(images):
+    return apply(standardise, images)
 
 
 name = "standardised pixels"
