@@ -47,7 +47,7 @@ def knn(z_train, z, k=5):
 
     The score of Sun et al. (arXiv 2204.06507), without their normalisation of the codes.
     """
-    return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(1000)])
+    return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(250)])
 
 
 def reconstruction_probability(vae, x, samples=16):

@@ -72,7 +72,8 @@ class ImageSet:
         """Pictures of 1/factor the side: means of factor × factor pixels; of masks, majorities."""
         n, c, h, w = self.images.shape
         blocks = (h // factor, factor, w // factor, factor)
-        images = np.rint(self.images.reshape(n, c, *blocks).mean((3, 5))).astype(np.uint8)
+        means = self.images.reshape(n, c, *blocks).mean((3, 5), dtype=np.float32)
+        images = np.rint(means, out=means).astype(np.uint8)
         masks = self.masks
         if masks is not None:
             masks = masks.reshape(n, *blocks).mean((2, 4)) >= 0.5
