@@ -2,6 +2,7 @@
 
 from helpers.models.conv import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
 from helpers.models.mednist import DeepAutoencoder, DeepVAE, down_block, up_block
+from helpers.models.residual import ResidualBlock
 from helpers.models.vae import ConvVAE
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "DeepVAE",
     "GaussianNoise",
     "LinearAutoencoder",
+    "ResidualBlock",
     "conv_output_size",
     "down_block",
     "up_block",
