@@ -177,6 +177,6 @@ def fit_classifier(
 
 
 def accuracy(model, images, labels):
-    """Share of the pictures whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
+    """Share of pictures whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
     model.eval()
     return float((apply(model, images).argmax(dim=1).numpy() == labels).mean())
