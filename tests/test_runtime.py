@@ -67,3 +67,17 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
     shown = capsys.readouterr().out
     for word in ("Python", "torch", "threads", "memory", "Profile", "Time"):
         assert word in shown
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numbers_too_small_to_be_normal_are_zero(threads):
+    """In torch's other threads too: a fresh process, where they start after the setting."""
+    code = f"""
+from helpers import runtime
+import torch, warnings
+warnings.simplefilter("error")
+torch.set_num_threads({threads})
+print((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero().item())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
