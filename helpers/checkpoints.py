@@ -73,7 +73,7 @@ def train_decoder(
     images : uint8 (N, 1, H, W); mirrored at random
     path : checkpoint file, written every `every` steps; where there is one, the training goes on
         from it
-    on_checkpoint : called as on_checkpoint(step, losses) every `every` steps, the model in eval mode
+    on_checkpoint : called as on_checkpoint(step, losses) at the same steps, model in eval mode
 
     Raises CheckpointError where the file cannot be used for this training.
     """

@@ -169,9 +169,9 @@ def patient_interval(normal, anomaly, statistic=auroc, confidence=0.95, resample
 
 
 def pixel_auroc(maps, masks):
-    """Probability that a lesion's pixel scores above a healthy one. (N, H, W), bool (N, H, W) -> float
+    """Probability that a lesion's pixel scores above a healthy one. (N, H, W) twice -> float
 
-    All pixels of all pictures together, those of healthy pictures as well.
+    masks : bool. All pixels of all pictures together, those of healthy pictures as well.
     """
     maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
     return auroc(maps[~masks], maps[masks])
@@ -180,8 +180,8 @@ def pixel_auroc(maps, masks):
 def pro(maps, masks, limit=0.3, steps=300):
     """Per-region overlap, averaged over false-alarm rates up to `limit`. (N, H, W) twice -> float
 
-    At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so that
-    a small one counts as much as a large one; 1 is perfect, limit/2 chance [Bergmann et al. 2020].
+    At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so
+    that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann et al. 2020].
     """
     maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
     rates = np.linspace(0, limit, steps)  # of healthy pixels flagged

@@ -88,7 +88,7 @@ def compressed_bits(images):
 
 
 def huber_error(x, x_hat, delta=1.0):
-    """Mean Huber loss of each image: squared near 0, linear beyond delta. (N, C, H, W) twice -> (N,)
+    """Huber loss of each image, mean over its pixels. (N, C, H, W) and the same -> (N,)
 
     d²/2 where |d| <= delta, else delta·(|d| - delta/2)   [Huber 1964]
     """
@@ -111,7 +111,7 @@ def patch_features(groups, x):
 
 
 def patch_distance(bank, features):
-    """Distance of each place's features to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)
+    """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)
 
     The bank holds features of normal pictures; the score of a picture is its largest distance.
     """

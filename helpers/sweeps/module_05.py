@@ -29,7 +29,7 @@ from helpers.scores import (
     patch_features,
     reconstruction_error,
 )
-from helpers.training import adam, apply, as_input, batches, fit, fit_classifier
+from helpers.training import adam, apply, batches, fit, fit_classifier
 
 SCORES = ("L1", "Huber", "kNN")
 
@@ -71,7 +71,7 @@ def diseases(scans):
 
 def widths():
     """Channels of the encoder's groups: the source's in the full profile."""
-    return choose(quick=(16, 32, 64), full=(64, 128, 256, 256))
+    return choose(quick=(8, 16, 64), full=(64, 128, 256, 256))
 
 
 def epochs(steps, batch_size, scans):
@@ -86,7 +86,7 @@ def pretrained(rung, scans, seed=0, progress=False):
     """
     set_seed(seed)
     encoder = make_encoder(widths()).to(device())
-    steps = choose(quick=120, full=4000)
+    steps = choose(quick=160, full=8000)
     if rung == "random":
         encoder.train()
         with torch.no_grad():
@@ -136,7 +136,7 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     """The frozen encoder with a decoder trained on normal scans. -> OctAutoencoder, losses"""
     set_seed(seed)
     cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
-    losses = train_decoder(cae, normals.images, steps=choose(quick=150, full=15_000), **options)
+    losses = train_decoder(cae, normals.images, steps=choose(quick=200, full=15_000), **options)
     return cae, losses
 
 
@@ -171,7 +171,7 @@ def patch_bank(encoder, images, size=2000):
 
 
 def patch_maps(encoder, bank, images):
-    """Distance of each place to the bank's nearest features. uint8 (N, 1, H, W) -> array (N, h, w)"""
+    """Distance of each place to the nearest of the bank. uint8 (N, 1, H, W) -> array (N, h, w)"""
     bank = bank.to(device())
     return apply(
         lambda x: patch_distance(bank, patch_features(encoder, signed(x))), images, 100
@@ -187,7 +187,8 @@ def enlarge(maps, size):
 def baseline_scores(train_images, images):
     """Scores without a network, from scans of 32×32 pixels, as {name: array (N,)}. uint8 both"""
     x_train, x = (
-        apply(lambda x: F.adaptive_avg_pool2d(x, 32), part) for part in (train_images[:2000], images)
+        apply(lambda x: F.adaptive_avg_pool2d(x, 32), part)
+        for part in (train_images[:2000], images)
     )
     grey, grey_train = x.mean(dim=(1, 2, 3)), x_train.mean(dim=(1, 2, 3))
     scores = {
@@ -200,7 +201,7 @@ def baseline_scores(train_images, images):
 
 
 def judged(scores, test, held_in=None):
-    """AUROC and interval over patients of {name: scores}: each disease, all, and all but `held_in`."""
+    """AUROC of {name: scores} with interval: each disease, all, and all but `held_in`."""
     groups = {name: [name] for name in diseases(test)} | {"all": diseases(test)}
     if held_in in groups:
         groups["others"] = [name for name in diseases(test) if name != held_in]
