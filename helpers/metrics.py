@@ -181,7 +181,7 @@ def pro(maps, masks, limit=0.3, steps=300):
     """Per-region overlap, averaged over false-alarm rates up to `limit`. (N, H, W) twice -> float
 
     At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so
-    that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann et al. 2020].
+    that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann 2020].
     """
     maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
     rates = np.linspace(0, limit, steps)  # of healthy pixels flagged
