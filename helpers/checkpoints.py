@@ -5,7 +5,6 @@ and the place in it, and the state of the random numbers.
 """
 
 import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -42,7 +41,9 @@ def load_checkpoint(path):
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged bytes fail in many ways
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: it is cut short, damaged, or another kind of "
             f"file. Delete it; the training then starts anew."

@@ -549,7 +549,8 @@ def scan_profile(scan):
     for name, (row, colour) in marks.items():
         for axis in (left, right):
             axis.axhline(row, color=colour, linestyle="--", linewidth=1)
-        right.annotate(name, (1, row), xycoords=("axes fraction", "data"), color=colour, ha="right")
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+        left.text(1, row, name, color=colour, va="bottom", bbox=box, fontsize=8)
     return figure
 
 

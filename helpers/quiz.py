@@ -449,27 +449,29 @@ QUESTIONS = {
     ),
     "05": (
         Question(
-            "An encoder's parameters have requires_grad = False. The model around it is put into "
-            "train mode, as before every epoch. What of the encoder can still change?",
+            "The parameters of an encoder have requires_grad = False. The model around it is put "
+            "into train mode, as before every epoch. What of the encoder can still change?",
             (
                 Option(
                     "Nothing: without gradients the optimizer cannot touch it.",
-                    "The optimizer cannot. But BatchNorm updates its running mean and variance in the "
-                    "forward pass, with no gradient at all.",
+                    "The optimizer cannot. But BatchNorm updates its running mean and variance in "
+                    "the forward pass, with no gradient at all.",
                 ),
                 Option(
                     "The running statistics of its BatchNorm layers.",
-                    "In train mode each batch moves them. Eval mode, kept by force if need be, is the "
-                    "other half of freezing.",
+                    "In train mode each batch moves them. Eval mode, kept by force if need be, is "
+                    "the other half of freezing.",
                     right=True,
                 ),
                 Option(
                     "Its biases, since weight decay acts on them.",
-                    "A parameter without gradient is skipped by the optimizer, weight decay and all.",
+                    "A parameter without gradient is skipped by the optimizer, weight decay and "
+                    "all.",
                 ),
                 Option(
                     "The weights of the layer next to the decoder.",
-                    "Gradients stop at no border; they reach no parameter that does not ask for them.",
+                    "Gradients stop at no border; they reach no parameter that does not ask for "
+                    "them.",
                 ),
             ),
         ),
@@ -483,14 +485,13 @@ QUESTIONS = {
                 ),
                 Option(
                     "The scores are not Gaussian, so z has no meaning.",
-                    "z then promises no rate, which is a reason to count it. But it can be counted only "
-                    "on scans that did not set the rule.",
+                    "z then promises no rate, which is a reason to count it. But it can be "
+                    "counted only on scans that did not set the rule.",
                 ),
                 Option(
-                    "The scans that set the rule also examine it, so a shift between validation and "
-                    "test cannot show.",
-                    "Whatever is special about the test normals has been absorbed by the rule. On the "
-                    "next patients it has not.",
+                    "The scans that examine the rule have set it.",
+                    "Whatever is special about the test normals has been absorbed by the rule. On "
+                    "the next patients it has not.",
                     right=True,
                 ),
                 Option(
@@ -524,46 +525,46 @@ QUESTIONS = {
             ),
         ),
         Question(
-            "A test set has 800 scans of 200 patients. A bootstrap redraws scans and gives an AUROC "
-            "of 0.70 to 0.76. Redrawing patients instead will most likely give",
+            "A test set has 800 scans of 200 patients. A bootstrap redraws scans and gives an "
+            "AUROC of 0.70 to 0.76. What will redrawing patients most likely give?",
             (
                 Option(
-                    "the same interval: it is the same scans.",
+                    "The same interval: it is the same scans.",
                     "Scans of one patient are alike, so there are fewer independent ones than 800.",
                 ),
                 Option(
-                    "a narrower one, since there are fewer patients than scans.",
+                    "A narrower one, since there are fewer patients than scans.",
                     "Fewer independent things vary more from draw to draw, not less.",
                 ),
                 Option(
-                    "a wider one.",
-                    "With every patient come or go several similar scans, so that results vary more. "
-                    "The interval for new patients is the wider one.",
+                    "A wider one.",
+                    "With every patient come or go several similar scans, so that results vary "
+                    "more. The interval for new patients is the wider one.",
                     right=True,
                 ),
                 Option(
-                    "another AUROC.",
+                    "Another AUROC.",
                     "The AUROC itself is the same; only what counts as another test set changes.",
                 ),
             ),
         ),
         Question(
-            "A residual map has its brightest pixels on the edges of healthy layers, in every scan. "
-            "Why does that hide lesions?",
+            "A residual map has its brightest pixels on the edges of healthy layers, in every "
+            "scan. Why does that hide lesions?",
             (
                 Option(
                     "Because lesions have no edges.",
-                    "Most have. But a lesion's residual competes with that of all healthy edges.",
+                    "Most have. But the residual of a lesion competes with that of all healthy "
+                    "edges.",
                 ),
                 Option(
-                    "Because a lesion must be brighter in the map than the decoder's ordinary mistakes, "
-                    "and those are large.",
-                    "What blur leaves over in healthy tissue is the noise in which the lesion has to be "
-                    "seen.",
+                    "A lesion must outshine the ordinary mistakes of the decoder.",
+                    "What blur leaves over in healthy tissue is the noise in which the lesion has "
+                    "to be seen.",
                     right=True,
                 ),
                 Option(
-                    "Because the loss was Huber's and not the squared error.",
+                    "Because the loss was that of Huber and not the squared error.",
                     "With delta = 1 and pixels in [-1, 1] the two hardly differ. Both blur.",
                 ),
                 Option(

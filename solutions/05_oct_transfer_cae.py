@@ -201,12 +201,14 @@ for name, (side, channels) in networks.items():
 # %% [markdown] id="field-text"
 # The **receptive field** grows by (k - 1) steps of the current grid with each k×k convolution, and a
 # stride of 2 doubles the step. Believe it by trying: which pixels get a gradient from one place in the
-# middle of the code?
+# middle of the code? (With positive weights and a bright picture no ReLU is closed.)
 
 # %% id="field"
 encoder = make_encoder(widths()).eval()
+for parameter in encoder.parameters():
+    parameter.data.abs_()
 side = receptive_field(encoder) + 64  # large enough to see its edges
-x = torch.zeros(1, 1, side, side).requires_grad_()
+x = torch.ones(1, 1, side, side).requires_grad_()
 code = encoder(x)
 code[0, :, code.shape[2] // 2, code.shape[3] // 2].sum().backward()
 rows = x.grad[0, 0].abs().sum(dim=1).nonzero()
@@ -265,7 +267,7 @@ plotting.show(
 )
 
 # %% id="confusion"
-answers = apply(classifier, test.images).argmax(dim=1).numpy()
+answers = apply(classifier, test.images, 100).argmax(dim=1).numpy()
 classes = np.array(test.classes)
 confusion = pd.crosstab(
     pd.Series(classes[test.labels], name="class"), pd.Series(classes[answers], name="answer")
@@ -541,7 +543,9 @@ rates[rules]
 
 # %% [markdown] id="rates-lesson"
 # Three standard deviations promise one false alarm in 740 if scores were Gaussian; they need not be. The
-# conformal rule promises at most 5 %, on average over calibrations, whatever the distribution.
+# conformal rule promises at most 5 %, on average over calibrations, whatever the distribution; a single
+# calibration can lie well off, the more so the fewer *patients* it has. Both rules must be read with the
+# row NORMAL beside them: a detection rate without its false-alarm rate says nothing.
 #
 # **The interval is still too narrow.** Wilson counts scans as independent trials; scans of one patient
 # are not. For the AUROC we redraw whole patients (`patient_interval`). Compare with redrawing scans:
@@ -817,38 +821,48 @@ pixel_auroc = check("5.10", pixel_auroc)
 # Large lesions have most of the pixels, so a map can shine and miss every small one. The **per-region
 # overlap** (PRO, Bergmann et al. 2020) counts each connected lesion alike: the share of it that is
 # flagged, averaged over lesions and over false-alarm rates up to 30 %; a random map has 0.15.
+#
+# And the trivial maps: the scan's own **brightness**; and **place alone**, the mean of the patch map over
+# healthy scans, the same for every scan. It looks at no scan and knows only where the retina mostly lies.
 
 # %% id="located"
 from helpers.metrics import pro
+from helpers.sweeps.module_05 import patch_maps
 
+healthy_maps = enlarge(patch_maps(encoder, bank, validation.of_class("NORMAL").images), size)
+trivial_maps = {
+    "brightness": test.images[:, 0],
+    "place alone": np.broadcast_to(healthy_maps.mean(axis=0), test.images[:, 0].shape),
+}
 located = pd.DataFrame()
 if test.masks is None:
     print("These scans have no masks: the offline sample has (COURSE_SOURCE=sample).")
 else:
     rows = {
-        k: {"pixel AUROC": pixel_auroc(m, test.masks), "PRO": pro(m, test.masks)}
-        for k, m in maps.items()
+        name: {"pixel AUROC": pixel_auroc(m, test.masks), "PRO": pro(m, test.masks)}
+        for name, m in (maps | trivial_maps).items()
     }
     located = pd.DataFrame(rows).T
     print(located.round(3).to_string())
 
+# %% [markdown] id="blur-text"
+# **What else lights up?** Where is the residual of these scans, compared with a residual that is spread
+# evenly?
+
 # %% id="blur"
-edges = np.abs(np.gradient(test.images[:, 0].astype(float), axis=1))
-on_edges = edges > np.quantile(edges, 0.9)
-energy = maps["residual"] / maps["residual"].sum()
-print(
-    f"the tenth of the pixels with the steepest edges holds {energy[on_edges].sum():.0%} of the residual"
-)
+edges = np.abs(np.gradient(test.images[:, 0].astype(np.float32), axis=1))
+mean = maps["residual"].mean()
+steep = maps["residual"][edges > np.quantile(edges, 0.9)].mean() / mean
+print(f"the tenth of the pixels with the steepest edges: {steep:.1f} times the mean residual")
 if test.masks is not None:
-    print(
-        f"lesions cover {test.masks.mean():.1%} of the pixels and hold {energy[test.masks].sum():.1%} of it"
-    )
+    lit = maps["residual"][test.masks].mean() / mean
+    print(f"lesions, {test.masks.mean():.1%} of the pixels: {lit:.1f} times the mean residual")
 
 # %% [markdown] id="blur-lesson"
-# An autoencoder that rebuilds everything a little blurred has a residual at *every* edge, and a retina is
-# made of edges. A lesion has to be brighter in the map than the healthy layers around it. That is how blur
-# everywhere hides a lesion somewhere: the residual's mistakes on healthy tissue are the noise against
-# which the lesion has to be seen.
+# An autoencoder that rebuilds everything a little blurred leaves a residual at *every* edge, and a retina
+# is made of edges; speckle, which nobody can rebuild, leaves one everywhere. Against that a lesion has to
+# be seen. That is how blur everywhere hides a lesion somewhere. And if the map of place alone comes close
+# to the others, most of what they "find" is where the retina lies.
 #
 # **Browse the scans,** sorted by score, with the map laid over them.
 

@@ -70,7 +70,7 @@ def draw_scan(figure, picture, overlay, mask, opacity, title, layer):
 def draw_scores(figure, scores, names, i, score, shown):
     """All scores by normal and other, that of scan `i` marked. -> text"""
     healthy = names == NORMAL
-    axes = figure.add_axes((0.75, 0.14, 0.24, 0.6))
+    axes = figure.add_axes((0.78, 0.14, 0.21, 0.6))
     sick = ~healthy if shown in ("all", NORMAL) else names == shown
     low, high = scores.min(), scores.max()
     bins = np.linspace(low, high, 31)
@@ -79,8 +79,8 @@ def draw_scores(figure, scores, names, i, score, shown):
     axes.axvline(scores[i], color=SECOND, linewidth=3, linestyle="--", label="this scan")
     axes.set(xlabel=score, ylabel="scans")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=8)
-    above = (scores[healthy] >= scores[i]).mean()
+    above, area = (scores[healthy] >= scores[i]).mean(), auroc(scores[healthy], scores[sick])
     return (
         f"{names[i]}, {score} {scores[i]:.3g}: {above:.1%} of the normal scans score as high or "
-        f"higher. AUROC of these {sick.sum()} diseased scans {auroc(scores[healthy], scores[sick]):.3f}."
+        f"higher. AUROC of these {sick.sum()} diseased scans {area:.3f}."
     )
