@@ -496,7 +496,8 @@ def map_rows(images, masks, maps):
     )
     for axis, picture, mask in zip(axes[0], pictures, masks, strict=True):
         _picture(axis, picture)
-        axis.contour(mask, [0.5], colors=ANOMALY, linewidths=1)
+        if np.any(mask):
+            axis.contour(mask, [0.5], colors=ANOMALY, linewidths=1)
     _row_name(axes[0, 0], "lesion")
     for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
         values = np.asarray(values)
@@ -534,18 +535,19 @@ def scan_rows(rows):
 
 
 def scan_profile(scan):
-    """A B-scan (H, W), and the brightness of its middle columns by depth, two places marked."""
+    """A B-scan (H, W), and the brightness of its middle columns by depth, two edges marked."""
     height, width = scan.shape
     middle = slice(3 * width // 8, 5 * width // 8)
     profile = scan[:, middle].mean(axis=1) / 255
-    surface, band = int((profile > 0.4 * profile.max()).argmax()), int(profile.argmax())
+    surface = int((profile > 0.4 * profile.max()).argmax())
+    band = int(np.flatnonzero(profile > 0.7 * profile.max())[-1])
     figure, (left, right) = new_figure(7, 3.2, ncols=2, sharey=True)
     left.imshow(scan, cmap="gray", vmin=0, vmax=255, aspect="auto")
     left.axvspan(middle.start, middle.stop, color=SECOND, alpha=0.15)
     left.set(xticks=[], yticks=[], ylabel="depth")
     right.plot(profile, np.arange(height), color=SECOND)
     right.set(xlabel="mean brightness")
-    marks = {"inner surface": (surface, NORMAL), "brightest band": (band, ANOMALY)}
+    marks = {"inner surface": (surface, NORMAL), "bottom band": (band, ANOMALY)}
     for name, (row, colour) in marks.items():
         for axis in (left, right):
             axis.axhline(row, color=colour, linestyle="--", linewidth=1)

@@ -90,9 +90,9 @@ def test_killed_at_any_moment(tmp_path, whole):
     path = tmp_path / "run.pt"
     code = SCRIPT.format(tests=str(Path(__file__).parent), path=str(path), steps=40)
     rng, kills, steps = np.random.default_rng(0), 0, []
-    for _ in range(40):
+    for _ in range(20):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=COURSE)
-        if kills < 4:
+        if kills < 2:
             _wait_for(process, path, since=steps[-1] if steps else 0)
             time.sleep(rng.uniform(0, 0.05))
             process.kill()
@@ -101,7 +101,7 @@ def test_killed_at_any_moment(tmp_path, whole):
         steps.append(len(load_checkpoint(path)["losses"]))
         if process.returncode == 0:
             break
-    assert kills >= 1 and steps == sorted(steps) and steps[-1] == 40
+    assert kills and steps == sorted(steps) and steps[-1] == 40
     state = load_checkpoint(path)
     assert state["losses"] == whole[1] and equal(state["model"], whole[0])
 
