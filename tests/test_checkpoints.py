@@ -111,7 +111,7 @@ def _wait_for(process, path, since):
     while process.poll() is None:
         if path.exists() and len(load_checkpoint(path)["losses"]) > since:
             return
-        time.sleep(0.01)
+        time.sleep(0.05)  # the child needs the processor
 
 
 @pytest.mark.parametrize("moment", ["save", "fsync", "replace"])
