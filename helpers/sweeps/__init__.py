@@ -77,11 +77,7 @@ TABLES = {
     "05_share": Table(
         "oct",
         ladder,
-        [
-            {"rung": "all labels", "share": share, "seed": seed}
-            for share in (5, 10, 20, 40, 100)
-            for seed in range(3)
-        ],
+        [{"rung": "all labels", "share": share, "seed": 0} for share in (5, 10, 20, 40, 100)],
         source="sample",
     ),
     "05_bottleneck": Table(
