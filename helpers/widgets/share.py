@@ -56,6 +56,6 @@ def draw_share(figure, table, groups, share):
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     scans = chosen["pretraining images"].mean()
     return (
-        f"{share} % of the labelled patients, {scans:.0f} scans, {len(chosen)} trained: AUROC over all "
-        f"diseases, mean (lowest to highest): {'; '.join(texts)}."
+        f"{share} % of the labelled patients, {scans:.0f} scans, {len(chosen)} trained: "
+        f"AUROC over all diseases, mean (lowest to highest): {'; '.join(texts)}."
     )
