@@ -211,3 +211,27 @@ def test_notebooks_are_plain_json_with_little_metadata(course):
     for notebook in notebooks(path):
         stored = json.loads(notebook.read_text(encoding="utf-8"))
         assert set(stored["metadata"]) == {"kernelspec", "language_info"}
+
+
+def test_patients_scans_are_never_shown(course, monkeypatch):
+    """Module 5 is executed on the sample, whatever the environment says; others as it says."""
+    monkeypatch.setenv("COURSE_SOURCE", "real")
+    monkeypatch.setattr(builder, "record_timing", lambda *args: None)
+    seen = {}
+    monkeypatch.setattr(
+        builder,
+        "execute",
+        lambda notebook, folder, **environment: seen.update({folder.name: environment}) or 1.0,
+    )
+    path = course('# %% id="one"\nprint(1)\n')
+    builder.build(path)
+    assert seen.pop("solutions") == {}
+    builder.build(path.rename(path.with_name("05_small.py")))
+    assert seen.pop("solutions") == {"COURSE_SOURCE": "sample"}
+
+
+def test_the_environment_reaches_the_kernel(course):
+    path = course('# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
+    notebook = make_notebook(read_source(path), solved=True)
+    builder.execute(notebook, path.parent, COURSE_SOURCE="sample")
+    assert notebook.cells[0].outputs[0].text == "sample\n"
