@@ -18,6 +18,7 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from helpers import doctor
 from helpers.authoring.launch import BOOTSTRAP, badges
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
@@ -183,6 +184,7 @@ def fill_documents():
     modules = [path.stem for path in sources()]
     launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
     fill(COURSE / "README.md", "launch", "\n".join(launch))
+    fill(COURSE / "README.md", "troubleshooting", doctor.table())
 
 
 def tagged_output(notebook, tag, kind):
