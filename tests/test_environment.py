@@ -23,7 +23,8 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
 IMPORT_TO_PYPI = {
     "PIL": "pillow",
-    "jupyterlab_server": "jupyterlab",  # comes with it
+    "jupyter_core": "jupyterlab",  # comes with it, like the next
+    "jupyterlab_server": "jupyterlab",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",

@@ -186,6 +186,54 @@ def test_learners_do_not_get_the_maintainers_tools(machine):
     assert "requirements-dev.txt" not in machine.make("lab")[2]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="TORCH=cpu is for Linux")
+class TestCPU:
+    @pytest.fixture
+    def machine(self, machine):
+        machine.python("python3", "3.12")
+        blocks = "numpy==2.0|torch==1.0|torchvision==0.1|triton==3|nvidia-nccl-cu13==2|cuda-x==1"
+        text = "".join(f"{b} \\\n    --hash=sha256:0\n    # via x\n" for b in blocks.split("|"))
+        machine.lock("requirements.txt", text)
+        dev = (machine.course / "requirements-dev.txt").read_text()
+        machine.lock("requirements-dev.txt", dev + "nvidia-nccl-cu13==2 \\\n    --hash=sha256:0\n")
+        return machine
+
+    def test_torch_is_the_cpu_build_and_the_rest_is_hashed(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=cpu")
+        assert status == 0 and "About 1 GB to download and 2 GB on disk" in printed
+        installs = [line for line in calls.splitlines() if line.startswith("uv pip install")]
+        python = "uv pip install --python .venv/bin/python"
+        assert installs == [
+            f"{python} --require-hashes -r .venv/without-torch.txt",
+            f"{python} --torch-backend cpu torch==1.0 torchvision==0.1",
+        ]
+        rest = (machine.course / ".venv/without-torch.txt").read_text()
+        assert rest == "numpy==2.0 \\\n    --hash=sha256:0\n    # via x\n"
+
+    def test_the_choice_is_remembered(self, machine):
+        machine.make("env", "TORCH=cpu")
+        assert machine.make("env")[2] == ""
+        calls = machine.make("dev")[2]
+        assert "--torch-backend cpu" in calls and "-r requirements-dev.txt" not in calls
+        assert "nvidia" not in (machine.course / ".venv/without-torch.txt").read_text()
+
+    def test_a_small_disk_will_do(self, machine):
+        assert machine.make("env", FREE_KB="3000000")[0] != 0
+        assert machine.make("env", "TORCH=cpu", FREE_KB="3000000")[0] == 0
+
+    def test_another_word_is_refused(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=gpu")
+        assert status != 0 and "TORCH=gpu" in printed and calls == ""
+
+    def test_failure_is_explained_and_nothing_remembered(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=cpu", UV_STATUS="2")
+        assert status != 0 and "The installation failed" in printed
+        assert (
+            "python -m pip install --disable-pip-version-check --require-hashes -r req" not in calls
+        )
+        assert not (machine.course / ".venv/torch").exists()
+
+
 def test_pip_steps_in_for_uv(machine):
     machine.python("python3", "3.12")
     status, _, calls = machine.make("env", UV_STATUS="2")
@@ -268,9 +316,6 @@ def test_clean_keeps_data_and_notebooks(ready):
     assert all(path.exists() for path in kept)
 
 
-@pytest.mark.skipif(
-    Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
-)
 def wait_until_served(port):
     """JupyterLab prints its address a moment before it listens."""
     deadline = time.monotonic() + 60
@@ -280,6 +325,9 @@ def wait_until_served(port):
         time.sleep(0.2)
 
 
+@pytest.mark.skipif(
+    Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
+)
 def test_lab_serves_the_course(tmp_path):
     """A request to the printed URL answers; without its token, or from outside, none does."""
     with socket.socket() as free:
