@@ -130,7 +130,7 @@ def imports(path):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.partition(".")[0])
-    ours = {p.stem for folder in (COURSE, path.parent) for p in folder.iterdir()}
+    ours = {p.stem for f in (COURSE, COURSE / "tests", path.parent) for p in f.iterdir()}
     return names - ours - sys.stdlib_module_names
 
 
