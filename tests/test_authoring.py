@@ -89,7 +89,7 @@ def test_solution_notebook_was_executed_to_the_end(module):
 
 def test_exercise_notebook_is_bare(module):
     for cell in cells_of(notebooks(module)[0]).values():
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= ({"jupyter"} if cell.id == "bootstrap" else {"tags"})
         if cell.cell_type == "code":
             assert cell.outputs == [] and cell.execution_count is None
 

@@ -79,7 +79,8 @@ def add_launch(cells, module):
     if not title.startswith("# "):
         raise SourceError(f"{module}: the first cell is no title")
     cells[0].source = f"{title}\n\n{badges(module)}\n{text}"
-    bootstrap = nbformat.v4.new_code_cell(BOOTSTRAP, id="bootstrap")
+    folded = {"jupyter": {"source_hidden": True}}
+    bootstrap = nbformat.v4.new_code_cell(BOOTSTRAP, id="bootstrap", metadata=folded)
     first = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
     cells.insert(first, bootstrap)
 
@@ -96,8 +97,8 @@ def make_notebook(cells, *, solved):
             if cell.cell_type == "markdown"
             else nbformat.v4.new_code_cell
         )
-        tags = cell.metadata.get("tags")
-        out.append(make(source, id=cell.id, metadata={"tags": tags} if tags else {}))
+        kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
+        out.append(make(source, id=cell.id, metadata=kept))
     return nbformat.v4.new_notebook(cells=out, metadata=METADATA)
 
 
