@@ -24,7 +24,7 @@ else
 override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench lint lock clean
+.PHONY: help lab env dev test build results data bench site lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -68,15 +68,26 @@ data: env ## download and prepare the five data sets [ARGS=mnist]
 bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
 
+site: venv ## the course as a static site in _site/_build/html, in an environment of its own
+	@cmp -s requirements-site.txt .venv-site/requirements-site.txt || { \
+	  echo "Installing requirements-site.txt into .venv-site."; \
+	  .venv/bin/uv venv --quiet --clear --python $(PY) .venv-site && \
+	  .venv/bin/uv pip install --quiet --python .venv-site/bin/python --require-hashes \
+	    -r requirements-site.txt && \
+	  cp requirements-site.txt .venv-site/ || { $(failed); }; }
+	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
+	  --path-output _site $(ARGS)
+
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
-	@$(call compile,requirements.txt,)
-	@$(call compile,requirements-dev.txt,--extra dev --constraints requirements.txt)
+	@$(call compile,requirements.txt,pyproject.toml)
+	@$(call compile,requirements-dev.txt,pyproject.toml --extra dev --constraints requirements.txt)
+	@$(call compile,requirements-site.txt,--group site)
 
 clean: ## remove .venv and caches; data and notebooks stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-site _site .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
@@ -137,6 +148,6 @@ failed = echo "The installation failed; the lines above say why (network, disk, 
   "Another way is conda: conda env create -f environment.yml" >&2; exit 1
 
 define compile
-.venv/bin/uv pip compile pyproject.toml $(2) --universal --python-version 3.11 --generate-hashes \
+.venv/bin/uv pip compile $(2) --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --quiet $(ARGS) --output-file $(1)
 endef

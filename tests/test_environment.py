@@ -79,7 +79,9 @@ def test_lock_satisfies_pyproject_on_every_supported_system(lock, groups):
                 assert specifier.contains(version), f"{name} {version} in {lock}: run `make lock`"
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.txt", "requirements-dev.txt", "requirements-site.txt"]
+)
 def test_lock_is_exact_hashed_and_names_no_registry(lock):
     for requirement, hashes in locked(lock):
         assert str(requirement.specifier).startswith("=="), requirement

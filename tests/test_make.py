@@ -290,6 +290,19 @@ def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
     assert status != 0 and calls.count("pytest") == 3 and "== time by part" in printed
 
 
+def test_site_has_an_environment_of_its_own(ready):
+    ready.lock("requirements-site.txt", "jupyter-book==1 \\\n    --hash=sha256:0\n")
+    book = ready.course / ".venv-site/bin/jupyter-book"
+    book.parent.mkdir(parents=True)
+    book.write_text('#!/bin/sh\necho "book $*" >>"$LOG"\n')
+    book.chmod(0o755)
+    status, _, calls = ready.make("site")
+    assert status == 0 and "--path-output _site" in calls and "dev" not in calls
+    assert "uv venv" in calls and "--require-hashes -r requirements-site.txt" in calls
+    calls = ready.make("site")[2]
+    assert "uv" not in calls and "book build" in calls
+
+
 def test_arguments_reach_the_command(ready):
     assert (
         "-m helpers.authoring 01 --no-execute"
@@ -298,10 +311,11 @@ def test_arguments_reach_the_command(ready):
     assert "-m data_scripts.prepare mnist\n" in ready.make("data", "ARGS=mnist")[2]
 
 
-def test_lock_names_both_files_and_no_index(ready):
+def test_lock_names_its_files_and_no_index(ready):
     calls = ready.make("lock", "ARGS=--upgrade")[2].splitlines()
-    assert len(calls) == 2 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
+    assert len(calls) == 3 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
     assert "--extra dev --constraints requirements.txt" in calls[1]
+    assert "--group site" in calls[2] and "requirements-site.txt" in calls[2]
 
 
 def test_clean_keeps_data_and_notebooks(ready):

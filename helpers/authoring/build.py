@@ -186,6 +186,20 @@ def fill_documents():
     launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
     fill(COURSE / "README.md", "launch", "\n".join(launch))
     fill(COURSE / "README.md", "troubleshooting", doctor.table())
+    fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
+
+
+def measured_table(modules):
+    """What each notebook needed when it was built, in the quick profile, and where it is solved."""
+    rows = ["| module | computing | memory | with all answers and figures |", "|---|---|---|---|"]
+    for module in modules:
+        need = "not measured yet | "
+        if run := timings().get(module[:2], {}).get("quick"):
+            threads = "1 thread" if run["threads"] == 1 else f"{run['threads']} threads"
+            need = f"{run['seconds'] / 60:.1f} min ({run['device']}, {threads}) | "
+            need += f"{run['peak_memory_mb'] / 1000:.1f} GB"
+        rows.append(f"| {int(module[:2])} | {need} | [solved](../solutions/{module}.ipynb) |")
+    return "\n".join(rows)
 
 
 def tagged_output(notebook, tag, kind):
