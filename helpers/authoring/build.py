@@ -18,6 +18,8 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from helpers import doctor
+from helpers.authoring.launch import BOOTSTRAP, badges
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
 
@@ -68,7 +70,20 @@ def read_source(path):
         if "exercise" in meta.get("tags", []) and "reference" not in meta:
             raise SourceError(f"{where} is an exercise without a reference")
         cells.append(cell)
+    add_launch(cells, path.stem)
     return cells
+
+
+def add_launch(cells, module):
+    """Put the badges under the module's title, and the bootstrap before its first code cell."""
+    title, _, text = cells[0].source.partition("\n")
+    if not title.startswith("# "):
+        raise SourceError(f"{module}: the first cell is no title")
+    cells[0].source = f"{title}\n\n{badges(module)}\n{text}"
+    folded = {"jupyter": {"source_hidden": True}}
+    bootstrap = nbformat.v4.new_code_cell(BOOTSTRAP, id="bootstrap", metadata=folded)
+    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    cells.insert(first, bootstrap)
 
 
 def make_notebook(cells, *, solved):
@@ -83,8 +98,8 @@ def make_notebook(cells, *, solved):
             if cell.cell_type == "markdown"
             else nbformat.v4.new_code_cell
         )
-        tags = cell.metadata.get("tags")
-        out.append(make(source, id=cell.id, metadata={"tags": tags} if tags else {}))
+        kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
+        out.append(make(source, id=cell.id, metadata=kept))
     return nbformat.v4.new_notebook(cells=out, metadata=METADATA)
 
 
@@ -155,12 +170,38 @@ def publish(module, solution):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
     if table := tagged_output(solution, "results", "text/markdown"):
-        readme = COURSE / "README.md"
-        start, end = f"<!-- results-{module} -->", "<!-- end -->"
-        before, rest = readme.read_text(encoding="utf-8").split(start)
-        after = rest.split(end, 1)[1]
-        text = f"{before}{start}\n\n{table.strip()}\n\n{end}{after}"
-        readme.write_text(text, encoding="utf-8", newline="\n")
+        fill(COURSE / "README.md", f"results-{module}", table)
+
+
+def fill(document, name, text):
+    """Replace what stands in a document between <!-- name --> and <!-- end -->."""
+    start, end = f"<!-- {name} -->", "<!-- end -->"
+    before, rest = document.read_text(encoding="utf-8").split(start)
+    after = rest.split(end, 1)[1]
+    new = f"{before}{start}\n\n{text.strip()}\n\n{end}{after}"
+    document.write_text(new, encoding="utf-8", newline="\n")
+
+
+def fill_documents():
+    """What the documents say of all modules, from the same sources as everything else."""
+    modules = [path.stem for path in sources()]
+    launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
+    fill(COURSE / "README.md", "launch", "\n".join(launch))
+    fill(COURSE / "README.md", "troubleshooting", doctor.table())
+    fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
+
+
+def measured_table(modules):
+    """What each notebook needed when it was built, in the quick profile, and where it is solved."""
+    rows = ["| module | computing | memory | with all answers and figures |", "|---|---|---|---|"]
+    for module in modules:
+        need = "not measured yet | "
+        if run := timings().get(module[:2], {}).get("quick"):
+            threads = "1 thread" if run["threads"] == 1 else f"{run['threads']} threads"
+            need = f"{run['seconds'] / 60:.1f} min ({run['device']}, {threads}) | "
+            need += f"{run['peak_memory_mb'] / 1000:.1f} GB"
+        rows.append(f"| {int(module[:2])} | {need} | [solved](../solutions/{module}.ipynb) |")
+    return "\n".join(rows)
 
 
 def tagged_output(notebook, tag, kind):

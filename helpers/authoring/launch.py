@@ -1,0 +1,40 @@
+"""Where a notebook opens with one click, and its first code cell: from one setting in pyproject.
+
+All of it points at the release tag of the version, never at a branch that moves on.
+"""
+
+import tomllib
+
+from helpers.packages import PYPROJECT
+
+SETTINGS = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+REPOSITORY = SETTINGS["tool"]["course"]["repository"]  # owner/name
+TAG = f"v{SETTINGS['project']['version']}"
+URL = f"https://github.com/{REPOSITORY}"
+
+COLAB = "https://colab.research.google.com"
+BINDER = "https://mybinder.org"
+
+BOOTSTRAP = f"""\
+# On Colab: get the course and what Colab lacks. Elsewhere: nothing.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules and not os.path.exists("../helpers"):
+    if not os.path.exists("anomaly-course"):
+        clone = "git clone --quiet --depth 1 --branch {TAG} {URL} anomaly-course"
+        subprocess.run(clone.split(), check=True)
+    subprocess.run([sys.executable, "-m", "helpers.packages"], cwd="anomaly-course", check=True)
+    os.chdir("anomaly-course/notebooks")"""
+
+
+def badges(module):
+    """Markdown of the badges that open notebooks/`module`.ipynb on Colab and on Binder."""
+    path = f"notebooks/{module}.ipynb"
+    colab = f"{COLAB}/github/{REPOSITORY}/blob/{TAG}/{path}"
+    binder = f"{BINDER}/v2/gh/{REPOSITORY}/{TAG}?urlpath=lab/tree/{path}"
+    return (
+        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab}) "
+        f"[![Open on Binder]({BINDER}/badge_logo.svg)]({binder})"
+    )
