@@ -28,6 +28,9 @@ CUT = """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-Rendere
   .filter(e => e.scrollWidth > e.clientWidth + 2)
   .filter(e => e.matches('.jp-OutputArea-output') || getComputedStyle(e).overflowX !== 'auto')
   .map(e => `${e.scrollWidth} in ${e.clientWidth}: ${e.innerText.slice(0, 80)}`)"""
+COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+  .filter(cell => cell.model.type === 'code')
+  .map(cell => cell.model.executionCount)"""
 ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
 RUNNING = """async () => {
   const app = window.jupyterapp;
