@@ -39,7 +39,7 @@ echo "python $*" >>"$LOG"
 case "$*" in
   *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
   *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
-  *pytest*tests/test_notebooks.py) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
+  *"-n 2 tests/test_notebooks.py"*) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
 esac
 """
 UV = """\

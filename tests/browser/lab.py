@@ -99,11 +99,13 @@ def address(log, process):
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
-def kernel_memory(process):
+def used_memory(process):
     """(server, kernel): the most memory of each, in MB."""
     commands = {p.pid: " ".join(p.cmdline()) for p in psutil.Process(process.pid).children(True)}
-    kernels = [pid for pid, command in commands.items() if "ipykernel_launcher" in command]
-    return peak_memory(process.pid), max(map(peak_memory, kernels))
+    return [
+        max(peak_memory(pid) for pid, command in commands.items() if module in command)
+        for module in ("-m jupyterlab", "-m ipykernel_launcher")
+    ]
 
 
 class Notebook:

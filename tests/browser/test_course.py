@@ -11,7 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 from conditions import MEMORY_MB, chromium
-from lab import ARGUMENTS, COUNTS, Notebook, copy_course, kernel_memory, server
+from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
 from PIL import Image
 
 from helpers.authoring.build import read_source, reference_source, sources
@@ -57,7 +57,7 @@ def test_course(source, page, shots, tmp_path, needed):
         upload_pictures(notebook, tmp_path)
         look_at_progress(notebook, source)
         look_at_widths_and_themes(notebook, shots / source.stem[:2])
-        memory = kernel_memory(process)
+        memory = used_memory(process)
     needed(
         f"open after {opened - start:.0f} s, all cells in {seconds:.0f} s, "
         f"kernel {memory[1]} MB, server {memory[0]} MB"
