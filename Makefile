@@ -43,6 +43,7 @@ env: venv ## set up .venv, what a learner needs [PYTHON=python3.12]
 dev: env ## the same with the maintainers' tools
 	@$(call install,requirements-dev.txt)
 
+WHOLE = tests/test_notebooks.py tests/browser tests/colab
 test: dev ## run all tests, with the time of each part
 	@status=0; start=$$(date +%s); \
 	part() { \
@@ -50,8 +51,8 @@ test: dev ## run all tests, with the time of each part
 	  env $(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) "$$@" || status=1; \
 	  times="$$times$$(printf '%6d s  %s' $$(($$(date +%s) - begin)) "$$name")\n"; \
 	}; \
-	part "library and tools" --ignore=tests/test_notebooks.py; \
-	part "exercise notebooks" tests/test_notebooks.py; \
+	part "library and tools" $(addprefix --ignore=,$(WHOLE)); \
+	part "exercise notebooks" $(WHOLE); \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
 	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status

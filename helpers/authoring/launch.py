@@ -16,7 +16,7 @@ COLAB = "https://colab.research.google.com"
 BINDER = "https://mybinder.org"
 
 BOOTSTRAP = f"""\
-# On Colab: get the course and what Colab lacks. Elsewhere: nothing.
+# Colab only: get the course, and what Colab lacks
 import os
 import subprocess
 import sys

@@ -28,6 +28,9 @@ CUT = """() => [...document.querySelectorAll('.jp-OutputArea-output, .jp-Rendere
   .filter(e => e.scrollWidth > e.clientWidth + 2)
   .filter(e => e.matches('.jp-OutputArea-output') || getComputedStyle(e).overflowX !== 'auto')
   .map(e => `${e.scrollWidth} in ${e.clientWidth}: ${e.innerText.slice(0, 80)}`)"""
+COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+  .filter(cell => cell.model.type === 'code')
+  .map(cell => cell.model.executionCount)"""
 ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
 RUNNING = """async () => {
   const app = window.jupyterapp;
@@ -96,11 +99,13 @@ def address(log, process):
     raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
-def kernel_memory(process):
+def used_memory(process):
     """(server, kernel): the most memory of each, in MB."""
     commands = {p.pid: " ".join(p.cmdline()) for p in psutil.Process(process.pid).children(True)}
-    kernels = [pid for pid, command in commands.items() if "ipykernel_launcher" in command]
-    return peak_memory(process.pid), max(map(peak_memory, kernels))
+    return [
+        max(peak_memory(pid) for pid, command in commands.items() if module in command)
+        for module in ("-m jupyterlab", "-m ipykernel_launcher")
+    ]
 
 
 class Notebook:
