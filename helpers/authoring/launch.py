@@ -18,14 +18,14 @@ BINDER = "https://mybinder.org"
 BOOTSTRAP = f"""\
 # Colab only: get the course, and what Colab lacks
 import os
-import subprocess
 import sys
 
 if "google.colab" in sys.modules and not os.path.exists("../helpers"):
+    shell = get_ipython().system
     if not os.path.exists("anomaly-course"):
-        clone = "git clone --quiet --depth 1 --branch {TAG} {URL} anomaly-course"
-        subprocess.run(clone.split(), check=True)
-    subprocess.run([sys.executable, "-m", "helpers.packages"], cwd="anomaly-course", check=True)
+        quiet = "-c advice.detachedHead=false clone --quiet --depth 1"
+        shell(f"git {{quiet}} --branch {TAG} {URL} anomaly-course")
+    shell(f"cd anomaly-course && {{sys.executable}} -m helpers.packages")
     os.chdir("anomaly-course/notebooks")"""
 
 
