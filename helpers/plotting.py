@@ -150,8 +150,12 @@ def score_histogram(groups, thresholds, *, label="error of each picture"):
 
 
 def _plain_log_ticks(axis):
-    """Ticks at 1, 2, 5 times a power, as decimal numbers, which read quicker than powers."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Ticks at 1, 2, 5 times a power, as decimal numbers, which read quicker than powers.
+
+    Only at the powers where there are more than three: the numbers would overlap.
+    """
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
 
