@@ -110,19 +110,23 @@ def reference_source(name):
 
 
 def keep_outputs(notebook, path):
-    """Take the outputs of the file at `path` over if its cells have the same sources.
+    """Take the outputs of the file at `path` over if its code is the same.
 
-    Returns whether they could be kept. Notebooks whose sources changed have to be executed.
+    Returns whether they could be kept; if not, the notebook has to be executed. The bootstrap may
+    change (it names the release): it does nothing here.
     """
     if not path.exists():
         return False
-    old = nbformat.read(path, as_version=4)
-    if [(c.id, c.source) for c in old.cells] != [(c.id, c.source) for c in notebook.cells]:
+    old, new = (
+        [cell for cell in cells if cell.cell_type == "code"]
+        for cells in (nbformat.read(path, as_version=4).cells, notebook.cells)
+    )
+    code = [[(c.id, c.source) for c in cells if c.id != "bootstrap"] for cells in (old, new)]
+    if code[0] != code[1] or len(old) != len(new):
         return False
-    for cell, before in zip(notebook.cells, old.cells, strict=True):
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = before.outputs, before.execution_count
-    return any(cell.get("execution_count") for cell in notebook.cells)
+    for cell, before in zip(new, old, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return any(cell.get("execution_count") for cell in new)
 
 
 def execute(notebook, folder, *, timeout=3600, **environment):
