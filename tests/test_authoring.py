@@ -269,7 +269,7 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
         "execute",
         lambda notebook, folder, **environment: seen.update({folder.name: environment}) or 1.0,
     )
-    path = course('# %% id="one"\nprint(1)\n')
+    path = course(f'{TITLE}# %% id="one"\nprint(1)\n')
     builder.build(path)
     assert seen.pop("solutions") == {}
     builder.build(path.rename(path.with_name("05_small.py")))
@@ -277,7 +277,7 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
 
 
 def test_the_environment_reaches_the_kernel(course):
-    path = course('# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
+    path = course(f'{TITLE}# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
     notebook = make_notebook(read_source(path), solved=True)
     builder.execute(notebook, path.parent, COURSE_SOURCE="sample")
-    assert notebook.cells[0].outputs[0].text == "sample\n"
+    assert notebook.cells[-1].outputs[0].text == "sample\n"
