@@ -37,3 +37,13 @@ def conformal_threshold(calibration_scores, alpha):
     p_values = np.arange(1, n + 2) / (n + 1)
     allowed = (p_values <= alpha).sum()
     return float(np.concatenate([[np.inf], highest_first, [-np.inf]])[allowed])
+
+
+def z_rule(scores, normal, validation, z=3.0):
+    """Flag what lies z or more standard deviations above the mean of the validation normals.
+
+    scores (n,); normal, validation : bool (n,); -> bool (n,). Neither anomalies nor test pictures
+    may move the mean or the standard deviation.
+    """
+    reference = scores[normal & validation]
+    return (scores - reference.mean()) / reference.std() >= z

@@ -175,7 +175,7 @@ def test_launch_points_at_the_release_and_the_readme_at_the_repository(module):
     targets = [link for link in links if name in link]
     assert len(targets) == 2 and all(f"/{owner}/{name}/" in t for t in targets)
     assert all(f"/{launch.TAG}" in t and f"notebooks/{module.stem}.ipynb" in t for t in targets)
-    assert f"--branch {launch.TAG} {launch.URL} " in launch.BOOTSTRAP
+    assert f'--branch {launch.TAG}"' in launch.BOOTSTRAP and f' {launch.URL}"' in launch.BOOTSTRAP
     readme = (builder.COURSE / "README.md").read_text(encoding="utf-8")
     assert f"git clone {launch.URL} && cd {name}\n" in readme
     assert launch.badges(module.stem) in readme
@@ -224,12 +224,17 @@ def test_changed_cells_lose_their_outputs(course, capsys):
     assert "until it is executed" in capsys.readouterr().out
 
 
-def test_unchanged_notebooks_are_not_executed_again(course, capsys):
+def test_only_changed_code_is_executed_again(course, capsys, monkeypatch):
     path = course(SMALL)
     builder.build(path, run=True)
     capsys.readouterr()
+    course(SMALL.replace("# # ", "# # Another "))
+    monkeypatch.setattr(builder, "BOOTSTRAP", launch.BOOTSTRAP.replace(launch.TAG, "v9.9.9"))
     builder.build(path, run=True)
     assert "executing" not in capsys.readouterr().out
+    cells = cells_of(notebooks(path)[1])
+    assert "Another" in cells["title"].source and "v9.9.9" in cells["bootstrap"].source
+    assert cells["two"].outputs[0].text == "2\n"
 
 
 @pytest.mark.parametrize(
@@ -252,3 +257,27 @@ def test_notebooks_are_plain_json_with_little_metadata(course):
     for notebook in notebooks(path):
         stored = json.loads(notebook.read_text(encoding="utf-8"))
         assert set(stored["metadata"]) == {"kernelspec", "language_info"}
+
+
+def test_patients_scans_are_never_shown(course, monkeypatch):
+    """Module 5 is executed on the sample, whatever the environment says; others as it says."""
+    monkeypatch.setenv("COURSE_SOURCE", "real")
+    monkeypatch.setattr(builder, "record_timing", lambda *args: None)
+    seen = {}
+    monkeypatch.setattr(
+        builder,
+        "execute",
+        lambda notebook, folder, **environment: seen.update({folder.name: environment}) or 1.0,
+    )
+    path = course(f'{TITLE}# %% id="one"\nprint(1)\n')
+    builder.build(path)
+    assert seen.pop("solutions") == {}
+    builder.build(path.rename(path.with_name("05_small.py")))
+    assert seen.pop("solutions") == {"COURSE_SOURCE": "sample"}
+
+
+def test_the_environment_reaches_the_kernel(course):
+    path = course(f'{TITLE}# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
+    notebook = make_notebook(read_source(path), solved=True)
+    builder.execute(notebook, path.parent, COURSE_SOURCE="sample")
+    assert notebook.cells[-1].outputs[0].text == "sample\n"

@@ -15,6 +15,7 @@ URL = f"https://github.com/{REPOSITORY}"
 COLAB = "https://colab.research.google.com"
 BINDER = "https://mybinder.org"
 
+FOLDER = REPOSITORY.partition("/")[2]
 BOOTSTRAP = f"""\
 # Colab only: get the course, and what Colab lacks
 import os
@@ -22,11 +23,11 @@ import sys
 
 if "google.colab" in sys.modules and not os.path.exists("../helpers"):
     shell = get_ipython().system
-    if not os.path.exists("anomaly-course"):
-        quiet = "-c advice.detachedHead=false clone --quiet --depth 1"
-        shell(f"git {{quiet}} --branch {TAG} {URL} anomaly-course")
-    shell(f"cd anomaly-course && {{sys.executable}} -m helpers.packages")
-    os.chdir("anomaly-course/notebooks")"""
+    if not os.path.exists("{FOLDER}"):
+        clone = "git -c advice.detachedHead=false clone --quiet --depth 1 --branch {TAG}"
+        shell(clone + " {URL}")
+    shell(f"cd {FOLDER} && {{sys.executable}} -m helpers.packages")
+    os.chdir("{FOLDER}/notebooks")"""
 
 
 def badges(module):

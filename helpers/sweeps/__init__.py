@@ -10,6 +10,7 @@ from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.sweeps.module_01 import bottleneck
 from helpers.sweeps.module_02 import beta, binarised, held_out
 from helpers.sweeps.module_03 import hands, loop, normal_class
+from helpers.sweeps.module_05 import ladder
 
 __all__ = [
     "TABLES",
@@ -19,17 +20,30 @@ __all__ = [
     "bottleneck",
     "hands",
     "held_out",
+    "ladder",
     "loop",
     "normal_class",
 ]
 
 
 class Table(NamedTuple):
-    """A long table: the data set it is about, its function, the parameters of its entries."""
+    """A long table: the data set it is about, its function, the parameters of its entries.
+
+    source : where the table is about one source whatever the environment says; the function
+        then takes it as an argument
+    """
 
     data: str
     function: Callable[..., dict]
     entries: list[dict]
+    source: str | None = None
+
+
+def _rungs(*diseases):
+    """Entries of the leakage ladder: each rung three times, and the trivial scores."""
+    rungs = "random", "denoising", *diseases, "all labels"
+    seeds = [{"rung": rung, "seed": seed} for rung in rungs for seed in range(3)]
+    return [{"rung": "no network", "seed": 0}, *seeds]
 
 
 TABLES = {
@@ -58,4 +72,18 @@ TABLES = {
         "mednist", normal_class, [{"normal": name} for name in MEDNIST_CLASSES]
     ),
     "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
+    "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
+    "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
+    "05_share": Table(
+        "oct",
+        ladder,
+        [{"rung": "all labels", "share": share, "seed": 0} for share in (5, 10, 20, 40, 100)],
+        source="sample",
+    ),
+    "05_bottleneck": Table(
+        "oct",
+        ladder,
+        [{"rung": "all labels", "code_channels": c, "seed": 0} for c in (0, 16, 4, 1)],
+        source="sample",
+    ),
 }

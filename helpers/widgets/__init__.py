@@ -11,7 +11,9 @@ from helpers.widgets.latent import latent_explorer
 from helpers.widgets.perturb import perturb_explorer
 from helpers.widgets.residual import residual_explorer
 from helpers.widgets.samples import sample_quiz
+from helpers.widgets.scans import scan_explorer
 from helpers.widgets.scores import score_explorer
+from helpers.widgets.share import share_explorer
 from helpers.widgets.threshold import threshold_explorer
 from helpers.widgets.traversal import traversal_explorer
 
@@ -21,7 +23,9 @@ __all__ = [
     "perturb_explorer",
     "residual_explorer",
     "sample_quiz",
+    "scan_explorer",
     "score_explorer",
+    "share_explorer",
     "show_controls",
     "threshold_explorer",
     "traversal_explorer",
