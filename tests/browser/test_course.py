@@ -1,4 +1,4 @@
-"""What a learner does, in a browser: run all, solve an exercise, ask for hints, move the sliders.
+"""What a learner does, in a browser: run all, solve an exercise, ask for hints, move what moves.
 
 Screenshots go to the folder that COURSE_SHOTS names, else to pytest's temporary one.
 """
@@ -54,7 +54,10 @@ def test_course(source, page, shots, tmp_path, needed):
         solve_one(notebook, index, source)
         climb_hints(notebook, source)
         move_every_slider(notebook)
+        choose_another_option(notebook)
+        press_every_button(notebook)
         upload_pictures(notebook, tmp_path)
+        answer_the_quiz(notebook)
         look_at_progress(notebook, source)
         look_at_widths_and_themes(notebook, shots / source.stem[:2])
         memory = used_memory(process)
@@ -120,6 +123,33 @@ def press(handle, up):
     handle.focus()
     for _ in range(3):  # one step of a threshold can be less than a pixel
         handle.press("ArrowRight" if up else "ArrowLeft")
+
+
+def choose_another_option(notebook):
+    lists = notebook.page.locator(".widget-dropdown:visible select")
+    for i in range(lists.count()):
+        choice = lists.nth(i)
+        options, now = choice.evaluate("e => [e.options.length, e.selectedIndex]")
+        if options > 1:
+            other = (now + 1) % options
+            changes_figure(notebook, choice, lambda c=choice, o=other: c.select_option(index=o))
+    others = notebook.page.locator(".widget-toggle-button:visible:not(.mod-active)")
+    if others.count():
+        changes_figure(notebook, others.first, others.first.click)
+
+
+def press_every_button(notebook):
+    buttons = notebook.page.locator(".widget-button:visible")
+    for i in range(buttons.count()):
+        changes_figure(notebook, buttons.nth(i), buttons.nth(i).click)
+
+
+def answer_the_quiz(notebook):
+    quiz = notebook.page.locator(".course-quiz")
+    verdicts = quiz.get_by_text("Right.", exact=True).or_(quiz.get_by_text("Not this one."))
+    assert verdicts.count() == 0
+    quiz.locator("input[type=radio]").first.click()
+    verdicts.first.wait_for()
 
 
 def upload_pictures(notebook, tmp_path):
