@@ -143,3 +143,30 @@ def pixel_metrics(maps, masks, threshold):
         "dice": dice(flagged, masks),
         "false_alarms": float(flagged[~masks].mean()),
     }
+
+
+def rank_correlation(a, b):
+    """Spearman's correlation: Pearson's, of the ranks; ties share their mean rank. (n,), (n,) -> float
+
+    1 where one grows whenever the other does, -1 where it falls [Spearman 1904].
+    """
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def risk_coverage(confidence, correct):
+    """Share of wrong answers among the k most confident ones, k = 1 to N. -> coverage, risk
+
+    confidence, correct : (N,), higher is more sure; whether the answer is right
+    coverage : k / N, (N,); risk : (N,); pictures of equal confidence count with their mean
+    [El-Yaniv and Wiener 2010; Geifman and El-Yaniv, arXiv 1705.08500]
+    """
+    wrong = 1 - np.asarray(correct, dtype=float)
+    _, place = np.unique(-np.asarray(confidence), return_inverse=True)  # 0: the most confident
+    wrong = (np.bincount(place, wrong) / np.bincount(place))[place]  # ties have no order
+    answered = np.arange(1, len(wrong) + 1)
+    return answered / len(wrong), np.cumsum(wrong[np.argsort(place)]) / answered
+
+
+def aurc(confidence, correct):
+    """Area under the risk-coverage curve: the mean risk over all coverages. -> float"""
+    return float(risk_coverage(confidence, correct)[1].mean())

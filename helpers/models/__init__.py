@@ -1,11 +1,13 @@
 """The networks of the course, one family a file."""
 
+from helpers.models.cifar import ColourAutoencoder, SmallResNet
 from helpers.models.conv import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
 from helpers.models.mednist import DeepAutoencoder, DeepVAE, down_block, up_block
 from helpers.models.residual import ResidualBlock
 from helpers.models.vae import ConvVAE
 
 __all__ = [
+    "ColourAutoencoder",
     "ConvAutoencoder",
     "ConvVAE",
     "DeepAutoencoder",
@@ -13,6 +15,7 @@ __all__ = [
     "GaussianNoise",
     "LinearAutoencoder",
     "ResidualBlock",
+    "SmallResNet",
     "conv_output_size",
     "down_block",
     "up_block",
