@@ -26,7 +26,17 @@ from helpers.scores import (
     reconstruction_error,
     ssim_residual,
 )
-from helpers.training import adam, apply, as_input, batches, fit, mean_loss, train_step
+from helpers.sweeps.module_02 import vae_error
+from helpers.training import (
+    adam,
+    apply,
+    as_input,
+    batches,
+    fit,
+    mean_loss,
+    reconstruction,
+    train_step,
+)
 
 
 class Task(NamedTuple):
@@ -95,16 +105,11 @@ def nats(vae, x):
     return -elbo(gaussian_log_likelihood(x, x_hat, sigma), kl_divergence(mu, logvar)).mean()
 
 
-def vae_error(vae, x):
-    """Mean squared error of the reconstruction from mu."""
-    return F.mse_loss(vae(x)[0], x)
-
-
 def autoencoder(train_images, seed=0):
     """The trained autoencoder, in eval mode."""
     set_seed(seed)
     model = network(DeepAutoencoder, train_images.shape[-1])
-    train(model, train_images, lambda model, x: F.mse_loss(model(x), x), seed)
+    train(model, train_images, reconstruction, seed)
     return model
 
 
