@@ -146,7 +146,7 @@ def pixel_metrics(maps, masks, threshold):
 
 
 def rank_correlation(a, b):
-    """Spearman's correlation: Pearson's, of the ranks; ties share their mean rank. (n,), (n,) -> float
+    """Spearman's correlation: Pearson's, of the ranks, ties at their mean. (n,), (n,) -> float
 
     1 where one grows whenever the other does, -1 where it falls [Spearman 1904].
     """

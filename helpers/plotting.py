@@ -516,3 +516,31 @@ def score_strip(frame, row, value):
     axis.grid(axis="y", alpha=0.4)
     axis.invert_yaxis()
     return figure
+
+
+def reliability_diagram(tables):
+    """Accuracy over confidence of {name: table of `calibration.reliability`}; large: many."""
+    figure, axis = new_figure(6.4, 3.4)
+    axis.plot([0, 1], [0, 1], ":", color="grey", label="as it says")
+    for (name, table), colour, line in zip(tables.items(), GROUPS[1:], LINES, strict=False):
+        axis.plot(table.confidence, table.accuracy, line, color=colour, label=name)
+        share = table.pictures / table.pictures.sum()
+        axis.scatter(table.confidence, table.accuracy, s=20 + 400 * share, color=colour, alpha=0.5)
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.3, 1.04))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def rate_strip(rates, alpha, bands):
+    """One dot for each of {name: rates}, alpha as a line, and {name: (low, high)} as bands."""
+    figure, axis = new_figure(8, 0.3 * len(rates) + 1.1)
+    for (name, ends), colour in zip(bands.items(), (SECOND, NORMAL), strict=False):
+        axis.axvspan(*ends, color=colour, alpha=0.15, label=name)
+    axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
+    for name, values in rates.items():
+        axis.scatter(values, [name] * len(values), color=NORMAL, s=25, alpha=0.6)
+    axis.set(xlabel="false-alarm rate")
+    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.invert_yaxis()
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

@@ -138,7 +138,7 @@ def class_mahalanobis(z_train, labels, z):
 
 
 def normalised_knn(z_train, z, k=50):
-    """Distance to the k-th nearest training features, all scaled to length 1. (M, d), (N, d) -> (N,)
+    """Distance to the k-th nearest training features, all of length 1. (M, d), (N, d) -> (N,)
 
     Sun et al., arXiv 2204.06507.
     """

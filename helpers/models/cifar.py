@@ -1,4 +1,4 @@
-"""The networks of module 4: a small residual classifier, and the autoencoder that screens for it."""
+"""The networks of module 4: a small residual classifier, and the autoencoder before it."""
 
 from torch import nn
 
@@ -9,24 +9,29 @@ class SmallResNet(nn.Module):
     """Residual blocks in stages, each after the first at half the side and wider.
 
     widths : channels of the stages; blocks : in each stage; stride : of the first convolution
-    features : (N, 3, H, W) -> (N, widths[-1]), averaged over the picture
-    forward : -> logits (N, classes)
+    stage_features : (N, 3, H, W) -> list of (N, width), the mean of each channel after each stage
+    features : the last of these; forward : -> logits (N, classes)
     """
 
-    def __init__(self, widths=(16, 32, 64), blocks=1, stride=1, classes=2):
+    def __init__(self, widths=(32, 64, 128), blocks=1, stride=1, classes=2):
         super().__init__()
-        a = widths[0]
-        layers = [
-            nn.Conv2d(3, a, kernel_size=3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(a),
-            nn.ReLU(),
-        ]
-        for i, (before, width) in enumerate(zip((a, *widths), widths, strict=False)):
-            if i:
-                layers.append(nn.MaxPool2d(2))
-            layers += [ResidualBlock(width if j else before, width) for j in range(blocks)]
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        first = nn.Conv2d(3, widths[0], kernel_size=3, stride=stride, padding=1, bias=False)
+        self.stages = nn.ModuleList()
+        for before, width in zip((widths[0], *widths), widths, strict=False):
+            start = [nn.MaxPool2d(2)] if self.stages else [first, nn.BatchNorm2d(width), nn.ReLU()]
+            body = [ResidualBlock(before if i == 0 else width, width) for i in range(blocks)]
+            self.stages.append(nn.Sequential(*start, *body))
         self.head = nn.Linear(widths[-1], classes)
+
+    def stage_features(self, x):
+        means = []
+        for stage in self.stages:
+            x = stage(x)
+            means.append(x.mean(dim=(2, 3)))
+        return means
+
+    def features(self, x):
+        return self.stage_features(x)[-1]
 
     def forward(self, x):
         return self.head(self.features(x))

@@ -10,6 +10,7 @@ from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.sweeps.module_01 import bottleneck
 from helpers.sweeps.module_02 import beta, binarised, held_out
 from helpers.sweeps.module_03 import hands, loop, normal_class
+from helpers.sweeps.module_04 import screens
 
 __all__ = [
     "TABLES",
@@ -21,6 +22,7 @@ __all__ = [
     "held_out",
     "loop",
     "normal_class",
+    "screens",
 ]
 
 
@@ -58,4 +60,5 @@ TABLES = {
         "mednist", normal_class, [{"normal": name} for name in MEDNIST_CLASSES]
     ),
     "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
+    "04_seeds": Table("cifar10", screens, [{"seed": seed} for seed in range(3)]),
 }

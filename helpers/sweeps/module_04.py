@@ -11,13 +11,7 @@ from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import class_roles
 from helpers.latent import pca_reconstruct
-from helpers.metrics import (
-    auroc,
-    aurc,
-    bootstrap_interval,
-    fpr_at_tpr,
-    per_class_auroc,
-)
+from helpers.metrics import aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
 from helpers.runtime import choose, set_seed
 from helpers.scores import (
@@ -30,11 +24,12 @@ from helpers.scores import (
     reconstruction_error,
     total_variation,
 )
+from helpers.sweeps.module_03 import judged
 from helpers.thresholds import Screen
 from helpers.training import adam, apply, as_input, fit, fit_classifier
 
 PETS = ("cat", "dog")
-SHARES = {"classifier": 0.7, "autoencoder": 0.18, "temperature": 0.04, "calibration": 0.08}
+SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
 
 
 class Roles(NamedTuple):
@@ -42,7 +37,7 @@ class Roles(NamedTuple):
 
     classifier: ImageSet
     autoencoder: ImageSet
-    temperature: ImageSet
+    tuning: ImageSet  # for the temperature and other single numbers
     calibration: ImageSet
     test: ImageSet
     others: ImageSet
@@ -77,19 +72,28 @@ def flip_and_shift(x, pixels=4):
     )
 
 
+def cut_out(x, side=8, grey=0.5):
+    """Put a grey square into each picture [DeVries and Taylor, arXiv 1708.04552]. (N, C, H, W)"""
+    n, _, height, width = x.shape
+    y, z = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
+    rows = (torch.arange(height, device=x.device) - y).abs() < side // 2
+    columns = (torch.arange(width, device=x.device) - z).abs() < side // 2
+    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)
+
+
 def classifier(train, seed=0, progress=False, validation=None):
     """The trained classifier, in eval mode, and its history."""
     set_seed(seed)
-    model = SmallResNet(
-        choose(quick=(16, 32, 64), full=(64, 128, 256)), stride=choose(quick=2, full=1)
-    )
+    model = SmallResNet(stride=choose(quick=2, full=1))
     history = fit_classifier(
         model,
         train.images,
         train.labels,
-        epochs=choose(quick=3, full=30),
+        epochs=choose(quick=12, full=36),
+        batch_size=choose(quick=64, full=128),
+        lr=3e-3,
+        augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
         validation=validation,
-        augment=flip_and_shift,
         progress=progress,
     )
     return model.eval(), history
@@ -121,14 +125,14 @@ def complexity(images):
     return apply(total_variation, images).clamp(min=1e-3).numpy()
 
 
-def cae_scores(ae, fit_images, images):
+def cae_scores(ae, tuning_images, images):
     """The CAE's error, plain and corrected for complexity, as {name: array (N,)}.
 
-    fit_images : normal pictures that the CAE has not seen, for the line of the correction
+    tuning_images : normal pictures that the CAE has not seen, for the line of the correction
     """
     errors = cae_error(ae, images)
     corrected = beyond_complexity(
-        cae_error(ae, fit_images), complexity(fit_images), errors, complexity(images)
+        cae_error(ae, tuning_images), complexity(tuning_images), errors, complexity(images)
     )
     return {"CAE error": errors, "CAE error, corrected": corrected}
 
@@ -138,16 +142,31 @@ def classifier_scores(model, train, images):
 
     train : the ImageSet that the classifier was trained on
     """
-    z_train, z = apply(model.features, train.images), apply(model.features, images)
+    z_train, z = (stage_features(model, part) for part in (train.images, images))
     logits = apply(model, images)
     labels = torch.from_numpy(train.labels)
-    scores = {
-        "max softmax": max_softmax(logits),
-        "energy": energy(logits),
-        "Mahalanobis": class_mahalanobis(z_train, labels, z),
-        "kNN": normalised_knn(z_train, z),
-    }
+    scores = {"max softmax": max_softmax(logits), "energy": energy(logits)}
+    for number, (a, b) in enumerate(zip(z_train, z, strict=True), start=1):
+        scores[f"Mahalanobis, stage {number}"] = class_mahalanobis(a, labels, b)
+    scores["kNN"] = normalised_knn(z_train[-1], z[-1])
     return {name: values.numpy() for name, values in scores.items()}
+
+
+def stage_features(model, images):
+    """Features after each stage of the classifier. uint8 (N, 3, 32, 32) -> list of (N, width)"""
+    widths = [len(stage[-1].body[0].weight) for stage in model.stages]
+    return apply(lambda x: torch.cat(model.stage_features(x), dim=1), images).split(widths, dim=1)
+
+
+def combined(scores, tuning_scores):
+    """Mean of several scores, each in units of its spread over normal pictures. -> array (N,)
+
+    scores, tuning_scores : {name: (N,)} and {name: (M,)}, of the tuning pictures
+    """
+    standard = [
+        (s - tuning_scores[name].mean()) / tuning_scores[name].std() for name, s in scores.items()
+    ]
+    return np.mean(standard, axis=0)
 
 
 def ensemble_score(models, images):
@@ -188,12 +207,17 @@ def stream(n, m, rate, seed=0):
 
 
 def recalibrated(scores, n, draws=10, alpha=0.05):
-    """False-alarm rates after `draws` calibrations on n of the normal scores, tested on the rest."""
+    """False-alarm rates of `draws` calibrations on n of the normal scores, tested on the rest."""
     rates = []
     for seed in range(draws):
         drawn = np.random.default_rng(seed).permutation(scores)
         rates.append(float(Screen(alpha).fit(drawn[:n]).predict(drawn[n:]).mean()))
     return rates
+
+
+def answered(probability, refused):
+    """Confidence of the whole system: refused pictures come last, in the order of probability."""
+    return np.asarray(probability) - np.asarray(refused)
 
 
 def screens(seed, rate=0.5, alpha=0.05):
@@ -202,25 +226,55 @@ def screens(seed, rate=0.5, alpha=0.05):
     rate : share of out-of-sample pictures in the stream on which the system is judged
     """
     parts = roles()
-    n, normal = len(parts.test), (parts.calibration.images, parts.test.images)
-    images = np.concatenate([*normal, parts.others.images])
     names = np.array(parts.others.classes)[parts.others.labels]
+    groups = [p.images for p in (parts.tuning, parts.calibration, parts.test, parts.others)]
+    images = np.concatenate(groups)
+    ends = np.cumsum([len(group) for group in groups])[:-1]
     models = [classifier(parts.classifier, 2 * seed + i)[0] for i in range(2)]
     ae = autoencoder(parts.autoencoder.images, seed)
 
-    scores = baseline_scores(parts.autoencoder.images, images)
-    scores |= cae_scores(ae, parts.classifier.images, images)
-    scores |= classifier_scores(models[0], parts.classifier, images)
-    scores["ensemble of two"] = ensemble_score(models, images)
-
-    logits = apply(models[0], parts.temperature.images)
-    temperature = fit_temperature(logits, torch.from_numpy(parts.temperature.labels))
-    probability, answer = (apply(models[0], images) / temperature).softmax(dim=1).max(dim=1)
-    calibration = len(parts.calibration)
-    right = answer.numpy()[calibration:][:n] == parts.test.labels
+    logits, labels = apply(models[0], images), torch.from_numpy(parts.tuning.labels)
+    temperature = fit_temperature(logits[: ends[0]], labels)
+    probability, answer = (logits / temperature).softmax(dim=1).max(dim=1)
+    _, _, normal, anomalous = np.split(probability.numpy(), ends)
+    right = answer.numpy()[ends[1] : ends[2]] == parts.test.labels
+    inside, outside = stream(len(parts.test), len(parts.others), rate)
+    confidence = np.concatenate([normal[inside], anomalous[outside]])
+    correct = np.concatenate([right[inside], np.zeros(len(outside), dtype=bool)])
+    raw = logits.softmax(dim=1).amax(dim=1).numpy()[ends[1] : ends[2]]
     values = {
         "source": parts.test.source,
         "accuracy": float(right.mean()),
         "temperature": temperature,
+        "calibration error, raw": expected_calibration_error(raw, right),
+        "calibration error, mended": expected_calibration_error(normal, right),
+        "rate": rate,
+        "AURC, no screen": aurc(confidence, correct),
     }
+    for name, s in every_score(models, ae, parts, images, ends[0]).items():
+        _, calibration, test, other = np.split(s, ends)
+        screen = Screen(alpha).fit(calibration)
+        streamed = np.concatenate([test[inside], other[outside]])
+        refused = screen.predict(streamed)
+        values |= judged({name: np.concatenate([test, other])}, len(test), names)
+        values |= {
+            f"{name}, FPR95": fpr_at_tpr(test, other),
+            f"{name}, refused in": float(screen.predict(test).mean()),
+            f"{name}, refused out": float(screen.predict(other).mean()),
+            f"{name}, AURC": aurc(answered(confidence, refused), correct),
+            f"{name}, AURC by rank": aurc(-streamed, correct),
+            f"{name}, draws": recalibrated(np.concatenate([calibration, test]), len(calibration)),
+        }
     return values
+
+
+def every_score(models, ae, parts, images, tuning):
+    """All scores as {name: array (N,)}; the first `tuning` images are those of that role."""
+    scores = baseline_scores(parts.autoencoder.images, images)
+    scores |= cae_scores(ae, images[:tuning], images)
+    scores |= classifier_scores(models[0], parts.classifier, images)
+    together = {k: scores[k] for k in scores if k == "energy" or k.startswith("Mahalanobis")}
+    tuned = {name: s[:tuning] for name, s in together.items()}
+    scores["energy and all stages"] = combined(together, tuned)
+    scores["ensemble"] = ensemble_score(models, images)
+    return scores
