@@ -82,6 +82,6 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     return (
         f"{what}: at alpha = {alpha:.2f} the system answers {parts.percent(kept.mean())} of the "
         f"pictures, {parts.percent(risk)} of these wrongly (without a screen "
-        f"{parts.percent(1 - correct.mean())}). A refusal at {price:.2f} of an error, a picture costs "
-        f"{cost:.3f}; least at alpha = {ALPHAS[best]:.2f}, {costs[best]:.3f}."
+        f"{parts.percent(1 - correct.mean())}). A refusal at {price:.2f} of an error, a picture "
+        f"costs {cost:.3f}; least at alpha = {ALPHAS[best]:.2f}, {costs[best]:.3f}."
     )

@@ -2,7 +2,6 @@
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 from PIL import Image
 
 from helpers.datasets.pictures import PictureError, open_picture, read_picture
