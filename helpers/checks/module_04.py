@@ -737,7 +737,7 @@ def probe_interval(f):
         pair,
         [2 / 99, 97 / 99],
     )
-    yield value("... with confidence 0.8", f(1, 99, 0.5, confidence=0.8), [9 / 99, 89 / 99])
+    yield value("... with confidence 0.85", f(1, 99, 0.5, confidence=0.85), [7 / 99, 92 / 99])
     law = betabinom(400, 5, 95)  # the sixth lowest of 99: k = 5
     yield value("n = 99, m = 400, alpha = 0.05", f(99, 400, 0.05), law.ppf([0.025, 0.975]) / 400)
     yield value(

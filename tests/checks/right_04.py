@@ -26,7 +26,7 @@ def roles_by_hand(labels, wanted, shares, seed=0):
         rng.shuffle(where)
         start = 0
         for part, share in zip(parts, shares, strict=True):
-            size = int(round(share * len(where)))
+            size = round(share * len(where))
             part += where[start : start + size]
             start += size
     return [np.array(part) for part in parts]
