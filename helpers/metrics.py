@@ -161,7 +161,8 @@ def risk_coverage(confidence, correct):
     [El-Yaniv and Wiener 2010; Geifman and El-Yaniv, arXiv 1705.08500]
     """
     wrong = 1 - np.asarray(correct, dtype=float)
-    _, place = np.unique(-np.asarray(confidence), return_inverse=True)  # 0: the most confident
+    confidence = np.asarray(confidence, dtype=float)
+    _, place = np.unique(-confidence, return_inverse=True)  # 0: the most confident
     wrong = (np.bincount(place, wrong) / np.bincount(place))[place]  # ties have no order
     answered = np.arange(1, len(wrong) + 1)
     return answered / len(wrong), np.cumsum(wrong[np.argsort(place)]) / answered

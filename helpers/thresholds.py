@@ -59,7 +59,7 @@ class Screen(BaseEstimator):
     In scikit-learn's manner: `fit` on the scores of calibration pictures, then `predict`.
     """
 
-    def __init__(self, alpha=0.05):
+    def __init__(self, alpha):
         self.alpha = alpha
 
     def fit(self, calibration_scores):

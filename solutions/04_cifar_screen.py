@@ -388,7 +388,7 @@ from helpers.thresholds import as_scores, conformal_p_values, conformal_threshol
 class Screen(BaseEstimator):
     """Refuses what is more anomalous than all but a share `alpha` of normal pictures."""
 
-    def __init__(self, alpha=0.05):
+    def __init__(self, alpha):
         self.alpha = alpha
 
     def fit(self, calibration_scores):
