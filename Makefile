@@ -1,5 +1,5 @@
 # The course in one-word commands: `make` lists them. Works with GNU make from 3.81 (macOS) on.
-# Settings: make env PYTHON=/path/to/python3.12 · make lab PORT=8890 · make build MODULE=01
+# Settings: make env PYTHON=/path/to/python3.12 · make lab PORT=8890 TORCH=cpu · make build MODULE=01
 # ARGS=... is passed on to the command behind build, results, data, bench and lock.
 
 PORT = 8888
@@ -8,21 +8,28 @@ PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 PY = .venv/bin/python
 ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# PyPI's torch brings CUDA on Linux.
-ifeq ($(shell uname -s),Linux)
-DOWNLOAD_GB = 3
-DISK_GB = 7
-else
+# PyPI's torch brings CUDA on Linux; TORCH=cpu takes PyTorch's own CPU build. .venv remembers it.
 DOWNLOAD_GB = 1
 DISK_GB = 2
+ifeq ($(shell uname -s),Linux)
+TORCH = $(shell cat .venv/torch 2>/dev/null)
+ifneq ($(filter-out cpu,$(TORCH)),)
+$(error TORCH=$(TORCH) is not known; there is TORCH=cpu, or none)
+endif
+ifneq ($(TORCH),cpu)
+DOWNLOAD_GB = 3
+DISK_GB = 7
+endif
+else
+override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench lint lock clean
+.PHONY: help lab env dev test build results data bench site lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
-lab: env ## open the course in JupyterLab [PORT=8888]
+lab: env ## open the course in JupyterLab [PORT=8888] [TORCH=cpu: Linux without a GPU]
 	@echo "Starting JupyterLab on port $(PORT), or the next free one. To stop it, press Ctrl-C twice here."
 	@[ "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ] || browser=--no-browser; \
 	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
@@ -36,6 +43,7 @@ env: venv ## set up .venv, what a learner needs [PYTHON=python3.12]
 dev: env ## the same with the maintainers' tools
 	@$(call install,requirements-dev.txt)
 
+WHOLE = tests/test_notebooks.py tests/browser tests/colab
 test: dev ## run all tests, with the time of each part
 	@status=0; start=$$(date +%s); \
 	part() { \
@@ -43,8 +51,8 @@ test: dev ## run all tests, with the time of each part
 	  env $(ONE_THREAD) $(PY) -m pytest -n $(WORKERS) "$$@" || status=1; \
 	  times="$$times$$(printf '%6d s  %s' $$(($$(date +%s) - begin)) "$$name")\n"; \
 	}; \
-	part "library and tools" --ignore=tests/test_notebooks.py; \
-	part "exercise notebooks" tests/test_notebooks.py; \
+	part "library and tools" $(addprefix --ignore=,$(WHOLE)); \
+	part "exercise notebooks" $(WHOLE); \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
 	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status
@@ -61,15 +69,26 @@ data: env ## download and prepare the five data sets [ARGS=mnist]
 bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
 
+site: venv ## the course as a static site in _site/_build/html, in an environment of its own
+	@cmp -s requirements-site.txt .venv-site/requirements-site.txt || { \
+	  echo "Installing requirements-site.txt into .venv-site."; \
+	  .venv/bin/uv venv --quiet --clear --python $(PY) .venv-site && \
+	  .venv/bin/uv pip install --quiet --python .venv-site/bin/python --require-hashes \
+	    -r requirements-site.txt && \
+	  cp requirements-site.txt .venv-site/ || { $(failed); }; }
+	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
+	  --path-output _site $(ARGS)
+
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
-	@$(call compile,requirements.txt,)
-	@$(call compile,requirements-dev.txt,--extra dev --constraints requirements.txt)
+	@$(call compile,requirements.txt,pyproject.toml)
+	@$(call compile,requirements-dev.txt,pyproject.toml --extra dev --constraints requirements.txt)
+	@$(call compile,requirements-site.txt,--group site)
 
 clean: ## remove .venv and caches; data and notebooks stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-site _site .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
@@ -107,17 +126,29 @@ if [ $$have -lt $$(($(DISK_GB) * 1000000)) ]; then \
 fi; \
 [ -e .venv/requirements.txt ] || size=" About $(DOWNLOAD_GB) GB to download and $(DISK_GB) GB on disk: 1 minute on a fast line, 15 on a slow one."; \
 echo "Installing $(1) into .venv.$$size"; \
-.venv/bin/uv pip install --python $(PY) --require-hashes -r $(1) || \
-{ echo "uv could not install it; trying pip."; $(PIP) -r $(1); } || { $(failed); }; \
+{ $(if $(TORCH),$(install_$(TORCH)),$(UV) --require-hashes -r $(1) || \
+{ echo "uv could not install it; trying pip."; $(PIP) -r $(1); }); } || { $(failed); }; \
 cp $(1) .venv/$(1)
 endef
 
+# All but torch comes from the lock, with hashes. The CPU builds of torch and torchvision have the
+# lock's versions, but other files than PyPI's: their hashes are not in the lock and not checked. uv
+# knows where they lie; pip does not, so it cannot step in.
+define install_cpu
+awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|(nvidia|cuda)-[a-z0-9-]*)==/} keep' $(1) \
+  >.venv/without-torch.txt && \
+$(UV) --require-hashes -r .venv/without-torch.txt && \
+$(UV) --torch-backend cpu $$(sed -n 's/^\(torch[a-z]*==[0-9.]*\).*/\1/p' $(1)) && \
+echo cpu >.venv/torch
+endef
+
+UV = .venv/bin/uv pip install --python $(PY)
 PIP = $(PY) -m pip install --disable-pip-version-check --require-hashes
 failed = echo "The installation failed; the lines above say why (network, disk, platform)." \
   "What was done is kept: run the command again." \
   "Another way is conda: conda env create -f environment.yml" >&2; exit 1
 
 define compile
-.venv/bin/uv pip compile pyproject.toml $(2) --universal --python-version 3.11 --generate-hashes \
+.venv/bin/uv pip compile $(2) --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --quiet $(ARGS) --output-file $(1)
 endef

@@ -5,3 +5,5 @@ import os
 # How long an OpenMP thread spins before it sleeps. By default so long that torch becomes several
 # times slower as soon as another process is busy. Read when torch is first imported, hence here.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Apple's GPU lacks some operators (kthvalue, eigh); torch then computes these on the CPU.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

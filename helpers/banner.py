@@ -12,7 +12,7 @@ COLOURS = {
     "open": "150, 150, 150",
     "bad": "213, 94, 0",
 }
-CELL = "text-align:left;padding:0 1em 0 0"
+CELL = "text-align:left;vertical-align:top;line-height:1.45;padding:0 1em 0 0"
 CODE = "margin:.4em 0 0;white-space:pre-wrap;background:none"
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import norm, rankdata
+from skimage.measure import label
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 
@@ -171,3 +172,51 @@ def risk_coverage(confidence, correct):
 def aurc(confidence, correct):
     """Area under the risk-coverage curve: the mean risk over all coverages. -> float"""
     return float(risk_coverage(confidence, correct)[1].mean())
+
+
+def by_patient(scores, patients):
+    """Scores of each patient's pictures, as a list of arrays. (n,), (n,) -> one array a patient"""
+    scores, patients = np.asarray(scores), np.asarray(patients)
+    return [scores[patients == patient] for patient in np.unique(patients)]
+
+
+def patient_interval(normal, anomaly, statistic=auroc, confidence=0.95, resamples=200, seed=0):
+    """Interval of `statistic` over other patients: whole patients are redrawn. -> (low, high)
+
+    normal, anomaly : lists of arrays, the scores of each patient, as from `by_patient`
+    Pictures of one patient are alike; redrawing pictures would make the interval too narrow.
+    """
+    groups = normal, anomaly
+
+    def over(*drawn):
+        together = ([group[i] for i in which] for group, which in zip(groups, drawn, strict=True))
+        return statistic(*map(np.concatenate, together))
+
+    places = (np.arange(len(group)) for group in groups)
+    return bootstrap_interval(*places, over, confidence, resamples, seed)
+
+
+def pixel_auroc(maps, masks):
+    """Probability that a lesion's pixel scores above a healthy one. (N, H, W) twice -> float
+
+    masks : bool. All pixels of all pictures together, those of healthy pictures as well.
+    """
+    maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
+    return auroc(maps[~masks], maps[masks])
+
+
+def pro(maps, masks, limit=0.3, steps=300):
+    """Per-region overlap, averaged over false-alarm rates up to `limit`. (N, H, W) twice -> float
+
+    At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so
+    that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann 2020].
+    """
+    maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
+    rates = np.linspace(0, limit, steps)  # of healthy pixels flagged
+    thresholds = np.quantile(maps[~masks], 1 - rates)
+    overlaps = []
+    for values, regions in zip(maps, map(label, masks), strict=True):
+        for region in range(1, regions.max() + 1):
+            own = np.sort(values[regions == region])
+            overlaps.append(1 - np.searchsorted(own, thresholds, side="right") / len(own))
+    return float(np.trapezoid(np.mean(overlaps, axis=0), rates) / limit)

@@ -150,8 +150,12 @@ def score_histogram(groups, thresholds, *, label="error of each picture"):
 
 
 def _plain_log_ticks(axis):
-    """Ticks at 1, 2, 5 times a power, as decimal numbers, which read quicker than powers."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Ticks at 1, 2, 5 times a power, as decimal numbers, which read quicker than powers.
+
+    Only at the powers where there are more than three: the numbers would overlap.
+    """
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
 
@@ -496,7 +500,8 @@ def map_rows(images, masks, maps):
     )
     for axis, picture, mask in zip(axes[0], pictures, masks, strict=True):
         _picture(axis, picture)
-        axis.contour(mask, [0.5], colors=ANOMALY, linewidths=1)
+        if np.any(mask):
+            axis.contour(mask, [0.5], colors=ANOMALY, linewidths=1)
     _row_name(axes[0, 0], "lesion")
     for row, (name, values) in zip(axes[1:], maps.items(), strict=True):
         values = np.asarray(values)
@@ -518,6 +523,62 @@ def score_strip(frame, row, value):
     return figure
 
 
+def scan_rows(rows):
+    """A row of pictures for each of {name: ImageSet}, lesions outlined where masks are known."""
+    columns = max(len(part) for part in rows.values())
+    figure, axes = new_figure(
+        columns + 1.2, 1.02 * len(rows), nrows=len(rows), ncols=columns, squeeze=False
+    )
+    for row, (name, part) in zip(axes, rows.items(), strict=True):
+        for i, (axis, picture) in enumerate(zip(row, as_pictures(part.images), strict=True)):
+            _picture(axis, picture)
+            if part.masks is not None and part.masks[i].any():
+                axis.contour(part.masks[i], [0.5], colors=ANOMALY, linewidths=1)
+        _row_name(row[0], name)
+    return figure
+
+
+def scan_profile(scan):
+    """A B-scan (H, W), and the brightness of its middle columns by depth, two edges marked."""
+    height, width = scan.shape
+    middle = slice(3 * width // 8, 5 * width // 8)
+    profile = scan[:, middle].mean(axis=1) / 255
+    surface = int((profile > 0.4 * profile.max()).argmax())
+    band = int(np.flatnonzero(profile > 0.7 * profile.max())[-1])
+    figure, (left, right) = new_figure(7, 3.2, ncols=2, sharey=True)
+    left.imshow(scan, cmap="gray", vmin=0, vmax=255, aspect="auto")
+    left.axvspan(middle.start, middle.stop, color=SECOND, alpha=0.15)
+    left.set(xticks=[], yticks=[], ylabel="depth")
+    right.plot(profile, np.arange(height), color=SECOND)
+    right.set(xlabel="mean brightness")
+    marks = {"inner surface": (surface, NORMAL), "bottom band": (band, ANOMALY)}
+    for name, (row, colour) in marks.items():
+        for axis in (left, right):
+            axis.axhline(row, color=colour, linestyle="--", linewidth=1)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+        left.text(1, row, name, color=colour, va="bottom", bbox=box, fontsize=8)
+    return figure
+
+
+def seed_intervals(frame, row, group):
+    """AUROC of each seed with its interval (columns auroc, low, high), one panel a `group`."""
+    panels, rows = list(frame[group].unique()), list(frame[row].unique())
+    figure, axes = new_figure(
+        9.4, 0.42 * len(rows) + 1.0, ncols=len(panels), sharey=True, sharex=True
+    )
+    for axis, panel in zip(axes, panels, strict=True):
+        axis.axvline(0.5, linestyle=":", color="grey")
+        for place, name in enumerate(rows):
+            part = frame[(frame[group] == panel) & (frame[row] == name)]
+            at = place + 0.22 * (np.arange(len(part)) - (len(part) - 1) / 2)
+            axis.hlines(at, part.low, part.high, color=ANOMALY, linewidth=2, alpha=0.4)
+            axis.plot(part.auroc, at, "o", color=ANOMALY, markersize=3)
+        axis.set(title=panel, xlabel="AUROC", xlim=(min(0.35, frame.low.min() - 0.02), 1.02))
+    axes[0].set(yticks=range(len(rows)), yticklabels=rows)
+    axes[0].invert_yaxis()
+    return figure
+
+
 def reliability_diagram(tables):
     """Accuracy over confidence of {name: table of `calibration.reliability`}; large: many."""
     figure, axis = new_figure(6.4, 3.4)
@@ -526,7 +587,7 @@ def reliability_diagram(tables):
         axis.plot(table.confidence, table.accuracy, line, color=colour, label=name)
         share = table.pictures / table.pictures.sum()
         axis.scatter(table.confidence, table.accuracy, s=20 + 400 * share, color=colour, alpha=0.5)
-    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.3, 1.04))
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.38, 1.04))
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -581,6 +581,133 @@ QUESTIONS = {
             ),
         ),
     ),
+    "05": (
+        Question(
+            "The parameters of an encoder have requires_grad = False. The model around it is put "
+            "into train mode, as before every epoch. What of the encoder can still change?",
+            (
+                Option(
+                    "Nothing: without gradients the optimizer cannot touch it.",
+                    "The optimizer cannot. But BatchNorm updates its running mean and variance in "
+                    "the forward pass, with no gradient at all.",
+                ),
+                Option(
+                    "The running statistics of its BatchNorm layers.",
+                    "In train mode each batch moves them. Eval mode, kept by force if need be, is "
+                    "the other half of freezing.",
+                    right=True,
+                ),
+                Option(
+                    "Its biases, since weight decay acts on them.",
+                    "A parameter without gradient is skipped by the optimizer, weight decay and "
+                    "all.",
+                ),
+                Option(
+                    "The weights of the layer next to the decoder.",
+                    "Gradients stop at no border; they reach no parameter that does not ask for "
+                    "them.",
+                ),
+            ),
+        ),
+        Question(
+            "The rule z >= 3 takes mean and spread from the normal scans of the test set, and its "
+            "false-alarm rate is then counted on the same scans. What is wrong?",
+            (
+                Option(
+                    "Nothing: mean and spread of normal scans are what the rule needs.",
+                    "They are, but from other scans than those that examine the rule.",
+                ),
+                Option(
+                    "The scores are not Gaussian, so z has no meaning.",
+                    "z then promises no rate, which is a reason to count it. But it can be "
+                    "counted only on scans that did not set the rule.",
+                ),
+                Option(
+                    "The scans that examine the rule have set it.",
+                    "Whatever is special about the test normals has been absorbed by the rule. On "
+                    "the next patients it has not.",
+                    right=True,
+                ),
+                Option(
+                    "There should be as many diseased scans in it.",
+                    "Diseased scans belong in no calibration: they would push mean and spread up.",
+                ),
+            ),
+        ),
+        Question(
+            "A CAE on an encoder pretrained with all labels finds a disease better than one on a "
+            "random encoder. Which comparison tells whether it would find an *unknown* disease?",
+            (
+                Option(
+                    "The same again with more labelled scans of that disease.",
+                    "That measures how much the labels help, not what happens without them.",
+                ),
+                Option(
+                    "An encoder pretrained on normals and another disease, judged on this one.",
+                    "Labels were used, but none of the disease that is judged: what it gains over "
+                    "random is transfer, not leak.",
+                    right=True,
+                ),
+                Option(
+                    "The AUROC with a bootstrap interval over patients.",
+                    "It says how sure the number is, not where it comes from.",
+                ),
+                Option(
+                    "Training the decoder on other normal scans.",
+                    "The decoder never saw a disease. What saw the labels was the encoder.",
+                ),
+            ),
+        ),
+        Question(
+            "A test set has 800 scans of 200 patients. A bootstrap redraws scans and gives an "
+            "AUROC of 0.70 to 0.76. What will redrawing patients most likely give?",
+            (
+                Option(
+                    "The same interval: it is the same scans.",
+                    "Scans of one patient are alike, so there are fewer independent ones than 800.",
+                ),
+                Option(
+                    "A narrower one, since there are fewer patients than scans.",
+                    "Fewer independent things vary more from draw to draw, not less.",
+                ),
+                Option(
+                    "A wider one.",
+                    "With every patient come or go several similar scans, so that results vary "
+                    "more. The interval for new patients is the wider one.",
+                    right=True,
+                ),
+                Option(
+                    "Another AUROC.",
+                    "The AUROC itself is the same; only what counts as another test set changes.",
+                ),
+            ),
+        ),
+        Question(
+            "A residual map has its brightest pixels on the edges of healthy layers, in every "
+            "scan. Why does that hide lesions?",
+            (
+                Option(
+                    "Because lesions have no edges.",
+                    "Most have. But the residual of a lesion competes with that of all healthy "
+                    "edges.",
+                ),
+                Option(
+                    "A lesion must outshine the ordinary mistakes of the decoder.",
+                    "What blur leaves over in healthy tissue is the noise in which the lesion has "
+                    "to be seen.",
+                    right=True,
+                ),
+                Option(
+                    "Because the loss was that of Huber and not the squared error.",
+                    "With delta = 1 and pixels in [-1, 1] the two hardly differ. Both blur.",
+                ),
+                Option(
+                    "It does not: each scan can be stretched to the full range.",
+                    "Then the edges of every healthy scan are as bright as the worst lesion.",
+                ),
+            ),
+        ),
+    ),
 }
 
 

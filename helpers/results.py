@@ -18,11 +18,11 @@ def read_entries(name):
 def read_table(name, *, source, profile):
     """The table's entries for this data source and profile, as a DataFrame with one row an entry.
 
-    Where they were not computed for these, the quick profile on real data stands in; the columns
-    `source` and `profile` say so.
+    Where they were not computed for these, the quick profile stands in, on real data if possible;
+    the columns `source` and `profile` say so.
     """
     entries = read_entries(name)
-    for wanted in ((source, profile), (source, "quick"), ("real", "quick")):
+    for wanted in ((source, profile), (source, "quick"), ("real", "quick"), ("sample", "quick")):
         rows = [
             {**e["parameters"], **e["values"], "profile": e["profile"]}
             for e in entries

@@ -119,7 +119,7 @@ def preflight(module):
     chip = torch.cuda.get_device_name() if device().type == "cuda" else platform.machine()
     rows = {
         "Versions": f"Python {platform.python_version()}, {versions}",
-        "Device": f"{device().type} ({chip}), {torch.get_num_threads()} threads, "
+        "Device": f"{device().type} ({chip}), threads: {torch.get_num_threads()}, "
         f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free",
         "Profile": f"{profile()} (COURSE_PROFILE=quick or full overrides)",
         "Time": f"{duration}, from a probe of {speed:.0f} training steps a second",

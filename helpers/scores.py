@@ -144,3 +144,37 @@ def normalised_knn(z_train, z, k=50):
     """
     z_train, z = F.normalize(z_train), F.normalize(z)
     return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(250)])
+
+
+def huber_error(x, x_hat, delta=1.0):
+    """Huber loss of each image, mean over its pixels. (N, C, H, W) and the same -> (N,)
+
+    d²/2 where |d| <= delta, else delta·(|d| - delta/2)   [Huber 1964]
+    """
+    d = (x_hat - x).abs()
+    loss = torch.where(d <= delta, 0.5 * d**2, delta * (d - 0.5 * delta))
+    return loss.flatten(start_dim=1).mean(dim=1)
+
+
+def patch_features(groups, x):
+    """Features of the second and third group around each place, at the size of the former.
+
+    groups : of an encoder, (N, 1, H, W) -> (N, c, h, w). Each feature is the mean of 3×3 places, as
+    in PatchCore (Roth et al., arXiv 2106.08265).
+    """
+    maps = []
+    for group in groups[:3]:
+        x = group(x)
+        maps.append(F.avg_pool2d(x, kernel_size=3, stride=1, padding=1))
+    return torch.cat([maps[1], F.interpolate(maps[2], maps[1].shape[2:])], dim=1)
+
+
+def patch_distance(bank, features):
+    """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)
+
+    The bank holds features of normal pictures; the score of a picture is its largest distance.
+    """
+    n, c, h, w = features.shape
+    patches = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    nearest = [torch.cdist(picture, bank).min(dim=1).values for picture in patches]
+    return torch.stack(nearest).view(n, h, w)

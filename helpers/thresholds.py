@@ -100,3 +100,13 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
     tail = (1 - confidence) / 2
     low, high = betabinom(m, k, n + 1 - k).ppf([tail, 1 - tail]) / m
     return float(low), float(high)
+
+
+def z_rule(scores, normal, validation, z=3.0):
+    """Flag what lies z or more standard deviations above the mean of the validation normals.
+
+    scores (n,); normal, validation : bool (n,); -> bool (n,). Neither anomalies nor test pictures
+    may move the mean or the standard deviation.
+    """
+    reference = scores[normal & validation]
+    return (scores - reference.mean()) / reference.std() >= z

@@ -511,7 +511,7 @@ def terms(x):
     )
 
 
-parts = apply(terms, test_images).numpy()
+parts = apply(terms, test_images).double().numpy()
 kinds = np.concatenate([np.repeat("Hand", n), names])
 frame = pd.DataFrame(parts, columns=["reconstruction, nats", "KL, nats"]).groupby(kinds).median()
 frame.round(1)

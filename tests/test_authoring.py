@@ -2,11 +2,14 @@
 
 import ast
 import json
+import re
+import time
 
 import nbformat
 import pytest
 
 from helpers.authoring import build as builder
+from helpers.authoring import launch
 from helpers.authoring.build import SourceError, make_notebook, read_source, reference_source
 from helpers.checks import exercises
 
@@ -35,8 +38,13 @@ def course(tmp_path, monkeypatch):
     return write
 
 
-SMALL = """\
-# %% [markdown] id="intro"
+TITLE = """\
+# %% [markdown] id="title"
+# # A small module
+
+"""
+SMALL = f"""\
+{TITLE}# %% [markdown] id="intro"
 # ### Exercise 1.4
 
 # %% id="ex-1-4" tags=["exercise"] reference="helpers.scores.reconstruction_error"
@@ -81,7 +89,7 @@ def test_solution_notebook_was_executed_to_the_end(module):
 
 def test_exercise_notebook_is_bare(module):
     for cell in cells_of(notebooks(module)[0]).values():
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= ({"jupyter"} if cell.id == "bootstrap" else {"tags"})
         if cell.cell_type == "code":
             assert cell.outputs == [] and cell.execution_count is None
 
@@ -150,6 +158,38 @@ def test_solution_notebook_is_small_enough_for_a_code_host(module):
     assert notebooks(module)[1].stat().st_size < 3_000_000
 
 
+# --- one click, and the first cell ---------------------------------------------------------------
+
+
+def test_every_notebook_opens_with_its_badges_and_the_bootstrap(module):
+    for path in notebooks(module):
+        title, *others = nbformat.read(path, as_version=4).cells
+        assert title.source.startswith("# ") and launch.badges(module.stem) in title.source
+        first = next(cell for cell in others if cell.cell_type == "code")
+        assert first.id == "bootstrap" and first.source == launch.BOOTSTRAP
+
+
+def test_launch_points_at_the_release_and_the_readme_at_the_repository(module):
+    owner, name = launch.REPOSITORY.split("/")
+    links = re.findall(r"https://[^\s)]+", launch.badges(module.stem))
+    targets = [link for link in links if name in link]
+    assert len(targets) == 2 and all(f"/{owner}/{name}/" in t for t in targets)
+    assert all(f"/{launch.TAG}" in t and f"notebooks/{module.stem}.ipynb" in t for t in targets)
+    assert f'--branch {launch.TAG}"' in launch.BOOTSTRAP and f' {launch.URL}"' in launch.BOOTSTRAP
+    readme = (builder.COURSE / "README.md").read_text(encoding="utf-8")
+    assert f"git clone {launch.URL} && cd {name}\n" in readme
+    assert launch.badges(module.stem) in readme
+    theirs = re.findall(r"(?:github\.com|gh|github)/([\w-]+/[\w-]+)", readme)
+    assert set(theirs) == {launch.REPOSITORY}
+
+
+def test_bootstrap_is_silent_and_instant_elsewhere(capfd):
+    assert len(launch.BOOTSTRAP.splitlines()) <= 25
+    start = time.process_time()
+    exec(launch.BOOTSTRAP, {})
+    assert time.process_time() - start < 0.1 and capfd.readouterr() == ("", "")
+
+
 # --- the builder on a small course --------------------------------------------------------------
 
 
@@ -166,13 +206,13 @@ def test_ids_stay_with_their_cells_when_cells_are_moved(course):
     path = course(SMALL)
     builder.build(path, run=False)
     before = {id: cell.source for id, cell in cells_of(notebooks(path)[0]).items()}
-    first, rest = SMALL.split("# %% id=", 1)
+    first, rest = SMALL.removeprefix(TITLE).split("# %% id=", 1)
     exercise, two = rest.split("# %% id=", 1)
-    course(f"# %% id={two}\n{first}# %% id={exercise}")
+    course(f"{TITLE}# %% id={two}\n{first}# %% id={exercise}")
     builder.build(path, run=False)
     after = cells_of(notebooks(path)[0])
     assert {id: cell.source for id, cell in after.items()} == before
-    assert list(after) == ["two", "intro", "ex-1-4"]
+    assert list(after) == ["title", "bootstrap", "two", "intro", "ex-1-4"]
 
 
 def test_changed_cells_lose_their_outputs(course, capsys):
@@ -184,12 +224,17 @@ def test_changed_cells_lose_their_outputs(course, capsys):
     assert "until it is executed" in capsys.readouterr().out
 
 
-def test_unchanged_notebooks_are_not_executed_again(course, capsys):
+def test_only_changed_code_is_executed_again(course, capsys, monkeypatch):
     path = course(SMALL)
     builder.build(path, run=True)
     capsys.readouterr()
+    course(SMALL.replace("# # ", "# # Another "))
+    monkeypatch.setattr(builder, "BOOTSTRAP", launch.BOOTSTRAP.replace(launch.TAG, "v9.9.9"))
     builder.build(path, run=True)
     assert "executing" not in capsys.readouterr().out
+    cells = cells_of(notebooks(path)[1])
+    assert "Another" in cells["title"].source and "v9.9.9" in cells["bootstrap"].source
+    assert cells["two"].outputs[0].text == "2\n"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +243,7 @@ def test_unchanged_notebooks_are_not_executed_again(course, capsys):
         ("# %%\n1\n", "has no id"),
         ('# %% id="a"\n1\n# %% id="a"\n2\n', "used twice"),
         ('# %% id="a" tags=["exercise"]\n1\n', "without a reference"),
+        ('# %% id="a"\n1\n', "no title"),
     ],
 )
 def test_broken_sources_are_refused(course, text, message):
@@ -211,3 +257,27 @@ def test_notebooks_are_plain_json_with_little_metadata(course):
     for notebook in notebooks(path):
         stored = json.loads(notebook.read_text(encoding="utf-8"))
         assert set(stored["metadata"]) == {"kernelspec", "language_info"}
+
+
+def test_patients_scans_are_never_shown(course, monkeypatch):
+    """Module 5 is executed on the sample, whatever the environment says; others as it says."""
+    monkeypatch.setenv("COURSE_SOURCE", "real")
+    monkeypatch.setattr(builder, "record_timing", lambda *args: None)
+    seen = {}
+    monkeypatch.setattr(
+        builder,
+        "execute",
+        lambda notebook, folder, **environment: seen.update({folder.name: environment}) or 1.0,
+    )
+    path = course(f'{TITLE}# %% id="one"\nprint(1)\n')
+    builder.build(path)
+    assert seen.pop("solutions") == {}
+    builder.build(path.rename(path.with_name("05_small.py")))
+    assert seen.pop("solutions") == {"COURSE_SOURCE": "sample"}
+
+
+def test_the_environment_reaches_the_kernel(course):
+    path = course(f'{TITLE}# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
+    notebook = make_notebook(read_source(path), solved=True)
+    builder.execute(notebook, path.parent, COURSE_SOURCE="sample")
+    assert notebook.cells[-1].outputs[0].text == "sample\n"

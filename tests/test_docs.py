@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.authoring.build import COURSE, sources
+from helpers.authoring.build import COURSE, ON_SAMPLE, measured_table, sources
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
 
@@ -14,7 +14,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.m
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name):
     path = COURSE / name
-    targets = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
     missing = [t for t in targets if "://" not in t and not (path.parent / t).exists()]
     assert not missing
 
@@ -29,8 +29,14 @@ def test_readme_shows_what_the_solution_notebook_computed(source):
         for output in cell.outputs
     ]
     assert len(tables) == 1
-    assert "real data" in tables[0], "the committed notebook was executed on the sample"
+    wanted = "sample" if source.stem[:2] in ON_SAMPLE else "real"
+    assert f"{wanted} data" in tables[0], "the committed notebook was executed on other data"
     assert tables[0] in (COURSE / "README.md").read_text(encoding="utf-8")
+
+
+def test_start_page_shows_what_was_measured():
+    table = measured_table([source.stem for source in sources()])
+    assert table in (COURSE / "notebooks" / "README.md").read_text(encoding="utf-8")
 
 
 def test_make_targets_named_in_the_documents_exist():

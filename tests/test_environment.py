@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from helpers.authoring import launch
+
 COURSE = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -21,7 +23,8 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
 IMPORT_TO_PYPI = {
     "PIL": "pillow",
-    "jupyterlab_server": "jupyterlab",  # comes with it
+    "jupyter_core": "jupyterlab",  # comes with it, like the next
+    "jupyterlab_server": "jupyterlab",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -76,7 +79,9 @@ def test_lock_satisfies_pyproject_on_every_supported_system(lock, groups):
                 assert specifier.contains(version), f"{name} {version} in {lock}: run `make lock`"
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.txt", "requirements-dev.txt", "requirements-site.txt"]
+)
 def test_lock_is_exact_hashed_and_names_no_registry(lock):
     for requirement, hashes in locked(lock):
         assert str(requirement.specifier).startswith("=="), requirement
@@ -127,7 +132,7 @@ def imports(path):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.partition(".")[0])
-    ours = {p.stem for folder in (COURSE, path.parent) for p in folder.iterdir()}
+    ours = {p.stem for f in (COURSE, COURSE / "tests", path.parent) for p in f.iterdir()}
     return names - ours - sys.stdlib_module_names
 
 
@@ -144,8 +149,7 @@ def test_every_import_is_a_declared_dependency(folder):
 def test_citation_and_package_agree():
     citation = yaml.safe_load((COURSE / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]
-    assert f"v{PROJECT['version']}" == PYPROJECT["tool"]["course"]["release"]
-    assert citation["repository-code"] == PYPROJECT["tool"]["course"]["repository"]
+    assert citation["repository-code"] == launch.URL
     assert " AND ".join(citation["license"]) == PROJECT["license"]
 
 

@@ -39,7 +39,7 @@ echo "python $*" >>"$LOG"
 case "$*" in
   *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
   *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
-  *pytest*tests/test_notebooks.py) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
+  *"-n 2 tests/test_notebooks.py"*) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
 esac
 """
 UV = """\
@@ -59,7 +59,8 @@ class Machine:
     """A course folder with its Makefile, on a machine whose commands are stand-ins."""
 
     def __init__(self, root):
-        self.course, self.stubs, self.log = root / "course", root / "stubs", root / "log"
+        self.course = root / "Mein Kurs für alle"  # make splits at spaces where it is let
+        self.stubs, self.log = root / "stubs", root / "log"
         self.course.mkdir()
         self.stubs.mkdir()
         shutil.copy(COURSE / "Makefile", self.course)
@@ -186,6 +187,54 @@ def test_learners_do_not_get_the_maintainers_tools(machine):
     assert "requirements-dev.txt" not in machine.make("lab")[2]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="TORCH=cpu is for Linux")
+class TestCPU:
+    @pytest.fixture
+    def machine(self, machine):
+        machine.python("python3", "3.12")
+        blocks = "numpy==2.0|torch==1.0|torchvision==0.1|triton==3|nvidia-nccl-cu13==2|cuda-x==1"
+        text = "".join(f"{b} \\\n    --hash=sha256:0\n    # via x\n" for b in blocks.split("|"))
+        machine.lock("requirements.txt", text)
+        dev = (machine.course / "requirements-dev.txt").read_text()
+        machine.lock("requirements-dev.txt", dev + "nvidia-nccl-cu13==2 \\\n    --hash=sha256:0\n")
+        return machine
+
+    def test_torch_is_the_cpu_build_and_the_rest_is_hashed(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=cpu")
+        assert status == 0 and "About 1 GB to download and 2 GB on disk" in printed
+        installs = [line for line in calls.splitlines() if line.startswith("uv pip install")]
+        python = "uv pip install --python .venv/bin/python"
+        assert installs == [
+            f"{python} --require-hashes -r .venv/without-torch.txt",
+            f"{python} --torch-backend cpu torch==1.0 torchvision==0.1",
+        ]
+        rest = (machine.course / ".venv/without-torch.txt").read_text()
+        assert rest == "numpy==2.0 \\\n    --hash=sha256:0\n    # via x\n"
+
+    def test_the_choice_is_remembered(self, machine):
+        machine.make("env", "TORCH=cpu")
+        assert machine.make("env")[2] == ""
+        calls = machine.make("dev")[2]
+        assert "--torch-backend cpu" in calls and "-r requirements-dev.txt" not in calls
+        assert "nvidia" not in (machine.course / ".venv/without-torch.txt").read_text()
+
+    def test_a_small_disk_will_do(self, machine):
+        assert machine.make("env", FREE_KB="3000000")[0] != 0
+        assert machine.make("env", "TORCH=cpu", FREE_KB="3000000")[0] == 0
+
+    def test_another_word_is_refused(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=gpu")
+        assert status != 0 and "TORCH=gpu" in printed and calls == ""
+
+    def test_failure_is_explained_and_nothing_remembered(self, machine):
+        status, printed, calls = machine.make("env", "TORCH=cpu", UV_STATUS="2")
+        assert status != 0 and "The installation failed" in printed
+        assert (
+            "python -m pip install --disable-pip-version-check --require-hashes -r req" not in calls
+        )
+        assert not (machine.course / ".venv/torch").exists()
+
+
 def test_pip_steps_in_for_uv(machine):
     machine.python("python3", "3.12")
     status, _, calls = machine.make("env", UV_STATUS="2")
@@ -242,6 +291,19 @@ def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
     assert status != 0 and calls.count("pytest") == 3 and "== time by part" in printed
 
 
+def test_site_has_an_environment_of_its_own(ready):
+    ready.lock("requirements-site.txt", "jupyter-book==1 \\\n    --hash=sha256:0\n")
+    book = ready.course / ".venv-site/bin/jupyter-book"
+    book.parent.mkdir(parents=True)
+    book.write_text('#!/bin/sh\necho "book $*" >>"$LOG"\n')
+    book.chmod(0o755)
+    status, _, calls = ready.make("site")
+    assert status == 0 and "--path-output _site" in calls and "dev" not in calls
+    assert "uv venv" in calls and "--require-hashes -r requirements-site.txt" in calls
+    calls = ready.make("site")[2]
+    assert "uv" not in calls and "book build" in calls
+
+
 def test_arguments_reach_the_command(ready):
     assert (
         "-m helpers.authoring 01 --no-execute"
@@ -250,10 +312,11 @@ def test_arguments_reach_the_command(ready):
     assert "-m data_scripts.prepare mnist\n" in ready.make("data", "ARGS=mnist")[2]
 
 
-def test_lock_names_both_files_and_no_index(ready):
+def test_lock_names_its_files_and_no_index(ready):
     calls = ready.make("lock", "ARGS=--upgrade")[2].splitlines()
-    assert len(calls) == 2 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
+    assert len(calls) == 3 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
     assert "--extra dev --constraints requirements.txt" in calls[1]
+    assert "--group site" in calls[2] and "requirements-site.txt" in calls[2]
 
 
 def test_clean_keeps_data_and_notebooks(ready):
@@ -268,9 +331,6 @@ def test_clean_keeps_data_and_notebooks(ready):
     assert all(path.exists() for path in kept)
 
 
-@pytest.mark.skipif(
-    Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
-)
 def wait_until_served(port):
     """JupyterLab prints its address a moment before it listens."""
     deadline = time.monotonic() + 60
@@ -280,6 +340,9 @@ def wait_until_served(port):
         time.sleep(0.2)
 
 
+@pytest.mark.skipif(
+    Path(sys.prefix) != COURSE / ".venv", reason="needs the course's own .venv: run `make test`"
+)
 def test_lab_serves_the_course(tmp_path):
     """A request to the printed URL answers; without its token, or from outside, none does."""
     with socket.socket() as free:

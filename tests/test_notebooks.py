@@ -1,9 +1,11 @@
 """Every exercise notebook as a learner runs it: untouched, and with the solutions put in."""
 
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
+from conditions import MEMORY_MB, chromium, one_core
 
 from helpers.authoring.build import COURSE, execute, read_source, reference_source, sources
 from helpers.checks import exercises
@@ -33,10 +35,19 @@ def statuses(folder):
     return json.loads((folder / ".course-progress.json").read_text(encoding="utf-8"))
 
 
-def test_untouched_notebook_runs_to_its_end(path, folder, monkeypatch):
+@pytest.mark.skipif(chromium() is not None, reason="tests/browser runs them, in JupyterLab")
+def test_untouched_notebook_runs_to_its_end_as_on_binder(path, folder, monkeypatch, needed):
     monkeypatch.delenv("COURSE_STRICT", raising=False)
+    monkeypatch.setenv("COURSE_SOURCE", "sample")
     notebook = nbformat.read(path, as_version=4)
-    execute(notebook, folder)
+    ask = f"import sys; sys.path.append({str(Path(__file__).parent)!r})"
+    ask += "; from conditions import peak_memory; print(peak_memory('self'))"
+    notebook.cells.append(nbformat.v4.new_code_cell(ask))
+    with one_core():
+        seconds = execute(notebook, folder)
+    memory = int(notebook.cells.pop().outputs[0].text)
+    needed(f"{seconds:.0f} s, {memory} MB")
+    assert memory < MEMORY_MB
     assert statuses(folder) == dict.fromkeys(own_exercises(path), "not_started")
     banners = [c for c in notebook.cells if "check" in c.metadata.get("tags", [])]
     for cell in banners:

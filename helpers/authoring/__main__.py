@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from helpers.authoring.build import SourceError, build, sources
+from helpers.authoring.build import SourceError, build, fill_documents, sources
 
 
 def main():
@@ -17,6 +17,7 @@ def main():
         paths = [path for module in args.modules or [None] for path in sources(module)]
         for path in paths:
             build(path, run=not args.no_execute, force=args.force)
+        fill_documents()
     except SourceError as error:
         sys.exit(str(error))
 

@@ -18,6 +18,8 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from helpers import doctor
+from helpers.authoring.launch import BOOTSTRAP, badges
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
 
@@ -26,6 +28,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
+ON_SAMPLE = {"05"}  # patients' scans may not be shown to everyone; they enter as numbers
 EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
 
 
@@ -67,7 +70,20 @@ def read_source(path):
         if "exercise" in meta.get("tags", []) and "reference" not in meta:
             raise SourceError(f"{where} is an exercise without a reference")
         cells.append(cell)
+    add_launch(cells, path.stem)
     return cells
+
+
+def add_launch(cells, module):
+    """Put the badges under the module's title, and the bootstrap before its first code cell."""
+    title, _, text = cells[0].source.partition("\n")
+    if not title.startswith("# "):
+        raise SourceError(f"{module}: the first cell is no title")
+    cells[0].source = f"{title}\n\n{badges(module)}\n{text}"
+    folded = {"jupyter": {"source_hidden": True}}
+    bootstrap = nbformat.v4.new_code_cell(BOOTSTRAP, id="bootstrap", metadata=folded)
+    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    cells.insert(first, bootstrap)
 
 
 def make_notebook(cells, *, solved):
@@ -82,8 +98,8 @@ def make_notebook(cells, *, solved):
             if cell.cell_type == "markdown"
             else nbformat.v4.new_code_cell
         )
-        tags = cell.metadata.get("tags")
-        out.append(make(source, id=cell.id, metadata={"tags": tags} if tags else {}))
+        kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
+        out.append(make(source, id=cell.id, metadata=kept))
     return nbformat.v4.new_notebook(cells=out, metadata=METADATA)
 
 
@@ -94,22 +110,26 @@ def reference_source(name):
 
 
 def keep_outputs(notebook, path):
-    """Take the outputs of the file at `path` over if its cells have the same sources.
+    """Take the outputs of the file at `path` over if its code is the same.
 
-    Returns whether they could be kept. Notebooks whose sources changed have to be executed.
+    Returns whether they could be kept; if not, the notebook has to be executed. The bootstrap may
+    change (it names the release): it does nothing here.
     """
     if not path.exists():
         return False
-    old = nbformat.read(path, as_version=4)
-    if [(c.id, c.source) for c in old.cells] != [(c.id, c.source) for c in notebook.cells]:
+    old, new = (
+        [cell for cell in cells if cell.cell_type == "code"]
+        for cells in (nbformat.read(path, as_version=4).cells, notebook.cells)
+    )
+    code = [[(c.id, c.source) for c in cells if c.id != "bootstrap"] for cells in (old, new)]
+    if code[0] != code[1] or len(old) != len(new):
         return False
-    for cell, before in zip(notebook.cells, old.cells, strict=True):
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = before.outputs, before.execution_count
-    return any(cell.get("execution_count") for cell in notebook.cells)
+    for cell, before in zip(new, old, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return any(cell.get("execution_count") for cell in new)
 
 
-def execute(notebook, folder, *, timeout=3600):
+def execute(notebook, folder, *, timeout=3600, **environment):
     """Run all cells in `folder` and return the seconds that took."""
     start = time.perf_counter()
     client = NotebookClient(
@@ -120,7 +140,7 @@ def execute(notebook, folder, *, timeout=3600):
         coalesce_streams=True,  # of a progress bar only its last state
         record_timing=False,
     )
-    client.execute()
+    client.execute(env=os.environ | environment)
     notebook.metadata = nbformat.from_dict(METADATA)  # the client adds its Python's version
     return time.perf_counter() - start
 
@@ -135,7 +155,8 @@ def build(path, *, run=True, force=False):
     if run and (force or not kept):
         print(f"{path.stem}: executing ...", flush=True)
         os.environ["COURSE_STRICT"] = "1"
-        seconds = execute(solution, path.parent)
+        source = {"COURSE_SOURCE": "sample"} if path.stem[:2] in ON_SAMPLE else {}
+        seconds = execute(solution, path.parent, **source)
         record_timing(path.stem[:2], seconds)
         print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
     elif not kept:
@@ -153,12 +174,38 @@ def publish(module, solution):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
     if table := tagged_output(solution, "results", "text/markdown"):
-        readme = COURSE / "README.md"
-        start, end = f"<!-- results-{module} -->", "<!-- end -->"
-        before, rest = readme.read_text(encoding="utf-8").split(start)
-        after = rest.split(end, 1)[1]
-        text = f"{before}{start}\n\n{table.strip()}\n\n{end}{after}"
-        readme.write_text(text, encoding="utf-8", newline="\n")
+        fill(COURSE / "README.md", f"results-{module}", table)
+
+
+def fill(document, name, text):
+    """Replace what stands in a document between <!-- name --> and <!-- end -->."""
+    start, end = f"<!-- {name} -->", "<!-- end -->"
+    before, rest = document.read_text(encoding="utf-8").split(start)
+    after = rest.split(end, 1)[1]
+    new = f"{before}{start}\n\n{text.strip()}\n\n{end}{after}"
+    document.write_text(new, encoding="utf-8", newline="\n")
+
+
+def fill_documents():
+    """What the documents say of all modules, from the same sources as everything else."""
+    modules = [path.stem for path in sources()]
+    launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
+    fill(COURSE / "README.md", "launch", "\n".join(launch))
+    fill(COURSE / "README.md", "troubleshooting", doctor.table())
+    fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
+
+
+def measured_table(modules):
+    """What each notebook needed when it was built, in the quick profile, and where it is solved."""
+    rows = ["| module | computing | memory | with all answers and figures |", "|---|---|---|---|"]
+    for module in modules:
+        need = "not measured yet | "
+        if run := timings().get(module[:2], {}).get("quick"):
+            threads = "1 thread" if run["threads"] == 1 else f"{run['threads']} threads"
+            need = f"{run['seconds'] / 60:.1f} min ({run['device']}, {threads}) | "
+            need += f"{run['peak_memory_mb'] / 1000:.1f} GB"
+        rows.append(f"| {int(module[:2])} | {need} | [solved](../solutions/{module}.ipynb) |")
+    return "\n".join(rows)
 
 
 def tagged_output(notebook, tag, kind):

@@ -1,7 +1,8 @@
 """Compute the long tables, one entry at a time: python -m helpers.authoring.results [TABLE ...]
 
 Every entry is written as soon as it is there, so the run may be killed and taken up again. Data
-and profile are those of the environment (COURSE_SOURCE, COURSE_DATA, COURSE_PROFILE).
+and profile are those of the environment (COURSE_SOURCE, COURSE_DATA, COURSE_PROFILE), unless the
+table is about one source.
 """
 
 import argparse
@@ -48,9 +49,14 @@ def main():
 def missing(name, *, again=False):
     """The parameters of the table's entries that are not there for this data and profile."""
     table = TABLES[name]
-    source = next(iter(load(table.data).values())).source
+    source = next(iter(load(table.data, **fixed_source(table)).values())).source
     done = [identity(entry) for entry in read_entries(name)]
     return [p for p in table.entries if again or (p, source, profile()) not in done]
+
+
+def fixed_source(table):
+    """The argument `source` of a table that is about one source."""
+    return {"source": table.source} if table.source else {}
 
 
 def start_worker(jobs):
@@ -67,7 +73,7 @@ def identity(entry):
 def compute(table, parameters):
     """One entry of a table, with what is needed to judge it and to compute it again."""
     start = time.perf_counter()
-    values = TABLES[table].function(**parameters)
+    values = TABLES[table].function(**parameters, **fixed_source(TABLES[table]))
     return table, {
         "parameters": parameters,
         "values": values,

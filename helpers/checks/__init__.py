@@ -5,7 +5,7 @@ import os
 from IPython.display import display
 
 from helpers.banner import Banner
-from helpers.checks import module_01, module_02, module_03, module_04
+from helpers.checks import module_01, module_02, module_03, module_04, module_05
 from helpers.checks.grading import grade_exercise
 from helpers.checks.record import Progress, Record
 from helpers.checks.verdict import CheckFailed, Verdict
@@ -21,7 +21,7 @@ __all__ = [
     "solution",
 ]
 
-_MODULES = module_01, module_02, module_03, module_04
+_MODULES = module_01, module_02, module_03, module_04, module_05
 _EXERCISES = {e.id: e for module in _MODULES for e in module.EXERCISES}
 _TONES = {"passed": "good", "not_started": "open"}
 _rungs = {}

@@ -51,9 +51,10 @@ class Progress:
 
     def _repr_html_(self):
         rows = "".join(
-            f'<tr><td style="text-align:left">{name}</td><td style="text-align:left">'
+            f'<tr><td style="text-align:left;white-space:nowrap">{name}</td>'
+            '<td style="text-align:left">'
             + "".join(_chip(exercise, *mark) for exercise, mark in items)
-            + f"</td><td>{share}</td></tr>"
+            + f'</td><td style="white-space:nowrap">{share}</td></tr>'
             for name, items, share in self.modules()
         )
         return f'<table style="border:none">{rows}</table><small>{LEGEND}</small>'

@@ -107,7 +107,9 @@ def read_tree(source, size, out):
                 "oct",
             )
         split = _splits(pictures)
-        test_first = sorted(pictures, key=lambda picture: split[picture.file] != "test")
+        test_first = sorted(
+            pictures, key=lambda p: (split[p.file] != "test", _number_aware(p.file))
+        )
         kept = tree.without_duplicates(test_first, out)
         patients = {picture.file: patient(picture.file) for picture in kept}
         known = all(number is not None for number in patients.values())

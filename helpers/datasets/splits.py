@@ -44,3 +44,33 @@ def class_roles(labels, wanted, shares, seed=0):
         ends = np.round(np.cumsum(shares) * len(own)).astype(int)
         parts.append(np.split(own, ends)[: len(shares)])
     return [np.sort(np.concatenate(role)) for role in zip(*parts, strict=True)]
+
+
+def subset_by_patient(labels, groups, share, seed=0):
+    """Positions of all pictures of `share` of the patients of each class, at least one of each.
+
+    labels, groups : (N,), class and patient of each picture; -> (m,), ascending
+    No patient is split. For one seed a smaller share is part of a larger one.
+    """
+    rng = np.random.default_rng(seed)
+    patients, first = np.unique(groups, return_index=True)
+    chosen = []
+    for label in np.unique(labels[first]):
+        own = rng.permutation(patients[labels[first] == label])
+        chosen.extend(own[: max(1, round(share * len(own)))])
+    return np.flatnonzero(np.isin(groups, chosen))
+
+
+def patients(pictures, run=10):
+    """The patient of each picture of an ImageSet. -> (N,)
+
+    Where patients are not known, runs of neighbouring pictures of a class stand in for them:
+    neighbours are often slices of one eye.
+    """
+    if pictures.groups is not None:
+        return pictures.groups
+    stand_in = np.empty(len(pictures), dtype=np.int64)
+    for label in range(len(pictures.classes)):
+        own = np.flatnonzero(pictures.labels == label)
+        stand_in[own] = label * len(pictures) + np.arange(len(own)) // run
+    return stand_in

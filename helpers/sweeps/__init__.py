@@ -11,6 +11,7 @@ from helpers.sweeps.module_01 import bottleneck
 from helpers.sweeps.module_02 import beta, binarised, held_out
 from helpers.sweeps.module_03 import hands, loop, normal_class
 from helpers.sweeps.module_04 import screens
+from helpers.sweeps.module_05 import ladder
 
 __all__ = [
     "TABLES",
@@ -20,6 +21,7 @@ __all__ = [
     "bottleneck",
     "hands",
     "held_out",
+    "ladder",
     "loop",
     "normal_class",
     "screens",
@@ -27,11 +29,23 @@ __all__ = [
 
 
 class Table(NamedTuple):
-    """A long table: the data set it is about, its function, the parameters of its entries."""
+    """A long table: the data set it is about, its function, the parameters of its entries.
+
+    source : where the table is about one source whatever the environment says; the function
+        then takes it as an argument
+    """
 
     data: str
     function: Callable[..., dict]
     entries: list[dict]
+    source: str | None = None
+
+
+def _rungs(*diseases):
+    """Entries of the leakage ladder: each rung three times, and the trivial scores."""
+    rungs = "random", "denoising", *diseases, "all labels"
+    seeds = [{"rung": rung, "seed": seed} for rung in rungs for seed in range(3)]
+    return [{"rung": "no network", "seed": 0}, *seeds]
 
 
 TABLES = {
@@ -61,4 +75,18 @@ TABLES = {
     ),
     "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
     "04_seeds": Table("cifar10", screens, [{"seed": seed} for seed in range(3)]),
+    "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
+    "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
+    "05_share": Table(
+        "oct",
+        ladder,
+        [{"rung": "all labels", "share": share, "seed": 0} for share in (5, 10, 20, 40, 100)],
+        source="sample",
+    ),
+    "05_bottleneck": Table(
+        "oct",
+        ladder,
+        [{"rung": "all labels", "code_channels": c, "seed": 0} for c in (0, 16, 4, 1)],
+        source="sample",
+    ),
 }

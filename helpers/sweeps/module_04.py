@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
@@ -13,7 +14,7 @@ from helpers.datasets.splits import class_roles
 from helpers.latent import pca_reconstruct
 from helpers.metrics import aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
-from helpers.runtime import choose, set_seed
+from helpers.runtime import choose, profile, set_seed
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
@@ -29,6 +30,7 @@ from helpers.thresholds import Screen
 from helpers.training import adam, apply, as_input, fit, fit_classifier
 
 PETS = ("cat", "dog")
+CAE_EPOCHS = {"quick": 14, "full": 30}
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
 
 
@@ -100,15 +102,24 @@ def classifier(train, seed=0, progress=False, validation=None):
 
 
 def autoencoder(images, seed=0, progress=False, on_epoch=None):
-    """The trained autoencoder, in eval mode. `on_epoch(model, history)` after each epoch."""
+    """The trained autoencoder, in eval mode. `on_epoch(model, history)` after each epoch.
+
+    Starts from Xavier weights, as the source does. Small batches: few pictures, many steps.
+    """
     set_seed(seed)
     widths, latent_dim = choose(quick=(8, 16, 32), full=(16, 32, 64)), choose(quick=128, full=1000)
     model = ColourAutoencoder(widths, latent_dim)
+    for name, weights in model.named_parameters():
+        if name.endswith("weight"):
+            nn.init.xavier_uniform_(weights)
+        else:
+            nn.init.constant_(weights, 0.01)
     fit(
         model,
         images,
-        epochs=choose(quick=20, full=30),
-        optimizer=adam(model, weight_decay=0),
+        epochs=CAE_EPOCHS[profile()],
+        batch_size=choose(quick=16, full=64),
+        optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
         progress=progress,
     )

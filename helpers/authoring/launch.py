@@ -1,0 +1,41 @@
+"""Where a notebook opens with one click, and its first code cell: from one setting in pyproject.
+
+All of it points at the release tag of the version, never at a branch that moves on.
+"""
+
+import tomllib
+
+from helpers.packages import PYPROJECT
+
+SETTINGS = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+REPOSITORY = SETTINGS["tool"]["course"]["repository"]  # owner/name
+TAG = f"v{SETTINGS['project']['version']}"
+URL = f"https://github.com/{REPOSITORY}"
+
+COLAB = "https://colab.research.google.com"
+BINDER = "https://mybinder.org"
+
+FOLDER = REPOSITORY.partition("/")[2]
+BOOTSTRAP = f"""\
+# Colab only: get the course, and what Colab lacks
+import os
+import sys
+
+if "google.colab" in sys.modules and not os.path.exists("../helpers"):
+    shell = get_ipython().system
+    if not os.path.exists("{FOLDER}"):
+        clone = "git -c advice.detachedHead=false clone --quiet --depth 1 --branch {TAG}"
+        shell(clone + " {URL}")
+    shell(f"cd {FOLDER} && {{sys.executable}} -m helpers.packages")
+    os.chdir("{FOLDER}/notebooks")"""
+
+
+def badges(module):
+    """Markdown of the badges that open notebooks/`module`.ipynb on Colab and on Binder."""
+    path = f"notebooks/{module}.ipynb"
+    colab = f"{COLAB}/github/{REPOSITORY}/blob/{TAG}/{path}"
+    binder = f"{BINDER}/v2/gh/{REPOSITORY}/{TAG}?urlpath=lab/tree/{path}"
+    return (
+        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab}) "
+        f"[![Open on Binder]({BINDER}/badge_logo.svg)]({binder})"
+    )

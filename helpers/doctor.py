@@ -1,0 +1,381 @@
+"""What is wrong with this machine, and what to do about it: python -m helpers.doctor
+
+Exit status 1 if something is broken. Rests on the standard library; what else it needs it imports
+where it looks, so that it works in a broken environment. The README's troubleshooting table is
+CHECKS.
+"""
+
+import importlib
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+COURSE = Path(__file__).resolve().parents[1]
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+PORT = 8888
+GB = 1e9
+MANAGER = "@jupyter-widgets/jupyterlab-manager"
+
+
+class Check(NamedTuple):
+    """`look` returns (state, what it found); the states are ok, note (it works) and broken."""
+
+    name: str
+    symptom: str
+    remedy: str
+    look: Callable[[], tuple[str, str]]
+
+
+def python():
+    found = f"{platform.python_version()}, {sys.executable}"
+    return "ok" if sys.version_info[:2] in PYTHONS else "broken", found
+
+
+def environment():
+    own = COURSE / ".venv"
+    if own.exists() and not os.path.samefile(own, sys.prefix):
+        return "note", f"this is not the Python of the course's .venv, but that of {sys.prefix}"
+    return "ok", sys.prefix
+
+
+def installed():
+    from importlib.metadata import PackageNotFoundError, version
+
+    from helpers.packages import numbers, packages
+
+    wrong = []
+    for package in packages():
+        try:
+            if numbers(version(package.name)) < numbers(package.minimum):
+                have = version(package.name)
+                wrong.append(f"{package.name} is {have}, older than {package.minimum}")
+        except PackageNotFoundError:
+            wrong.append(f"{package.name} is missing")
+    return ("broken", "; ".join(wrong)) if wrong else ("ok", f"{len(packages())} packages")
+
+
+def importable():
+    from helpers.packages import packages
+
+    wrong = []
+    for package in packages():
+        try:
+            if not package.is_missing:
+                importlib.import_module(package.import_name)
+        except Exception as error:  # whatever a broken package raises
+            wrong.append(f"import {package.import_name}: {type(error).__name__}: {error}")
+    return ("broken", "; ".join(wrong)) if wrong else ("ok", "what is installed can be imported")
+
+
+def shadowed():
+    from helpers.packages import packages
+
+    theirs = {package.import_name for package in packages()} | set(sys.stdlib_module_names)
+    names = sorted(p.name for p in (COURSE / "notebooks").glob("*") if p.suffix in ("", ".py"))
+    wrong = [name for name in names if name.partition(".")[0] in theirs]
+    if wrong:
+        return "broken", f"in notebooks/: {', '.join(wrong)}"
+    return "ok", "no file in notebooks/ has the name of a library"
+
+
+def device():
+    import torch
+
+    if torch.cuda.is_available():
+        return "ok", f"cuda, {torch.cuda.get_device_name()}"
+    if torch.backends.mps.is_available():
+        return "ok", "mps (Apple)"
+    if (
+        shutil.which("nvidia-smi")
+        and not subprocess.run(["nvidia-smi"], capture_output=True).returncode
+    ):
+        return "note", f"cpu, though there is an NVIDIA GPU; torch is {torch.__version__}"
+    return "ok", "cpu: no GPU found, and none needed"
+
+
+def threads():
+    import joblib
+
+    cores, wanted = joblib.cpu_count(), os.environ.get("OMP_NUM_THREADS")
+    if wanted and not wanted.isdigit():
+        return "note", f"OMP_NUM_THREADS is {wanted!r}, which is no number"
+    if wanted and int(wanted) > cores:
+        return "note", f"OMP_NUM_THREADS is {wanted}, and this process may use {cores} cores"
+    return "ok", f"{cores} cores for this process"
+
+
+def memory():
+    import psutil
+
+    free = psutil.virtual_memory().available
+    return "ok" if free > 1.5 * GB else "broken", f"{free / GB:.1f} GB free"
+
+
+def data_folder():
+    return Path(os.environ.get("COURSE_DATA") or COURSE / "data").expanduser()
+
+
+def existing(path):
+    """The path, or the nearest folder above it that is there."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def disk():
+    free = {str(p): shutil.disk_usage(existing(p)).free for p in (COURSE, data_folder())}
+    found = ", ".join(f"{size / GB:.1f} GB free for {path}" for path, size in free.items())
+    return "ok" if min(free.values()) > 1 * GB else "broken", found
+
+
+def writable():
+    for folder in (COURSE / "notebooks", existing(data_folder())):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            return "broken", f"{folder}: {error.strerror}"
+    return "ok", "notebooks and data can be written"
+
+
+def settings():
+    allowed = {"COURSE_PROFILE": ("quick", "full"), "COURSE_SOURCE": ("auto", "real", "sample")}
+    for name, values in allowed.items():
+        value = os.environ.get(name)
+        if value and value not in values:
+            return "broken", f"{name} is {value!r}, not one of {', '.join(values)}"
+    if os.environ.get("COURSE_STRICT") == "1":
+        return "note", "COURSE_STRICT is 1: the first failed check stops the notebook"
+    return "ok", ", ".join(f"{n}={os.environ[n]}" for n in allowed if n in os.environ) or "none set"
+
+
+def data():
+    good, damaged = [], []
+    for manifest in sorted(data_folder().glob("[!.]*/manifest.json")):
+        try:
+            files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+            whole = all(
+                (manifest.parent / f).stat().st_size == d["bytes"] for f, d in files.items()
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        (good if whole else damaged).append(manifest.parent.name)
+    if damaged:
+        return "broken", f"damaged in {data_folder()}: {', '.join(damaged)}"
+    if good:
+        return "ok", f"real data in {data_folder()}: {', '.join(good)}"
+    if os.environ.get("COURSE_SOURCE") == "real":
+        return "broken", f"COURSE_SOURCE is real, and {data_folder()} holds none"
+    return "ok", "offline samples; for the real data: make data"
+
+
+def mirror():
+    where = os.environ.get("COURSE_MIRROR", "")
+    if not where:
+        return "ok", "none set"
+    if not where.startswith(("http://", "https://")):
+        there = Path(where).expanduser().is_dir()
+        return "ok" if there else "broken", where if there else f"{where} is no folder"
+    try:
+        urllib.request.urlopen(where, timeout=5).close()
+    except urllib.error.HTTPError:
+        pass  # it answers
+    except OSError as error:
+        return "broken", f"{where}: {error}"
+    return "ok", where
+
+
+def port():
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", PORT)):
+            return "ok", f"{PORT} is free"
+    return "note", f"{PORT} is in use, perhaps by another JupyterLab"
+
+
+def widgets():
+    from jupyter_core.paths import jupyter_config_path, jupyter_path
+
+    if not any(
+        (Path(p) / MANAGER / "package.json").is_file() for p in jupyter_path("labextensions")
+    ):
+        return "broken", f"JupyterLab has no {MANAGER}"
+    for folder in jupyter_config_path():
+        page = Path(folder) / "labconfig" / "page_config.json"
+        if page.is_file():
+            disabled = json.loads(page.read_text(encoding="utf-8")).get("disabledExtensions", {})
+            if disabled.get(MANAGER):
+                return "broken", f"disabled in {page}"
+    return "ok", "enabled"
+
+
+def kernel():
+    from jupyter_core.paths import jupyter_path
+
+    for folder in jupyter_path("kernels"):
+        spec = Path(folder) / "python3" / "kernel.json"
+        if spec.is_file():
+            program = Path(json.loads(spec.read_text(encoding="utf-8"))["argv"][0])
+            ours = not program.is_absolute() or program.parent == Path(sys.executable).parent
+            return "ok" if ours else "broken", f"{spec.parent} starts {program}"
+    return "ok", "of this Python"
+
+
+def clock():
+    """A clock before the day on which this Python was built is wrong."""
+    built = platform.python_build()[1]
+    try:
+        wrong = time.time() < time.mktime(time.strptime(built[:11], "%b %d %Y"))
+    except ValueError:
+        wrong = False
+    return "broken" if wrong else "ok", time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time()))
+
+
+ANEW = "`make clean`, then `make lab`; with conda `conda env remove -n anomaly-course`, then create"
+CHECKS = (
+    Check(
+        "Python",
+        "`SyntaxError` or a failed installation on an unsupported Python",
+        "Install Python 3.11, 3.12 or 3.13 and name it: `make env PYTHON=/path/to/python3.12`",
+        python,
+    ),
+    Check(
+        "Environment",
+        "Everything is installed, and yet `ModuleNotFoundError`",
+        "Use the course's own Python: `.venv/bin/python` in place of `python`, or `make lab`",
+        environment,
+    ),
+    Check(
+        "Packages",
+        "`ModuleNotFoundError: No module named ...`",
+        "`make env`; with conda `conda env update -f environment.yml`. Then restart the kernel",
+        installed,
+    ),
+    Check(
+        "Imports",
+        "`ImportError`, `undefined symbol` or `DLL load failed` although the package is installed",
+        f"Set the environment up anew: {ANEW} it again. On Windows torch needs the Microsoft "
+        "Visual C++ runtime as well",
+        importable,
+    ),
+    Check(
+        "Names",
+        "`AttributeError: partially initialized module`, or a library lacks what it should have",
+        "Rename the file: beside the notebooks it is imported in the library's place",
+        shadowed,
+    ),
+    Check(
+        "Device",
+        "`preflight` says cpu on a machine with an NVIDIA GPU",
+        "Update the NVIDIA driver. If torch is a CPU build (`make lab TORCH=cpu`): `make clean`, "
+        "then `make lab`",
+        device,
+    ),
+    Check(
+        "Threads",
+        "Training is several times slower than `preflight` says",
+        "Unset `OMP_NUM_THREADS` (the course asks for the cores that it may use) and stop other "
+        "running notebooks",
+        threads,
+    ),
+    Check(
+        "Memory",
+        "The kernel died and restarts",
+        "In JupyterLab: Kernel, Shut Down All Kernels; close other programs; open one at a time",
+        memory,
+    ),
+    Check(
+        "Disk",
+        "`No space left on device`",
+        "Make room, or let `COURSE_DATA` name a folder on another disk",
+        disk,
+    ),
+    Check(
+        "Folder",
+        "`Permission denied`; notebooks and progress are not saved",
+        "Copy the course to a folder that you may write, or change the owner; let `COURSE_DATA` "
+        "name another folder for the data",
+        writable,
+    ),
+    Check(
+        "Settings",
+        "`ValueError: COURSE_PROFILE is ...`, or the notebook stops at a failed check",
+        "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
+        settings,
+    ),
+    Check(
+        "Data",
+        "`DataError`: the prepared files are damaged, or real data are asked for and not there",
+        "Delete the folder it names and run `make data`, or `export COURSE_SOURCE=sample`",
+        data,
+    ),
+    Check(
+        "Mirror",
+        "`DataError`: the classroom mirror does not answer",
+        "Ask the instructor for the address, or `unset COURSE_MIRROR`",
+        mirror,
+    ),
+    Check(
+        "Port",
+        "JupyterLab opens on another port than 8888, or shows somebody else's files",
+        "Use the address that `make lab` printed, or choose: `make lab PORT=8890`",
+        port,
+    ),
+    Check(
+        "Widgets",
+        "`interactive(children=...)` or \"Error displaying widget\" in place of sliders",
+        f"`jupyter labextension enable {MANAGER}`; if it is not there, `pip install "
+        "--force-reinstall jupyterlab_widgets`. Then reload the page",
+        widgets,
+    ),
+    Check(
+        "Kernel",
+        "The notebook runs another Python than the one that `make env` set up",
+        "Delete the folder that is named (`jupyter kernelspec remove python3`); restart JupyterLab",
+        kernel,
+    ),
+    Check(
+        "Clock",
+        "`CERTIFICATE_VERIFY_FAILED` at every download",
+        "Set the clock of the computer",
+        clock,
+    ),
+)  # fmt: skip
+
+
+def diagnose():
+    """Yields (check, state, what it found) of each check."""
+    for check in CHECKS:
+        try:
+            yield (check, *check.look())
+        except Exception as error:  # one look that fails must not hide the others
+            yield check, "unknown", f"could not look: {type(error).__name__}: {error}"
+
+
+def table():
+    """The README's troubleshooting table."""
+    rows = ["| what you see | what to do |", "|---|---|"]
+    return "\n".join([*rows, *(f"| {check.symptom} | {check.remedy} |" for check in CHECKS)])
+
+
+def main():
+    states = []
+    for check, state, found in diagnose():
+        states.append(state)
+        print(f"{state:7}  {check.name:11}  {found}", flush=True)
+        if state in ("note", "broken"):
+            print(f"{'->':>20}  {check.remedy}")
+    if "broken" in states:
+        sys.exit(f"\n{states.count('broken')} broken: do what the arrows say, then run it again.")
+    print("\nNothing is broken.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Module 5: what the encoder's pretraining is worth to a detector of diseased retinas."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from helpers.checkpoints import flip, train_decoder
+from helpers.datasets import ImageSet, load
+from helpers.datasets.oct import NORMAL
+from helpers.datasets.splits import patients, subset_by_patient
+from helpers.latent import pca_reconstruct
+from helpers.metrics import auroc, by_patient, patient_interval, pixel_auroc, pro
+from helpers.models import (
+    OctAutoencoder,
+    OctClassifier,
+    freeze,
+    make_decoder,
+    make_encoder,
+    signed,
+)
+from helpers.runtime import choose, device, set_seed
+from helpers.scores import (
+    absolute_error,
+    huber_error,
+    knn,
+    patch_distance,
+    patch_features,
+    reconstruction_error,
+)
+from helpers.training import adam, apply, batches, fit, fit_classifier
+
+SCORES = ("L1", "Huber", "kNN")
+
+
+class Task(NamedTuple):
+    """Scans by role; no patient has two.
+
+    pool : labelled scans of all classes, to pretrain on; its normals train the decoder
+    validation : all classes; its normals calibrate thresholds
+    test : all classes, reported on
+    """
+
+    pool: ImageSet
+    validation: ImageSet
+    test: ImageSet
+
+
+def task(source="auto"):
+    """The roles of the OCT scans, in the profile's size. -> Task"""
+    splits = load("oct", source=source, size=choose(quick=64, full=128))
+    labelled = at_most(splits["train"], choose(quick=2000, full=len(splits["train"])))
+    held_back = subset_by_patient(labelled.labels, patients(labelled), 0.25)
+    pool = np.setdiff1d(np.arange(len(labelled)), held_back)
+    test = at_most(splits["test"], choose(quick=1000, full=len(splits["test"])))
+    return Task(labelled.take(pool), labelled.take(held_back), test)
+
+
+def at_most(scans, n):
+    """The scans of as many patients of each class as make about n scans."""
+    if len(scans) <= n:
+        return scans
+    return scans.take(subset_by_patient(scans.labels, patients(scans), n / len(scans)))
+
+
+def diseases(scans):
+    """The names of the classes but the normal one."""
+    return [name for name in scans.classes if name != NORMAL]
+
+
+def widths():
+    """Channels of the encoder's groups: the source's in the full profile."""
+    return choose(quick=(8, 16, 64), full=(64, 128, 256, 256))
+
+
+def epochs(steps, batch_size, scans):
+    return max(1, round(steps * batch_size / len(scans)))
+
+
+def pretrained(rung, scans, seed=0, progress=False):
+    """An encoder that `rung` made of the scans. -> nn.Sequential
+
+    rung : "random": only BatchNorm's statistics are set; "denoising": to remove noise, no labels;
+        the name of a disease: to tell normal scans from it; "all labels": to tell all classes apart
+    """
+    set_seed(seed)
+    encoder = make_encoder(widths()).to(device())
+    steps = choose(quick=160, full=8000)
+    if rung == "random":
+        encoder.train()
+        with torch.no_grad():
+            for x in batches(scans.images, 64):
+                encoder(signed(x))
+    elif rung == "denoising":
+        cae = OctAutoencoder(encoder, make_decoder(widths()))
+        fit(
+            cae,
+            scans.images,
+            epochs=epochs(steps, 32, scans),
+            batch_size=32,
+            optimizer=adam(cae.to(device()), weight_decay=0),
+            objective=denoise,
+            progress=progress,
+        )
+    else:
+        shown = scans if rung == "all labels" else scans.of_class(NORMAL, rung)
+        classify(encoder, shown, steps, progress=progress)
+    return encoder.eval()
+
+
+def denoise(cae, x):
+    """Huber loss of the clean scan rebuilt from one with noise. Mean over the batch."""
+    x = flip(signed(x))
+    return F.huber_loss(cae(x + 0.5 * torch.randn_like(x)), x)
+
+
+def classify(encoder, scans, steps, validation=None, progress=False):
+    """Train the encoder with a linear head on the scans' labels. -> classifier, history"""
+    classifier = OctClassifier(encoder, scans.images.shape[-1], len(scans.classes))
+    history = fit_classifier(
+        classifier,
+        scans.images,
+        scans.labels,
+        epochs=epochs(steps, 32, scans),
+        validation=validation and (validation.images, validation.labels),
+        batch_size=32,
+        lr=choose(quick=2e-3, full=1e-4),
+        augment=flip,
+        progress=progress,
+    )
+    return classifier, history
+
+
+def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
+    """The frozen encoder with a decoder trained on normal scans. -> OctAutoencoder, losses"""
+    set_seed(seed)
+    cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
+    losses = train_decoder(cae, normals.images, steps=choose(quick=200, full=15_000), **options)
+    return cae, losses
+
+
+def cae_scores(cae, images):
+    """Mean absolute and Huber error of each scan, as {name: array (N,)}. uint8 (N, 1, H, W)"""
+
+    def columns(x):
+        x = signed(x)
+        x_hat = cae(x)
+        return torch.stack([absolute_error(x, x_hat), huber_error(x, x_hat)], dim=1)
+
+    return dict(zip(("L1", "Huber"), apply(columns, images, 100).numpy().T, strict=True))
+
+
+def residual_maps(cae, images):
+    """Absolute residual of each pixel. uint8 (N, 1, H, W) -> array (N, H, W)"""
+    return apply(lambda x: (cae(signed(x)) - signed(x)).abs()[:, 0], images, 100).numpy()
+
+
+def patch_bank(encoder, images, size=2000):
+    """Features of `size` places of the scans, drawn at random. uint8 (N, 1, H, W) -> (size, c)"""
+    generator = np.random.default_rng(0)
+    each = -(-size // len(images))
+
+    def drawn(x):
+        features = patch_features(encoder, signed(x)).flatten(start_dim=2)
+        places = [generator.choice(features.shape[2], each, replace=False) for _ in features]
+        picked = [f[:, p].T for f, p in zip(features, places, strict=True)]
+        return torch.stack(picked)
+
+    return apply(drawn, images, 100).flatten(0, 1)
+
+
+def patch_maps(encoder, bank, images):
+    """Distance of each place to the nearest of the bank. uint8 (N, 1, H, W) -> array (N, h, w)"""
+    bank = bank.to(device())
+    return apply(
+        lambda x: patch_distance(bank, patch_features(encoder, signed(x))), images, 100
+    ).numpy()
+
+
+def enlarge(maps, size):
+    """Maps (N, h, w) at (N, size, size), linear between places."""
+    maps = torch.from_numpy(maps)[:, None]
+    return F.interpolate(maps, (size, size), mode="bilinear", align_corners=False)[:, 0].numpy()
+
+
+def baseline_scores(train_images, images):
+    """Scores without a network, from scans of 32×32 pixels, as {name: array (N,)}. uint8 both"""
+    x_train, x = (
+        apply(lambda x: F.adaptive_avg_pool2d(x, 32), part)
+        for part in (train_images[:2000], images)
+    )
+    grey, grey_train = x.mean(dim=(1, 2, 3)), x_train.mean(dim=(1, 2, 3))
+    scores = {
+        "brightness": (grey - grey_train.median()).abs(),
+        "mean image": reconstruction_error(x, x_train.mean(dim=0, keepdim=True)),
+        "PCA, 32": reconstruction_error(x, pca_reconstruct(x_train, x, 32)),
+        "nearest picture": knn(x_train.flatten(1), x.flatten(1), k=1),
+    }
+    return {name: values.numpy() for name, values in scores.items()}
+
+
+def judged(scores, test, held_in=None):
+    """AUROC of {name: scores} with interval: each disease, all, and all but `held_in`."""
+    groups = {name: [name] for name in diseases(test)} | {"all": diseases(test)}
+    if held_in in groups:
+        groups["others"] = [name for name in diseases(test) if name != held_in]
+    names, who = np.array(test.classes)[test.labels], patients(test)
+    values = {}
+    for score, s in scores.items():
+        healthy = names == NORMAL
+        for group, members in groups.items():
+            sick = np.isin(names, members)
+            values[f"{score}, {group}"] = auroc(s[healthy], s[sick])
+            low, high = patient_interval(
+                by_patient(s[healthy], who[healthy]), by_patient(s[sick], who[sick])
+            )
+            values |= {f"{score}, {group}, low": low, f"{score}, {group}, high": high}
+    return values
+
+
+def located(maps, test):
+    """Pixel AUROC and PRO of {name: maps}; nothing where the scans have no masks."""
+    values = {}
+    if test.masks is not None:
+        for name, m in maps.items():
+            m = enlarge(m, test.images.shape[-1])
+            values |= {
+                f"{name}, pixel AUROC": pixel_auroc(m, test.masks),
+                f"{name}, PRO": pro(m, test.masks),
+            }
+    return values
+
+
+def ladder(rung, seed=0, share=40, code_channels=0, source="auto"):
+    """AUROC per disease of the detectors on an encoder that `rung` made; masks where known.
+
+    rung : as in `pretrained`, or "no network" for the trivial scores
+    share : of the labelled patients that it was made of, in percent
+    code_channels : of the decoder's bottleneck, 0 for none
+    """
+    roles = task(source)
+    normals, test = roles.pool.of_class(NORMAL), roles.test
+    counts = {"source": test.source, "normal images": len(normals), "test images": len(test)}
+    if rung == "no network":
+        return counts | judged(baseline_scores(normals.images, test.images), test)
+    shown = subset_by_patient(roles.pool.labels, patients(roles.pool), share / 100)
+    encoder = pretrained(rung, roles.pool.take(shown), seed)
+    cae, losses = autoencoder(encoder, normals, seed, code_channels, progress=False)
+    bank = patch_bank(encoder, normals.images)
+    maps = {"L1": residual_maps(cae, test.images), "kNN": patch_maps(encoder, bank, test.images)}
+    scores = cae_scores(cae, test.images) | {"kNN": maps["kNN"].max(axis=(1, 2))}
+    counts |= {"pretraining images": len(shown), "loss": float(np.mean(losses[-20:]))}
+    return counts | judged(scores, test, held_in=rung) | located(maps, test)

@@ -1,0 +1,60 @@
+"""How much pretraining with labels is worth: the share of labelled patients, from a table."""
+
+import ipywidgets as widgets
+
+from helpers.plotting import GROUPS, LINES, SECOND
+from helpers.widgets import parts
+from helpers.widgets.explorer import Explorer
+
+
+def share_explorer(table):
+    """Move the share of labelled patients; AUROC of each disease for both detectors follows.
+
+    table : one row a share; columns share (%), "pretraining images", and for each disease and last
+        for "all" the AUROC and its interval: "L1, GROUP", "L1, GROUP, low", "L1, GROUP, high", and
+        the same for kNN
+    """
+    shares = table.share.tolist()
+    groups = [
+        name.removeprefix("L1, ")
+        for name in table
+        if name.startswith("L1, ") and f"{name}, low" in table
+    ]
+    slider = widgets.SelectionSlider(
+        options=[(f"{share} %", share) for share in shares],
+        value=shares[-1],
+        description="share",
+        layout=parts.LONG,
+        style=parts.NAMES,
+    )
+
+    def draw(figure, share):
+        return draw_share(figure, table, groups, share)
+
+    return Explorer(draw, {"share": slider}, slider, size=(9.5, 3.4))
+
+
+def draw_share(figure, table, groups, share):
+    """AUROC over the share, one panel a detector, the chosen share marked. -> text"""
+    texts = []
+    for left, score in ((0.07, "L1"), (0.52, "kNN")):
+        axes = figure.add_axes((left, 0.17, 0.34, 0.7))
+        for group, colour, line in zip(groups, GROUPS, LINES * 2, strict=False):
+            column = f"{score}, {group}"
+            axes.plot(table.share, table[column], line, marker=".", color=colour, label=group)
+        low, high = table[f"{score}, all, low"], table[f"{score}, all, high"]
+        axes.fill_between(table.share, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.axvline(share, color=SECOND, linewidth=2, linestyle=":")
+        axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
+        axes.set(xscale="log", title=score, xlabel="labelled patients, %", ylabel="AUROC")
+        axes.set_xticks(table.share)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xticks([], minor=True)
+        chosen = table[table.share == share].iloc[0]
+        numbers = [chosen[f"{score}, all{end}"] for end in ("", ", low", ", high")]
+        texts.append("{} {:.3f} ({:.3f} to {:.3f})".format(score, *numbers))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
+    return (
+        f"{share} % of the labelled patients, {chosen['pretraining images']:.0f} scans: AUROC over "
+        f"all diseases, and its interval over patients (the band): {'; '.join(texts)}."
+    )

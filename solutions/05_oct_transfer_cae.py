@@ -1,0 +1,972 @@
+# %% [markdown] id="title"
+# # Module 5 · A transfer-pretrained autoencoder on retinal OCT
+#
+# A convolutional autoencoder whose encoder was borrowed from a classifier is to find diseased retinas,
+# after seeing healthy ones only. You build the whole pipeline as it was published. Then you ask what the
+# encoder had seen before, find the leak, and measure what the leak was worth.
+#
+# **Afterwards you can**
+# - split scans by patient, and say why a split by picture flatters;
+# - freeze a network so that nothing in it moves, and prove it;
+# - keep a training that may be killed at any moment;
+# - calibrate a rule on the right scans and print its false-alarm rate;
+# - tell how much of a result is due to labels that should not have been there.
+#
+# **You need** modules 1 and 3; module 4 helps.
+# **Time** 150 minutes with the ten exercises.
+
+# %% id="setup" tags=["setup"]
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, "..")  # the course folder
+import helpers  # before torch: sets how its threads wait
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from IPython.display import Markdown
+from scipy.stats import norm
+from torch import nn
+
+from helpers import plotting
+from helpers.checks import check, hint, progress, solution
+from helpers.metrics import auroc
+from helpers.models import conv_output_size, make_decoder, make_encoder, signed
+from helpers.runtime import choose, device, preflight, profile, set_seed
+from helpers.training import adam, apply, as_input
+
+plotting.use_course_style()
+
+# %% id="preflight" tags=["nbval-ignore-output"]
+preflight("05")
+
+# %% [markdown] id="data-text"
+# ## 1 · Reading an OCT scan
+#
+# Optical coherence tomography sends light into the eye and times its echoes. One sweep gives a
+# **B-scan**, a vertical cut through the retina. The data of the course are those of Kermany et al.
+# (Cell 2018) or any folder of scans whose healthy class is called *normal*; without them, scans are
+# drawn, patient by patient, with lesions whose pixels are known. The banner says which you have.
+# `task` gives the roles: a **pool** of labelled scans, **validation**, and **test**. No patient has two.
+
+# %% id="data"
+from helpers.sweeps.module_05 import diseases, task
+
+pool, validation, test = task()
+normals, sick = pool.of_class("NORMAL"), diseases(test)
+size = test.images.shape[-1]
+roles = {"pool": pool, "validation": validation, "test": test}
+pd.DataFrame(
+    {
+        role: {name: len(part.of_class(name)) for name in part.classes}
+        for role, part in roles.items()
+    }
+)
+
+# %% id="contact-sheet" tags=["cover"]
+sheet = {name: test.of_class(name) for name in ["NORMAL", *sick]}
+plotting.show(
+    plotting.scan_rows(
+        {name: part.take(np.arange(6) * len(part) // 6) for name, part in sheet.items()}
+    ),
+    f"Six test scans of each class: {', '.join(sheet)}. "
+    + ("The outlines are lesions." if test.masks is not None else "These scans have no masks."),
+)
+
+# %% [markdown] id="layers-text"
+# Read a scan from above. The black part is the vitreous, which fills the eye. Where the retina begins,
+# light comes back from the nerve fibres. Then follow darker and brighter layers; the bright band at the
+# bottom of the retina is that of the photoreceptors and the pigment epithelium (RPE). Below it the choroid
+# fades out.
+
+# %% id="layers"
+plotting.show(
+    plotting.scan_profile(normals.images[0, 0]),
+    "A healthy scan, and the mean brightness of its middle columns by depth, with the inner surface of "
+    "the retina and the lower edge of its bottom band marked.",
+)
+
+# %% [markdown] id="diseases-text"
+# | disease | what one sees |
+# |---|---|
+# | CNV | new vessels below the retina: the RPE is lifted, bright tissue above it, often fluid |
+# | DME | oedema from diabetes: the retina swells, with dark cysts in it |
+# | drusen, early AMD | deposits below the RPE push it up in small bumps |
+#
+# Look at the sheet again. Which class would you find, which would you miss?
+#
+# ### Patients
+#
+# A patient contributes several scans, and they are alike: the same eye, a fraction of a millimetre on.
+# How alike? For each scan of the pool, look for the nearest *other* scan. How often is it one of the
+# same patient? (Where a data set does not tell patients, runs of ten neighbouring files stand in.)
+
+# %% id="alike"
+from helpers.datasets.splits import patients
+
+who, x = patients(pool), as_input(pool.images).cpu().flatten(1)
+distance = torch.cdist(x, x).fill_diagonal_(torch.inf)
+same = (who[distance.argmin(dim=1)] == who).mean()
+by_chance = np.mean([(who == patient).sum() - 1 for patient in who]) / (len(who) - 1)
+print(f"nearest scan is of the same patient: {same:.1%}; a random one: {by_chance:.1%}")
+
+# %% [markdown] id="alike-lesson"
+# Split such scans at random, and the test set is full of relatives of the training set. In Kermany's
+# data, removing patients who are in both parts cuts the training set from 108,312 to 104,649 scans.
+# Everything here that draws, draws patients.
+#
+# ## 2 · The network
+#
+# The source's encoder has four groups of two **residual blocks**, each group followed by a convolution
+# of stride 2. A block adds to its input what two convolutions find in it, $y = s(x) + f(x)$; where the
+# number of channels changes, $s$ is a 1×1 convolution, else the identity.
+#
+# ### Exercise 5.1
+#
+# Write `ResidualBlock`: (N, in, H, W) in, (N, out, H, W) out. Twice convolution 3×3 without bias,
+# BatchNorm, ReLU; the last ReLU comes *before* the sum. **Done** when x passes the sum unchanged.
+
+
+# %% id="ex-5-1" tags=["exercise"] reference="helpers.models.ResidualBlock"
+class ResidualBlock(nn.Module):
+    """x plus what two 3×3 convolutions find in it. (N, in, H, W) -> (N, out, H, W)"""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.body = ...  # six layers in an nn.Sequential
+        self.skip = ...
+
+    def forward(self, x): ...
+
+
+# %% id="check-5-1" tags=["check", "nbval-check-output"]
+ResidualBlock = check("5.1", ResidualBlock)
+
+# %% [markdown] id="shapes-text"
+# ### Exercise 5.2
+#
+# Write `encoder_shapes`: side of the picture in pixels and widths of the groups in; a list with the
+# shape (channels, height, width) after each group out. **Done** when odd sides are right, too.
+
+
+# %% id="ex-5-2" tags=["exercise"] reference="helpers.models.encoder_shapes"
+def encoder_shapes(size, widths):
+    """Shape (channels, height, width) after each group of the encoder, for size×size pixels."""
+    ...  # conv_output_size from module 1 does the arithmetic
+
+
+# %% id="check-5-2" tags=["check", "nbval-check-output"]
+encoder_shapes = check("5.2", encoder_shapes)
+
+# %% id="shapes" tags=["nbval-check-output"]
+for shape in encoder_shapes(128, (64, 128, 256, 256)):
+    print(" × ".join(map(str, shape)), "=", f"{np.prod(shape):,} numbers")
+print(f"128 × 128 = {128 * 128:,} pixels")
+
+# %% [markdown] id="ratio-text"
+# Look at the last two lines. An autoencoder is said to squeeze a picture through a bottleneck. This one
+# does not squeeze.
+#
+# ### Exercise 5.3
+#
+# Write `compression_ratio`, which counts instead of computing: any encoder and the shape (C, H, W) of a
+# picture in; pixels for each number of the code out, a float. **Done** when the encoder is afterwards
+# exactly what it was.
+
+
+# %% id="ex-5-3" tags=["exercise"] reference="helpers.models.compression_ratio"
+def compression_ratio(encoder, shape):
+    """Pixels of a picture of the given shape (C, H, W) for each number of its code. -> float"""
+    ...  # a blank picture will do; think of BatchNorm
+
+
+# %% id="check-5-3" tags=["check", "nbval-check-output"]
+compression_ratio = check("5.3", compression_ratio)
+
+# %% id="ratio"
+from helpers.models import OctAutoencoder, receptive_field
+from helpers.sweeps.module_05 import widths
+
+networks = {"the source's": (128, (64, 128, 256, 256)), f"{profile()} profile": (size, widths())}
+for name, (side, channels) in networks.items():
+    encoder = make_encoder(channels)
+    weights = sum(p.numel() for p in encoder.parameters())
+    ratio = compression_ratio(encoder, (1, side, side))
+    print(
+        f"{name:15} {side} px, {weights:10,} parameters, ratio {ratio:g}, "
+        f"a number of the code sees {receptive_field(encoder)} × {receptive_field(encoder)} pixels"
+    )
+
+# %% [markdown] id="field-text"
+# The **receptive field** grows by (k - 1) steps of the current grid with each k×k convolution, and a
+# stride of 2 doubles the step. Believe it by trying: which pixels get a gradient from one place in the
+# middle of the code? (With positive weights and a bright picture no ReLU is closed.)
+
+# %% id="field"
+encoder = make_encoder(widths()).eval()
+for parameter in encoder.parameters():
+    parameter.data.abs_()
+side = receptive_field(encoder) + 64  # large enough to see its edges
+x = torch.ones(1, 1, side, side).requires_grad_()
+code = encoder(x)
+code[0, :, code.shape[2] // 2, code.shape[3] // 2].sum().backward()
+rows = x.grad[0, 0].abs().sum(dim=1).nonzero()
+print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {side}")
+
+# %% [markdown] id="decoder-text"
+# The decoder mirrors the encoder: nearest-neighbour upsampling, then two blocks, a group each; a tanh
+# at the end, since pixels are in $[-1, 1]$ here. The classifier is the encoder with one linear layer.
+#
+# ## 3 · Pretraining
+#
+# The source trains the encoder as a **classifier**, on a random 40 % of the training scans of *all four
+# classes*, and calls it transfer. (Its `dropout` argument is accepted and ignored; ours is not there.)
+# Hold that thought.
+#
+# ### Exercise 5.4
+#
+# Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions out. Of each class it
+# takes that share of the *patients*, at least one, with all their scans. **Done** when no patient is
+# split, and the same seed gives the same subset.
+
+
+# %% id="ex-5-4" tags=["exercise"] reference="helpers.datasets.splits.subset_by_patient"
+def subset_by_patient(labels, groups, share, seed=0):
+    """Positions of all pictures of `share` of the patients of each class, at least one of each."""
+    ...  # np.unique(groups, return_index=True) gives each patient and a first scan
+
+
+# %% id="check-5-4" tags=["check", "nbval-check-output"]
+subset_by_patient = check("5.4", subset_by_patient)
+
+# %% id="share"
+shown = pool.take(subset_by_patient(pool.labels, patients(pool), 0.4))
+for name in pool.classes:
+    some, every = (
+        len(np.unique(patients(p)[p.labels == p.classes.index(name)])) for p in (shown, pool)
+    )
+    print(f"{name:8} {some:4} of {every:4} patients, {len(shown.of_class(name)):4} scans")
+
+# %% id="pretrain"
+from helpers.models import OctClassifier
+from helpers.sweeps.module_05 import classify
+
+set_seed(0)
+encoder = make_encoder(widths()).to(device())
+steps = choose(quick=160, full=8000)
+classifier, history = classify(encoder, shown, steps, validation, progress=True)
+
+# %% id="pretrain-figure"
+epochs = [row["epoch"] for row in history]
+lines = {name: (epochs, [row[name] for row in history]) for name in ("train", "accuracy")}
+plotting.show(
+    plotting.curves(lines, "epoch", "loss, or share right"),
+    f"Cross-entropy in training, and accuracy on validation patients: {history[-1]['accuracy']:.1%} in "
+    f"the end. Always answering NORMAL gives {(validation.labels == validation.classes.index('NORMAL')).mean():.1%}.",
+)
+
+# %% id="confusion"
+answers = apply(classifier, test.images, 100).argmax(dim=1).numpy()
+classes = np.array(test.classes)
+confusion = pd.crosstab(
+    pd.Series(classes[test.labels], name="class"), pd.Series(classes[answers], name="answer")
+)
+confusion
+
+# %% [markdown] id="freeze-text"
+# ## 4 · Freezing that freezes
+#
+# The encoder is now to stay as it is. What changes a module's tensors? The optimizer, by gradients. And
+# **BatchNorm**: in train mode it takes the mean and variance of each batch into its running statistics,
+# with no gradient at all. `requires_grad = False`, which is what the source does, stops only the first.
+
+# %% id="half-frozen"
+import copy
+
+
+def changed(module, before):
+    """Names of the tensors of a module that differ from `before`."""
+    now = module.state_dict()
+    return [name for name in now if not torch.equal(now[name], before[name])]
+
+
+half = copy.deepcopy(encoder).requires_grad_(False)
+before = copy.deepcopy(half.state_dict())
+half.train()(signed(as_input(normals.images[:32])))
+moved = changed(half, before)
+print(f"after one forward pass {len(moved)} of {len(before)} tensors differ, such as {moved[0]}")
+
+# %% [markdown] id="freeze-exercise-text"
+# ### Exercise 5.5
+#
+# Write `freeze`: a module in, *the same module* out, whose tensors never change again, in whatever mode
+# its owner is put. Gradients must still pass through. **Done** when a `model.train()` of the whole
+# model, which every training loop calls, changes nothing.
+
+
+# %% id="ex-5-5" tags=["exercise"] reference="helpers.models.freeze"
+def freeze(module):
+    """Fix all tensors of a module: no gradient, and eval mode before each use. -> the module"""
+    ...  # a forward pre-hook runs before each use of a part; what it returns replaces the input
+
+
+# %% id="check-5-5" tags=["check", "nbval-check-output"]
+freeze = check("5.5", freeze)
+
+# %% [markdown] id="decoder-training-text"
+# ## 5 · Training the decoder on normals
+#
+# The CAE: the frozen encoder, and a fresh decoder that sees **normal scans only**. The loss is Huber's,
+# squared near zero and linear beyond $\delta = 1$; Adam with learning rate 5e-4; the norm of the gradient
+# is clipped at 1. One update, written out:
+
+# %% id="one-step"
+set_seed(0)
+cae = OctAutoencoder(freeze(encoder), make_decoder(widths())).to(device())
+cae = cae.to(memory_format=torch.channels_last).train()
+optimizer = adam(cae, lr=5e-4, weight_decay=0)
+x = signed(as_input(normals.images[:32]))
+optimizer.zero_grad()
+loss = F.huber_loss(cae(x), x)
+loss.backward()
+length = nn.utils.clip_grad_norm_(cae.parameters(), max_norm=1.0)
+optimizer.step()
+print(f"loss {loss.item():.3f}; the gradient's norm was {length:.3f} before clipping")
+
+# %% [markdown] id="checkpoint-text"
+# A training of hours will be interrupted: by a battery, a hub that culls, a colleague. A **checkpoint**
+# must hold *everything* the next step depends on: weights, the optimizer's moments, the order of the
+# scans and the place in it, the state of the random numbers. And it must never be half written: it is
+# written under another name and then renamed, which an operating system does as a whole or not at all.
+# It is read with `weights_only=True`, so that a file from elsewhere runs no code.
+#
+# Does it work? Train 12 steps in one go; and again, but "pull the plug" after 8.
+
+# %% id="interrupted"
+from helpers.checkpoints import train_decoder
+
+
+def pull_the_plug(step, losses):
+    if step == 8:
+        raise KeyboardInterrupt
+
+
+def twelve_steps(path=None, on_checkpoint=None):
+    set_seed(0)
+    small = OctAutoencoder(freeze(make_encoder((4, 8))), make_decoder((4, 8)))
+    options = {"steps": 12, "every": 4, "progress": False, "on_checkpoint": on_checkpoint}
+    return train_decoder(small, normals.images, path=path, **options)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    file = Path(folder) / "decoder.pt"
+    try:
+        twelve_steps(file, pull_the_plug)
+    except KeyboardInterrupt:
+        print("interrupted; on the disk:", *(p.name for p in Path(folder).iterdir()))
+    resumed = twelve_steps(file)
+print("same losses as without a break:", resumed == twelve_steps())
+
+# %% [markdown] id="train-text"
+# Now the real one. The same four validation scans, two healthy and two not, are rebuilt as it goes. What
+# do you expect to see on the last two?
+
+# %% id="train-decoder"
+from helpers.sweeps.module_05 import autoencoder
+
+healthy = validation.of_class("NORMAL").images[:2]
+watched = np.concatenate([healthy, *(validation.of_class(name).images[:1] for name in sick[:2])])
+snapshots, file = {}, Path("05_decoder.pt")
+file.unlink(missing_ok=True)  # leave this line out to go on after a restart
+
+
+def watch(step, losses):
+    rebuilt = apply(lambda x: cae(signed(x)), watched)
+    snapshots[f"step {step}"] = (rebuilt + 1) / 2
+
+
+before = copy.deepcopy(encoder.state_dict())
+set_seed(0)
+cae = OctAutoencoder(freeze(encoder), make_decoder(widths()))
+steps = choose(quick=200, full=15_000)
+losses = train_decoder(
+    cae, normals.images, steps=steps, path=file, every=steps // 4, on_checkpoint=watch
+)
+
+# %% id="train-figure"
+plotting.show(
+    plotting.image_rows({"scan": watched} | snapshots),
+    f"Two healthy scans, then {' and '.join(sick[:2])}, after {', '.join(snapshots)}. The loss fell from "
+    f"{np.mean(losses[:10]):.3f} to {np.mean(losses[-10:]):.3f}.",
+)
+
+# %% id="frozen-proof" tags=["nbval-check-output"]
+print("tensors of the encoder that the decoder's training changed:", len(changed(encoder, before)))
+
+# %% [markdown] id="huber-text"
+# ## 6 · Scores and decisions
+#
+# The source trains on the Huber loss and scores by the mean absolute error (L1). We keep both.
+#
+# ### Exercise 5.6
+#
+# Write `huber_error`: scans and reconstructions (N, C, H, W) in, one number for each scan (N,) out.
+#
+# $$h(d) = \begin{cases} d^2/2 & |d| \le \delta \\ \delta\,(|d| - \delta/2) & \text{else}\end{cases}$$
+#
+# **Done** when the two branches meet and the mean is over one scan.
+
+
+# %% id="ex-5-6" tags=["exercise"] reference="helpers.scores.huber_error"
+def huber_error(x, x_hat, delta=1.0):
+    """Huber loss of each image, mean over its pixels. (N, C, H, W) and the same -> (N,)"""
+    ...  # torch.where has a condition and two branches
+
+
+# %% id="check-5-6" tags=["check", "nbval-check-output"]
+huber_error = check("5.6", huber_error)
+
+# %% [markdown] id="table-text"
+# One row for each scan of validation and test, with all that is needed to ask questions later: a **tidy**
+# table, written to a CSV file beside the notebook.
+
+# %% id="table"
+from helpers.scores import absolute_error
+
+
+def both_errors(x):
+    x, x_hat = signed(x), cae(signed(x))
+    return torch.stack([absolute_error(x, x_hat), huber_error(x, x_hat)], dim=1)
+
+
+def losses_of(part, role):
+    l1, huber = apply(both_errors, part.images, 100).numpy().T
+    frame = {"part": role, "patient": patients(part), "class": np.array(part.classes)[part.labels]}
+    return pd.DataFrame(frame | {"L1": l1, "Huber": huber})
+
+
+table = pd.concat([losses_of(validation, "validation"), losses_of(test, "test")], ignore_index=True)
+table.to_csv("05_losses.csv", index=False)
+table.groupby(["part", "class"])[["L1", "Huber"]].mean().round(4)
+
+# %% id="beyond-delta"
+residuals = apply(lambda x: (cae(signed(x)) - signed(x)).abs(), test.images, 100)
+print(f"pixels whose residual is beyond delta = 1: {(residuals > 1).float().mean():.2%}")
+
+# %% [markdown] id="beyond-delta-text"
+# So this Huber loss is, nearly everywhere, half of the squared error. A delta that hardly any pixel
+# reaches makes no difference; one has to look.
+
+# %% id="boxes"
+tested = table[table.part == "test"]
+together = pd.concat(
+    [tested, tested[tested["class"] != "NORMAL"].assign(**{"class": "all diseases"})]
+)
+medians = together.groupby("class").L1.median()
+plotting.show(
+    plotting.boxes(together, "class", "L1", order=["NORMAL", *sick, "all diseases"]),
+    "L1 of the test scans by class. Medians: "
+    + ", ".join(f"{c} {m:.3f}" for c, m in medians.items())
+    + ".",
+)
+
+# %% [markdown] id="z-text"
+# ### A rule
+#
+# The source flags a scan if its L1 lies three or more standard deviations above the mean of normal scans,
+# $z \ge 3$. Of *which* normal scans? It takes the test normals, whose false alarms are to be counted.
+# The rule is then fitted to the very scans that examine it; and the false-alarm rate is not printed.
+#
+# ### Exercise 5.7
+#
+# Write `z_rule`: scores (n,) of all scans, two boolean arrays (n,) that say which are normal and which
+# belong to the validation part, and z in; flags (n,) out. **Done** when only validation normals decide.
+
+
+# %% id="ex-5-7" tags=["exercise"] reference="helpers.thresholds.z_rule"
+def z_rule(scores, normal, validation, z=3.0):
+    """Flag what lies z or more standard deviations above the mean of the validation normals."""
+    ...
+
+
+# %% id="check-5-7" tags=["check", "nbval-check-output"]
+z_rule = check("5.7", z_rule)
+
+# %% id="rules"
+from helpers.thresholds import conformal_threshold
+
+scores = table.L1.to_numpy()
+is_normal, is_validation = (
+    (table["class"] == "NORMAL").to_numpy(),
+    (table.part == "validation").to_numpy(),
+)
+limit = conformal_threshold(scores[is_normal & is_validation], 0.05)
+table["z rule"] = z_rule(scores, is_normal, is_validation)
+table["conformal, 5 %"] = scores > limit
+print(f"Gaussian scores would have {norm.sf(3):.2%} at z >= 3")
+table["on test normals"] = z_rule(scores, is_normal, ~is_validation)  # as the source does
+rules = ["z rule", "conformal, 5 %", "on test normals"]
+table[table.part == "test"].groupby("class")[rules].mean().round(3)
+
+# %% [markdown] id="wilson-text"
+# The row NORMAL holds the false-alarm rates; the others are detection rates. Each is a share of a few
+# hundred scans at most. **Wilson's interval** for a share $\hat p$ of $n$ trials, with $z$ the quantile of
+# the normal distribution,
+#
+# $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4 n^2}}}{1 + \frac{z^2}{n}}$$
+#
+# stays in [0, 1] and keeps a width where nothing, or everything, was found.
+#
+# ### Exercise 5.8
+#
+# Write it: successes, trials and confidence in, `(low, high)` out. **Done** when none of ten leaves room.
+
+
+# %% id="ex-5-8" tags=["exercise"] reference="helpers.metrics.wilson_interval"
+def wilson_interval(successes, trials, confidence=0.95):
+    """Interval of a proportion that stays in [0, 1] near its ends. -> (low, high)"""
+    ...  # norm.ppf gives quantiles; both ends share 1 - confidence
+
+
+# %% id="check-5-8" tags=["check", "nbval-check-output"]
+wilson_interval = check("5.8", wilson_interval)
+
+# %% id="rates"
+rows = []
+for name, part in table[table.part == "test"].groupby("class"):
+    for rule in rules:
+        low, high = wilson_interval(part[rule].sum(), len(part))
+        text = f"{part[rule].mean():.1%} ({low:.1%} to {high:.1%})"
+        rows.append({"class": name, "rule": rule, "flagged": text})
+rates = pd.DataFrame(rows).pivot(index="class", columns="rule", values="flagged")
+rates[rules]
+
+# %% [markdown] id="rates-lesson"
+# What three standard deviations promise holds for Gaussian scores, and ours need not be. The conformal
+# rule promises at most 5 %, on average over calibrations, whatever the distribution; a single calibration
+# can lie well off, the more so the fewer *patients* it has. Both rules must be read with the row NORMAL
+# beside them: a detection rate without its false-alarm rate says nothing.
+#
+# **The interval is still too narrow.** Wilson counts scans as independent trials; scans of one patient
+# are not. For the AUROC we redraw whole patients (`patient_interval`). Compare with redrawing scans:
+
+# %% id="auroc"
+from helpers.metrics import bootstrap_interval, by_patient, patient_interval
+
+
+def groups_of(name, score="L1"):
+    """Scores and patients of the test normals, and of the class `name` (or all diseases)."""
+    wanted = sick if name == "all" else [name]
+    rows = table[table.part == "test"]
+    return [
+        (g[score].to_numpy(), g.patient)
+        for g in (rows[rows["class"] == "NORMAL"], rows[rows["class"].isin(wanted)])
+    ]
+
+
+for name in [*sick, "all"]:
+    (a, who_a), (b, who_b) = groups_of(name)
+    low, high = patient_interval(by_patient(a, who_a), by_patient(b, who_b))
+    print(
+        f"{name:7} AUROC {auroc(a, b):.3f}, patients redrawn {low:.3f} to {high:.3f}, "
+        "scans redrawn {:.3f} to {:.3f}".format(*bootstrap_interval(a, b))
+    )
+
+# %% id="baselines"
+from helpers.sweeps.module_05 import baseline_scores, judged
+
+trivial = judged(baseline_scores(normals.images, test.images), test)
+names = ["brightness", "mean image", "PCA, 32", "nearest picture"]
+trivial_table = pd.DataFrame({c: {s: trivial[f"{s}, {c}"] for s in names} for c in [*sick, "all"]})
+own = {c: auroc(*(scores for scores, _ in groups_of(c))) for c in trivial_table}
+best_trivial = trivial_table["all"].idxmax()
+plotting.show(
+    plotting.auroc_table(pd.concat([trivial_table, pd.DataFrame(own, index=["CAE, L1"])])),
+    f"Scores without a network, and the CAE. Best without one: {best_trivial}, "
+    f"{trivial_table['all'].max():.3f} over all diseases; the CAE {own['all']:.3f}.",
+)
+
+# %% [markdown] id="explore-text"
+# **Try it yourself.** Where would you put the threshold, for a screening clinic and for a research study?
+
+# %% id="threshold-explorer" tags=["nbval-ignore-output"]
+from helpers.widgets import threshold_explorer
+
+(a, _), (b, _) = groups_of("all")
+threshold_explorer(a, b, thresholds={"conformal 5 %": limit})
+
+# %% [markdown] id="ladder-text"
+# ## 7 · The leakage ladder
+#
+# "Anomaly detection" means: diseases are *not known* beforehand. But the encoder was trained to tell
+# those very diseases apart. What of the result is due to that? Take the labels away, rung by rung, and
+# leave all else alone: the same patients, the same decoder, trained in the same way.
+#
+# | rung | the encoder has seen |
+# |---|---|
+# | random | nothing: random weights, BatchNorm's statistics set on the scans |
+# | denoising | the same scans without their labels: it learned to remove noise |
+# | one disease | normals and *one* disease, with labels; judged on the *others* as well |
+# | all labels | everything it is asked to find later: the source's way |
+#
+# Guess: which step up the ladder helps most? One rung live, the lowest; the table was computed beforehand
+# (`make results`), three seeds each. (The table of real scans is of one small data set, NEH: with other real
+# scans of your own, the live numbers differ from it for that reason as well.)
+
+# %% id="live-rung"
+from helpers.results import read_table
+from helpers.sweeps.module_05 import cae_scores, pretrained
+
+random_encoder = pretrained("random", shown, seed=0)
+random_cae, _ = autoencoder(random_encoder, normals, seed=0)
+live = {"random": cae_scores(random_cae, test.images)["L1"], "all labels": tested.L1.to_numpy()}
+
+# %% id="live-agrees"
+ladder = read_table("05_ladder", source="sample", profile=profile())
+real = read_table("05_ladder_neh", source="real", profile=profile())
+own_table = real if test.source == "real" else ladder
+for rung, score in live.items():
+    row = own_table[(own_table.rung == rung) & (own_table.seed == 0)].iloc[0]
+    here = judged({"L1": score}, test)["L1, all"]
+    print(
+        f"{rung:10} live {here:.3f} ({test.source} data), table {row['L1, all']:.3f} ({row.source} data)"
+    )
+
+
+# %% id="ladder-frame"
+def long_form(ladder, score):
+    """One row for each rung, seed and group of diseases: auroc, low, high."""
+    found = [name.removeprefix(f"{score}, ") for name in ladder if name.startswith(f"{score}, ")]
+    groups = [g for g in found if f"{g}, low" in found]
+    rows = []
+    for _, entry in ladder[ladder.rung != "no network"].iterrows():
+        for g in groups:
+            numbers = [entry[f"{score}, {g}{end}"] for end in ("", ", low", ", high")]
+            row = {"rung": entry.rung, "seed": entry.seed, "diseases": g}
+            rows.append(row | dict(zip(("auroc", "low", "high"), numbers, strict=True)))
+    return pd.DataFrame(rows).dropna()
+
+
+def means(ladder, score):
+    return long_form(ladder, score).pivot_table("auroc", "rung", "diseases", sort=False)
+
+
+# %% id="ladder-figure"
+steps_up = means(ladder, "L1")
+gain = steps_up["all"]["all labels"] - steps_up["all"]["random"]
+unlabelled = steps_up["all"]["denoising"] - steps_up["all"]["random"]
+plotting.show(
+    plotting.seed_intervals(long_form(ladder, "L1"), "rung", "diseases"),
+    f"L1 of the CAE ({ladder.source[0]} data), three seeds each, intervals over patients. From random to all labels, over all "
+    f"diseases, the mean AUROC changes by {gain:+.3f}; from random to denoising by {unlabelled:+.3f}.",
+)
+
+# %% id="ladder-knn"
+knn_steps = means(ladder, "kNN")
+knn_gain = knn_steps["all"]["all labels"] - knn_steps["all"]["random"]
+plotting.show(
+    plotting.seed_intervals(long_form(ladder, "kNN"), "rung", "diseases"),
+    "The same encoders, another detector: the distance to the nearest feature of normal scans (section "
+    f"8), no decoder at all. From random to all labels: {knn_gain:+.3f} over all diseases.",
+)
+
+# %% id="held-in"
+rows = []
+for rung in [r for r in steps_up.index if r in steps_up.columns]:
+    others = steps_up.loc[rung, "others"]
+    unseen = [c for c in steps_up.columns if c not in (rung, "all", "others")]
+    reference = {r: steps_up.loc[r, unseen].mean() for r in ("random", "all labels")}
+    rows.append(
+        {"held in": rung, "its own": steps_up.loc[rung, rung], "the others": others} | reference
+    )
+pd.DataFrame(rows).set_index("held in").round(3)
+
+# %% [markdown] id="held-in-text"
+# In this table, "the others" are diseases that the encoder has *not* seen; the columns beside are what a
+# random encoder and one with all labels reach on the same ones (means of the single diseases). The honest
+# question of anomaly detection is the column "the others".
+#
+# **Real scans.** The same function on scans of another hospital (Rasti et al., IEEE TMI 2018): 792 scans,
+# NORMAL, AMD and DME, no patient numbers, split by contiguous ranges. The scans themselves are not shown
+# here; the numbers are.
+
+# %% id="ladder-real"
+real_steps = means(real, "L1")
+trivial_real = real[real.rung == "no network"].iloc[0]
+best_real = max(names, key=lambda name: trivial_real[f"{name}, all"])
+plotting.show(
+    plotting.seed_intervals(long_form(real, "L1"), "rung", "diseases"),
+    f"L1 of the CAE on {real['test images'][0]:.0f} real test scans, decoder trained on "
+    f"{real['normal images'][0]:.0f}. Without a network, {best_real} reaches "
+    f"{trivial_real[f'{best_real}, all']:.3f} over both diseases.",
+)
+
+# %% id="share-text-cell"
+share = read_table("05_share", source="sample", profile=profile())
+by_share = share.groupby("share")[["pretraining images", "L1, all", "kNN, all"]].mean()
+by_share.round(3)
+
+# %% [markdown] id="share-text"
+# **How many labels?** The source repeats everything with all of the labelled scans instead of 40 %. Move
+# the slider: the share of patients whose labelled scans pretrained the encoder. If labels of the diseases
+# are the reason for the result, more of them should help more.
+
+# %% id="share-explorer" tags=["nbval-ignore-output"]
+from helpers.widgets import share_explorer
+
+share_explorer(share)
+
+# %% [markdown] id="bottleneck-text"
+# **A real bottleneck.** The code has as many numbers as the scan has pixels. What if it has to pass
+# through fewer channels, by a 1×1 convolution in front of the decoder?
+
+# %% id="bottleneck"
+bottleneck = read_table("05_bottleneck", source="sample", profile=profile())
+bottleneck["channels"] = bottleneck.code_channels.replace(0, widths()[-1])
+columns = ["channels", "loss", "L1, all", "L1, pixel AUROC", "L1, PRO"]
+narrow = bottleneck[columns].set_index("channels")
+narrow.insert(
+    0,
+    "pixels for each number",
+    [widths()[-1] / c * compression_ratio(encoder, (1, size, size)) for c in narrow.index],
+)
+narrow.round(3)
+
+# %% [markdown] id="patches-text"
+# ## 8 · A modern yardstick
+#
+# The decoder throws away what the encoder knows: it compares *pixels*. PatchCore (Roth et al., 2022) asks
+# the encoder itself. Take its features in the middle, where they know about texture and not yet about
+# classes, averaged over 3×3 places; keep a **bank** of those of normal scans, here a random part; and
+# score each place by its distance to the nearest one. A scan is as anomalous as its worst place.
+#
+# ### Exercise 5.9
+#
+# Write `patch_distance`: a bank (M, c) and feature maps (N, c, h, w) in, distances (N, h, w) out. **Done**
+# when the features of one place stay together.
+
+
+# %% id="ex-5-9" tags=["exercise"] reference="helpers.scores.patch_distance"
+def patch_distance(bank, features):
+    """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)"""
+    ...  # torch.cdist wants one row a point
+
+
+# %% id="check-5-9" tags=["check", "nbval-check-output"]
+patch_distance = check("5.9", patch_distance)
+
+# %% id="patches"
+from helpers.scores import patch_features
+from helpers.sweeps.module_05 import enlarge, patch_bank
+
+bank = patch_bank(encoder, normals.images).to(device())
+distances = apply(
+    lambda x: patch_distance(bank, patch_features(encoder, signed(x))), test.images, 100
+).numpy()
+print(f"bank {tuple(bank.shape)}, maps {distances.shape}")
+yardstick = judged({"kNN": distances.max(axis=(1, 2)), "L1": tested.L1.to_numpy()}, test)
+lines = {s: {c: yardstick[f"{s}, {c}"] for c in [*sick, "all"]} for s in ("L1", "kNN")}
+pd.DataFrame(lines).T.round(3)
+
+# %% [markdown] id="bmad"
+# Published figures for Kermany's scans, image AUROC in percent, from the BMAD benchmark (Bao et al.,
+# 2024):
+#
+# | method | | method | |
+# |---|---|---|---|
+# | GANomaly | 70.47 | PaDiM | 91.75 |
+# | f-AnoGAN | 73.42 | SimpleNet | 94.68 |
+# | Deep SVDD | 76.76 | RD4AD | 97.30 |
+# | CFLOW | 85.35 | CS-Flow | 98.47 |
+# | DRAEM | 88.03 | PatchCore | **98.57** |
+#
+# What differs: the pictures (theirs are Kermany's, larger), and the encoder. The best ones use features
+# of a large network trained on ImageNet, millions of photographs with labels, **none of them a retina**:
+# transfer without this leak. And a caution: one flow method's claimed .98 was replicated at .43 to .50.
+#
+# ## 9 · Seeing where
+#
+# A clinician asks *where*. The residual is one map, the distance of the patches another.
+
+# %% id="maps"
+maps = {"residual": residuals[:, 0].numpy(), "patches": enlarge(distances, size)}
+found = np.flatnonzero(test.labels != test.classes.index("NORMAL"))
+shown_scans = found[np.arange(6) * len(found) // 6]
+outline = np.zeros_like(maps["residual"], dtype=bool) if test.masks is None else test.masks
+plotting.show(
+    plotting.map_rows(
+        test.images[shown_scans], outline[shown_scans], {k: m[shown_scans] for k, m in maps.items()}
+    ),
+    "Six diseased test scans, and two maps of each. Does light fall on the lesions, or on every edge?",
+)
+
+# %% [markdown] id="pixels-text"
+# Where lesions are drawn, a map can be judged.
+#
+# ### Exercise 5.10
+#
+# Write `pixel_auroc`: maps and masks (N, H, W) in, a float out: the probability that a lesion's pixel
+# scores above a healthy one. **Done** when the pixels of all scans are in one pot, those of healthy
+# scans as well.
+
+
+# %% id="ex-5-10" tags=["exercise"] reference="helpers.metrics.pixel_auroc"
+def pixel_auroc(maps, masks):
+    """Probability that a lesion's pixel scores above a healthy one. (N, H, W) twice -> float"""
+    ...
+
+
+# %% id="check-5-10" tags=["check", "nbval-check-output"]
+pixel_auroc = check("5.10", pixel_auroc)
+
+# %% [markdown] id="pro-text"
+# Large lesions have most of the pixels, so a map can shine and miss every small one. The **per-region
+# overlap** (PRO, Bergmann et al. 2020) counts each connected lesion alike: the share of it that is
+# flagged, averaged over lesions and over false-alarm rates up to 30 %; a random map has 0.15.
+#
+# And the trivial maps: the scan's own **brightness**; and **place alone**, the mean of the patch map over
+# healthy scans, the same for every scan. It looks at no scan and knows only where the retina mostly lies.
+
+# %% id="located"
+from helpers.metrics import pro
+from helpers.sweeps.module_05 import patch_maps
+
+healthy_maps = enlarge(patch_maps(encoder, bank, validation.of_class("NORMAL").images), size)
+trivial_maps = {
+    "brightness": test.images[:, 0],
+    "place alone": np.broadcast_to(healthy_maps.mean(axis=0), test.images[:, 0].shape),
+}
+located = pd.DataFrame()
+if test.masks is None:
+    print("These scans have no masks: the offline sample has (COURSE_SOURCE=sample).")
+else:
+    rows = {
+        name: {"pixel AUROC": pixel_auroc(m, test.masks), "PRO": pro(m, test.masks)}
+        for name, m in (maps | trivial_maps).items()
+    }
+    located = pd.DataFrame(rows).T
+    print(located.round(3).to_string())
+
+# %% [markdown] id="blur-text"
+# **What else lights up?** Where is the residual of these scans, compared with a residual that is spread
+# evenly?
+
+# %% id="blur"
+edges = np.abs(np.gradient(test.images[:, 0].astype(np.float32), axis=1))
+mean = maps["residual"].mean()
+steep = maps["residual"][edges > np.quantile(edges, 0.9)].mean() / mean
+print(f"the tenth of the pixels with the steepest edges: {steep:.1f} times the mean residual")
+if test.masks is not None:
+    lit = maps["residual"][test.masks].mean() / mean
+    print(f"lesions, {test.masks.mean():.1%} of the pixels: {lit:.1f} times the mean residual")
+
+# %% [markdown] id="blur-lesson"
+# An autoencoder that rebuilds everything a little blurred leaves a residual at *every* edge, and a retina
+# is made of edges; speckle, which nobody can rebuild, leaves one everywhere. Against that a lesion has to
+# be seen. That is how blur everywhere hides a lesion somewhere. And if the map of place alone comes close
+# to the others, most of what they "find" is where the retina lies.
+#
+# **Browse the scans,** sorted by score, with the map laid over them.
+
+# %% id="scan-explorer" tags=["nbval-ignore-output"]
+from helpers.widgets import scan_explorer
+
+scan_explorer(test, {"L1": tested.L1.to_numpy(), "kNN": distances.max(axis=(1, 2))}, maps)
+
+# %% [markdown] id="clinic-text"
+# ## 10 · What a clinic would need
+#
+# - scans of its own scanner and its own patients, **prospectively**, not a collection of clear cases;
+# - the prevalence there: at one disease in a hundred, most alarms of a 5 % rule are false (module 3);
+# - a rule calibrated on site, and watched: a new scanner moves every score;
+# - what happens to who is *not* flagged; what a missed oedema costs, what a false alarm costs;
+# - comparison with what is there: graders, or a classifier trained with the labels one has;
+# - approval as a medical device. This notebook is none.
+#
+# A **model card** says for what a model was made, on what, and how well it does, on one page that
+# travels with it. This one is filled in by the code above.
+
+# %% id="model-card"
+(a, who_a), (b, who_b) = groups_of("all")
+low, high = patient_interval(by_patient(a, who_a), by_patient(b, who_b))
+card = {
+    "Intended use": "teaching; not for patients",
+    "Model": f"residual CAE, {size}×{size} pixels, widths {widths()}, frozen encoder, {steps} steps",
+    "Data": f"{test.name}, {test.source}: {test.origin}",
+    "Encoder pretrained on": f"{len(shown)} scans with labels of {', '.join(shown.classes)} (**leak**)",
+    "Decoder trained on": f"{len(normals)} normal scans",
+    "Rule": f"L1 > {limit:.4f}, conformal at 5 % on {(is_normal & is_validation).sum()} validation normals",
+    "AUROC, all diseases": f"{auroc(a, b):.3f} ({low:.3f} to {high:.3f}, patients redrawn)",
+} | {f"Flagged, {name}": row["conformal, 5 %"] for name, row in rates.iterrows()}
+card["Not shown"] = "other scanners, other diseases, children, poor scans, prevalence in a clinic"
+lines = ["# Model card", "", *(f"- **{key}:** {value}" for key, value in card.items())]
+Path("05_model_card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+Markdown("\n".join(lines[2:]))
+
+# %% [markdown] id="believe"
+# ## 11 · What to believe, and what not
+#
+# **Believe**
+# - that the encoder did not move: every tensor was compared;
+# - the false-alarm rate on test normals of a rule that had not seen them;
+# - a rung that beats another with all seeds and on the diseases it had not seen.
+#
+# **Do not believe**
+# - "trained on normals only", where the encoder has seen the labels;
+# - an interval that takes scans for patients;
+# - a threshold fitted to the scans that examine it;
+# - a heat map whose brightest places are the edges of healthy layers;
+# - drawn scans as evidence about real ones: they show how to measure.
+#
+# One last flaw of the source: it saves the *classifier's* encoder at the end, and not the autoencoder.
+# Whoever loads that file has no decoder and no scores. A checkpoint has to hold what one wants back.
+
+# %% id="results-summary" tags=["results"]
+rows = {}
+for name in [*sick, "all"]:
+    low, high = yardstick[f"L1, {name}, low"], yardstick[f"L1, {name}, high"]
+    rows[f"AUROC, {name}: L1, all labels"] = (
+        f"{yardstick[f'L1, {name}']:.3f} ({low:.3f} to {high:.3f})"
+    )
+rows[f"AUROC, all: {best_trivial}, no network"] = f"{trivial_table['all'].max():.3f}"
+for rung in steps_up.index:
+    rows[f"ladder, {ladder.source[0]}, mean of 3 seeds, {rung}: L1, kNN"] = (
+        f"{steps_up['all'][rung]:.3f}, {knn_steps['all'][rung]:.3f}"
+    )
+for rung in real_steps.index:
+    rows[f"ladder, real (NEH), mean of 3 seeds, {rung}: L1"] = f"{real_steps['all'][rung]:.3f}"
+for name, row in located.iterrows():
+    rows[f"lesions, {name}: pixel AUROC, PRO"] = f"{row['pixel AUROC']:.3f}, {row.PRO:.3f}"
+lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{lines}")
+
+# %% id="quiz" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("05")
+
+# %% id="progress" tags=["nbval-ignore-output"]
+progress()
+
+# %% [markdown] id="further"
+# ## Further reading
+#
+# - D. S. Kermany et al., *Identifying medical diagnoses and treatable diseases by image-based deep
+#   learning*, Cell 2018, doi 10.1016/j.cell.2018.02.010.
+# - R. Rasti et al., *Macular OCT classification using a multi-scale convolutional neural network
+#   ensemble*, IEEE Transactions on Medical Imaging 2018.
+# - K. Roth et al., *Towards total recall in industrial anomaly detection* (PatchCore), CVPR 2022,
+#   arXiv 2106.08265.
+# - P. Bergmann et al., *Uninformed students: student-teacher anomaly detection with discriminative latent
+#   embeddings* (PRO), CVPR 2020, arXiv 1911.02357.
+# - J. Bao et al., *BMAD: benchmarks for medical anomaly detection*, CVPR Workshops 2024,
+#   arXiv 2306.11876.
+# - M. Mitchell et al., *Model cards for model reporting*, FAT* 2019, arXiv 1810.03993.
+# - E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, 1927.
+#
+# **The end of the course.** You have written an autoencoder, a VAE, its bound, a dozen scores, rules with
+# a promise, a screen, and a transfer. If one habit stays, let it be this: before you believe a number, ask
+# what the trivial score reaches, which pictures the interval stands for, and what the model had seen.

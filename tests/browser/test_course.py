@@ -1,0 +1,186 @@
+"""What a learner does, in a browser: run all, solve an exercise, ask for hints, move the sliders.
+
+Screenshots go to the folder that COURSE_SHOTS names, else to pytest's temporary one.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from conditions import MEMORY_MB, chromium
+from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
+from PIL import Image
+
+from helpers.authoring.build import read_source, reference_source, sources
+from helpers.checks import exercises
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None,
+    reason="no Chromium or no playwright: apt install chromium, pip install playwright",
+)
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def shots(tmp_path):
+    return Path(os.environ.get("COURSE_SHOTS") or tmp_path / "shots")
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+def test_course(source, page, shots, tmp_path, needed):
+    course = copy_course(tmp_path / "Mein Kurs für alle")
+    stored = nbformat.read(course / "notebooks" / f"{source.stem}.ipynb", as_version=4)
+    index = {cell.id: i for i, cell in enumerate(stored.cells)}
+    start = time.monotonic()
+    with server(course, tmp_path / "jupyter") as ((url, token), process):
+        notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
+        opened = time.monotonic()
+        run_untouched(notebook, index)
+        seconds = time.monotonic() - opened
+        solve_one(notebook, index, source)
+        climb_hints(notebook, source)
+        move_every_slider(notebook)
+        upload_pictures(notebook, tmp_path)
+        look_at_progress(notebook, source)
+        look_at_widths_and_themes(notebook, shots / source.stem[:2])
+        memory = used_memory(process)
+    needed(
+        f"open after {opened - start:.0f} s, all cells in {seconds:.0f} s, "
+        f"kernel {memory[1]} MB, server {memory[0]} MB"
+    )
+    assert sum(memory) < MEMORY_MB
+
+
+def own_exercises(source):
+    return [e for e in exercises() if int(e.id.split(".")[0]) == int(source.stem[:2])]
+
+
+def run_untouched(notebook, index):
+    notebook.command("notebook:run-all-cells")
+    assert notebook.errors() == []
+    for id, i in index.items():
+        if id.startswith("check-"):
+            assert "not started yet" in notebook.output(i), id
+    assert None not in notebook.page.evaluate(COUNTS)
+
+
+def solve_one(notebook, index, source):
+    """The first exercise: a wrong answer is called wrong, ours is right."""
+    exercise = own_exercises(source)[0]
+    name = exercise.id.replace(".", "-")
+    (cell,) = [c for c in read_source(source) if c.id == f"ex-{name}"]
+    verdicts = []
+    for answer in (
+        f"{cell.source.rstrip()}\n    raise ValueError",
+        reference_source(exercise.reference),
+    ):
+        notebook.write(index[f"ex-{name}"], answer)
+        notebook.run()
+        notebook.run()
+        verdicts.append(notebook.output(index[f"check-{name}"]).strip()[0])
+    assert verdicts == ["✗", "✓"]
+
+
+def climb_hints(notebook, source):
+    id = own_exercises(source)[0].id
+    at = notebook.append(f'hint("{id}")')
+    shown = [notebook.output(at)]
+    for _ in range(2):
+        notebook.command("notebook:run-cell")
+        shown.append(notebook.output(at))
+    for rung, text in enumerate(shown, start=1):
+        assert f"Hint {rung} of 3 for exercise {id}" in text
+
+
+def move_every_slider(notebook):
+    sliders = notebook.page.locator(".widget-slider:visible .noUi-handle")
+    assert sliders.count() > 0
+    for i in range(sliders.count()):
+        handle = sliders.nth(i)
+        low, high, now = (
+            float(handle.get_attribute(f"aria-value{part}")) for part in ("min", "max", "now")
+        )
+        if low < high:
+            changes_figure(notebook, handle, lambda h=handle, up=now < high: press(h, up))
+
+
+def press(handle, up):
+    handle.focus()
+    handle.press("ArrowRight" if up else "ArrowLeft")
+
+
+def upload_pictures(notebook, tmp_path):
+    """A picture for every upload button, where a module has one."""
+    picture = tmp_path / "mine.png"
+    noise = np.random.default_rng(0).integers(0, 256, size=(50, 70, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(picture)
+    buttons = notebook.page.locator(".widget-upload")
+    for i in range(buttons.count()):
+        button = buttons.nth(i)
+        changes_figure(notebook, button, lambda b=button: choose_file(notebook, b, picture))
+
+
+def choose_file(notebook, button, path):
+    with notebook.page.expect_file_chooser() as chooser:
+        button.click()
+    chooser.value.set_files(path)
+
+
+def changes_figure(notebook, control, act):
+    """The picture below the control is another one after `act`."""
+    figure = (
+        control.locator("xpath=ancestor::*[contains(@class, 'jp-Cell ')][1]").locator("img").last
+    )
+    before = figure.get_attribute("src")
+    act()
+    for _ in range(100):
+        if figure.get_attribute("src") != before:
+            break
+        notebook.page.wait_for_timeout(200)
+    label = control.locator("xpath=ancestor::*[contains(@class, 'widget-inline-hbox')][1]")
+    assert figure.get_attribute("src") != before, f"no new figure: {label.all_inner_texts()}"
+    assert notebook.errors() == []
+
+
+def look_at_progress(notebook, source):
+    at = notebook.append("progress()")
+    assert f"1 of {len(own_exercises(source))}" in notebook.output(at)
+
+
+def look_at_widths_and_themes(notebook, folder):
+    """Nothing is cut in a wide and in a narrow window; screenshots of both themes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook.page.evaluate("window.jupyterapp.shell.collapseLeft()")
+    for theme in ("Light", "Dark"):
+        notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+        for width in (1400, 700):
+            notebook.page.set_viewport_size({"width": width, "height": 1000})
+            notebook.page.wait_for_timeout(1000)
+            assert notebook.cut() == [], f"{width} wide, {theme}"
+            scroll_through(notebook, folder / f"{theme.lower()}-{width}")
+
+
+def scroll_through(notebook, name):
+    """Screenshots of the whole notebook if COURSE_SHOTS asks for them, else of its end."""
+    page = notebook.page
+    panel = page.locator(".jp-WindowedPanel-outer").first
+    height, whole = panel.evaluate("e => [e.clientHeight, e.scrollHeight]")
+    tops = range(0, whole, height - 50) if "COURSE_SHOTS" in os.environ else [whole - 2 * height]
+    for number, top in enumerate(tops):
+        panel.evaluate("(e, top) => e.scrollTo(0, top)", top)
+        page.wait_for_timeout(150)
+        page.screenshot(path=f"{name}-{number:02}.png")

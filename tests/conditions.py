@@ -1,0 +1,39 @@
+"""Binder's conditions for whole notebooks, one core and 2 GB, and whether there is a browser."""
+
+import importlib.util
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+MEMORY_MB = 2000
+
+
+@contextmanager
+def one_core():
+    """What is started meanwhile runs on one core; each worker of pytest-xdist takes another."""
+    if not hasattr(os, "sched_setaffinity"):  # macOS, Windows
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    os.sched_setaffinity(0, {sorted(allowed)[worker % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def peak_memory(pid):
+    """The most memory that a process has had, in MB; 0 where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    peak = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(peak[1]) // 1024 if peak else 0
+
+
+def chromium():
+    """The path of a Chromium that playwright can drive, or None."""
+    if importlib.util.find_spec("playwright") is None:
+        return None
+    return shutil.which("chromium") or shutil.which("chromium-browser")

@@ -1,0 +1,60 @@
+"""The static site: no link in it leads nowhere, and every solved notebook has its figures."""
+
+import subprocess
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from helpers.authoring.build import COURSE, sources
+
+BOOK = COURSE / ".venv-site/bin/jupyter-book"
+pytestmark = pytest.mark.skipif(not BOOK.exists(), reason="no .venv-site: make site")
+
+
+class Page(HTMLParser):
+    """The links, pictures and anchors of a page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.targets, self.anchors = [], {"", "top"}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.anchors |= {named[key] for key in ("id", "name") if named.get(key)}
+        self.targets += [named[key] for key in ("href", "src") if named.get(key)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [BOOK, "build", ".", "--quiet", "--config", "site/_config.yml"]
+    command += ["--toc", "site/_toc.yml", "--path-output", folder]
+    done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr, done.stderr
+    return folder / "_build" / "html"
+
+
+def test_no_dead_links(site):
+    pages = {
+        path.resolve(): Page(path) for path in site.rglob("*.html") if "_static" not in str(path)
+    }
+    dead = []
+    for path, page in pages.items():
+        for target in page.targets:
+            url = urlsplit(target)
+            if url.scheme or url.netloc:
+                continue
+            file = (path.parent / unquote(url.path)).resolve() if url.path else path
+            anchors = pages[file].anchors if file in pages else {url.fragment}
+            if not file.exists() or unquote(url.fragment) not in anchors:
+                dead.append(f"{path.name}: {target}")
+    assert len(pages) > 2 * len(sources()) and not dead
+
+
+def test_every_solved_notebook_shows_its_figures(site):
+    for source in sources():
+        targets = Page(site / "solutions" / f"{source.stem}.html").targets
+        assert len([t for t in targets if "_images/" in t]) > 5

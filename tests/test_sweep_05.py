@@ -1,0 +1,134 @@
+"""The ladder of module 5 on a few drawn scans: roles, rungs, entries, and the full profile."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.datasets.image_set import ImageSet
+from helpers.datasets.splits import patients
+from helpers.models import freeze
+from helpers.runtime import choose, set_seed
+from helpers.sweeps import module_05
+
+CLASSES = ("AMD", "DME", "NORMAL")
+
+
+def made(patients, size, masks, start=0):
+    """`patients` of each class with four scans of two bands; a square where the class has one."""
+    rng = np.random.default_rng(start)
+    labels, groups = np.repeat([0, 1, 2], 4 * patients), start + np.repeat(range(3 * patients), 4)
+    images = rng.integers(0, 40, (len(labels), 1, size, size), dtype=np.uint8)
+    images[:, :, size // 2 :] += 100
+    lesions = np.zeros((len(labels), size, size), dtype=bool)
+    for label in (0, 1):
+        at = size // 4 * (1 + 2 * label)
+        lesions[labels == label, at - 4 : at + 4, 8:16] = True
+    images[:, 0][lesions] += 90
+    order = rng.permutation(len(labels))
+    return ImageSet(
+        images[order],
+        labels[order],
+        CLASSES,
+        groups=groups[order] if masks else None,
+        masks=lesions[order] if masks else None,
+        name="oct",
+        source="sample" if masks else "real",
+    )
+
+
+@pytest.fixture(params=[True, False], ids=["with masks and patients", "without"])
+def scans(request, monkeypatch):
+    def load(name, source, size):
+        return {"train": made(8, size, request.param), "test": made(5, size, request.param, 900)}
+
+    monkeypatch.setattr(module_05, "load", load)
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    real = choose
+    short = {160: 2, 200: 2}
+    monkeypatch.setattr(
+        module_05, "choose", lambda quick, full: real(quick=_short(quick, short), full=full)
+    )
+    return load("oct", "auto", 64)
+
+
+def _short(value, steps):
+    return steps.get(value, value) if isinstance(value, int) else value
+
+
+def test_roles_share_no_patient_and_hold_every_class(scans):
+    roles = module_05.task()
+    assert sum(map(len, roles[:2])) == len(scans["train"])
+    assert all(set(part.labels) == {0, 1, 2} for part in roles)
+    if scans["train"].groups is not None:
+        seen = [set(part.groups) for part in roles]
+        assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
+    assert module_05.diseases(roles.test) == ["AMD", "DME"]
+
+
+def test_a_large_set_is_cut_by_patients(scans):
+    some = module_05.at_most(scans["train"], 48)
+    assert 40 <= len(some) <= 60 and set(some.labels) == {0, 1, 2}
+    who, all_of = patients(some), patients(scans["train"])
+    if scans["train"].groups is not None:
+        assert all((who == p).sum() == (all_of == p).sum() for p in set(who))
+
+
+@pytest.mark.parametrize("rung", ["random", "denoising", "DME", "all labels"])
+def test_each_rung_gives_a_usable_encoder(scans, rung):
+    encoder = module_05.pretrained(rung, scans["train"], seed=1)
+    assert not encoder.training
+    again = module_05.pretrained(rung, scans["train"], seed=1)
+    for a, b in zip(encoder.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    features = encoder(torch.rand(4, 1, 64, 64))
+    assert features.shape == (4, 64, 8, 8) and torch.isfinite(features).all()
+
+
+def test_the_lowest_rungs_see_no_label(scans):
+    shuffled = scans["train"].take(slice(None))
+    shuffled.labels[:] = np.random.default_rng(0).permutation(shuffled.labels)
+    for rung in ("random", "denoising"):
+        a, b = (module_05.pretrained(rung, part) for part in (scans["train"], shuffled))
+        assert all(map(torch.equal, a.state_dict().values(), b.state_dict().values()))
+
+
+def test_an_entry_has_each_score_by_disease_and_pixels_where_there_are_masks(scans):
+    values = module_05.ladder("DME", share=50, code_channels=3)
+    for score in ("L1", "Huber", "kNN"):
+        for group in ("AMD", "DME", "all", "others"):
+            low, high = values[f"{score}, {group}, low"], values[f"{score}, {group}, high"]
+            assert 0 <= low <= high <= 1
+        assert values[f"{score}, others"] == values[f"{score}, AMD"]
+    masked = scans["test"].masks is not None
+    assert ("L1, pixel AUROC" in values) == ("kNN, PRO" in values) == masked
+    assert values["source"] == scans["test"].source
+    assert "L1, others" not in module_05.ladder("random")
+    assert "PCA, 32, all" in module_05.ladder("no network")
+
+
+def test_baselines_know_training_scans_again(scans):
+    images = scans["train"].images
+    scores = module_05.baseline_scores(images, images)
+    assert (scores["nearest picture"] < 0.05).all()  # rounding, under a square root
+    assert all(values.shape == (len(images),) for values in scores.values())
+
+
+def test_the_full_profile_takes_a_few_steps(monkeypatch, tmp_path):
+    """The source's sizes and widths, from pretraining to a checkpoint and the scores."""
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    scans = made(1, 128, True).take(slice(0, 4))
+    assert module_05.widths() == (64, 128, 256, 256)
+    set_seed(0)
+    encoder = module_05.make_encoder(module_05.widths())
+    _, history = module_05.classify(encoder, scans, steps=0)  # one epoch
+    assert len(history) == 1 and np.isfinite(history[0]["train"])
+    cae = module_05.OctAutoencoder(freeze(encoder), module_05.make_decoder(module_05.widths()))
+    losses = module_05.train_decoder(
+        cae, scans.images[:4], steps=2, batch_size=2, path=tmp_path / "full.pt", progress=False
+    )
+    assert len(losses) == 2 and np.isfinite(losses).all()
+    scores = module_05.cae_scores(cae, scans.images[:3])
+    assert all(s.shape == (3,) and np.isfinite(s).all() for s in scores.values())
+    bank = module_05.patch_bank(encoder, scans.images[:2], size=20)
+    maps = module_05.patch_maps(encoder, bank, scans.images[:2])
+    assert bank.shape == (20, 384) and maps.shape == (2, 32, 32)
