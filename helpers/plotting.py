@@ -607,16 +607,13 @@ def rate_strip(rates, alpha, bands):
     return figure
 
 
-def labelled_pictures(images, titles, colours=None, columns=8):
+def labelled_pictures(images, titles, columns=8):
     """Pictures (N, C, H, W) with a title each, in rows of `columns`."""
     rows = -(-len(images) // columns)
     figure, axes = new_figure(1.15 * columns, 1.4 * rows, nrows=rows, ncols=columns, squeeze=False)
-    colours = colours or [THRESHOLD] * len(images)
     for axis in axes.flat:
         axis.axis("off")
-    for axis, picture, title, colour in zip(
-        axes.flat, as_pictures(images), titles, colours, strict=False
-    ):
+    for axis, picture, title in zip(axes.flat, as_pictures(images), titles, strict=False):
         _picture(axis, picture)
-        axis.set_title(title, fontsize=9, color=colour)
+        axis.set_title(title, fontsize=9)
     return figure

@@ -24,7 +24,7 @@ def made(split, pets, others, seed):
 
 @pytest.fixture
 def parts(monkeypatch):
-    data = {"train": made("train", 300, 5, 0), "test": made("test", 40, 6, 1)}
+    data = {"train": made("train", 600, 5, 0), "test": made("test", 40, 6, 1)}
     monkeypatch.setattr(module_04, "load", lambda name: data)
     monkeypatch.setenv("COURSE_PROFILE", "quick")
     return module_04.roles()
@@ -32,8 +32,8 @@ def parts(monkeypatch):
 
 def test_roles_share_no_picture(parts):
     seen = [{image.tobytes() for image in part.images} for part in parts]
-    assert sum(map(len, seen)) == len(set.union(*seen)) == 600 + 80 + 8 * 6
-    assert [len(part) for part in parts[:4]] == [420, 108, 24, 48]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 1200 + 80 + 8 * 6
+    assert [len(part) for part in parts[:4]] == [840, 216, 48, 96]
     for part in parts[:5]:
         assert (
             part.classes == ("cat", "dog")

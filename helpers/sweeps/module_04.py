@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.decomposition import PCA
 from torch import nn
 
 from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import class_roles
-from helpers.latent import pca_reconstruct
 from helpers.metrics import aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
-from helpers.runtime import choose, profile, set_seed
+from helpers.runtime import choose, set_seed
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
@@ -30,7 +30,6 @@ from helpers.thresholds import Screen
 from helpers.training import adam, apply, as_input, fit, fit_classifier
 
 PETS = ("cat", "dog")
-CAE_EPOCHS = {"quick": 14, "full": 30}
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
 
 
@@ -117,7 +116,7 @@ def autoencoder(images, seed=0, progress=False, on_epoch=None):
     fit(
         model,
         images,
-        epochs=CAE_EPOCHS[profile()],
+        epochs=choose(quick=14, full=30),
         batch_size=choose(quick=16, full=64),
         optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
@@ -194,14 +193,21 @@ def baseline_scores(train_images, images):
 
     Brightness and bytes count by their distance from the training median.
     """
-    x_train, x = as_input(train_images).cpu(), as_input(images).cpu()
     traits = {
         "brightness": lambda images: images.mean((1, 2, 3)),
         "PNG bytes": lambda images: np.array(compressed_bits(images)) / 8,
     }
     scores = {name: np.abs(f(images) - np.median(f(train_images))) for name, f in traits.items()}
-    scores["mean image"] = reconstruction_error(x, x_train.mean(dim=0, keepdim=True)).numpy()
-    scores["PCA, 200"] = reconstruction_error(x, pca_reconstruct(x_train, x, 200)).numpy()
+    pca = PCA(200, random_state=0).fit(as_input(train_images).flatten(1).cpu().numpy())
+
+    def residuals(x):
+        """Squared distance to the mean, and to the subspace, a pixel."""
+        around = x.flatten(1) - torch.from_numpy(pca.mean_).to(x)
+        inside = around @ torch.from_numpy(pca.components_).to(x).T
+        whole = around.square().sum(dim=1)
+        return torch.stack([whole, whole - inside.square().sum(dim=1)], dim=1) / around.shape[1]
+
+    scores["mean image"], scores["PCA, 200"] = apply(residuals, images).T.numpy()
     return scores
 
 
