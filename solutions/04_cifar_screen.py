@@ -507,8 +507,10 @@ plotting.show(
 )
 
 # %% [markdown] id="complexity-text"
-# Little of that has to do with cats. Above, even and dull pictures; below, strong contrasts and rare
-# colours. It seems to be a matter of **complexity**: how much there is to rebuild. Measure it.
+# What do the upper ones have in common, and what the lower ones? In the photographs of CIFAR-10 the
+# upper row is even and dull, the lower one full of contrast or of colours that no fur has. Whether a
+# cat is on them plays no part. It seems to be a matter of **complexity**: how much there is to
+# rebuild. Measure it.
 #
 # ### Exercise 4.6
 #
