@@ -20,12 +20,6 @@ from helpers.banner import Banner
 COURSE = Path(__file__).resolve().parents[1]
 TIMINGS = COURSE / "solutions" / "results" / "timings.json"
 
-# Adam's averages for units that no longer learn shrink to denormal numbers, with which a CPU
-# computes so slowly that module 1's epochs take three times as long from the second one on. Set
-# before torch starts its threads, which inherit it; numpy measures its floats first, lest it warn.
-np.finfo(np.float32), np.finfo(np.float64)
-torch.set_flush_denormal(True)
-
 
 @cache
 def device():
@@ -60,7 +54,13 @@ def limit_threads():
 
     Containers (Binder, hubs) show torch all cores of the host; joblib reads the quota and the
     affinity. OMP_NUM_THREADS, where set, has the last word.
+
+    The threads flush denormal numbers to zero: Adam's averages for units that no longer learn
+    shrink to such, and a CPU computes with them so slowly that module 1's epochs take three times
+    as long from the second one on. To be called before torch starts threads, which inherit it.
     """
+    np.finfo(np.float32), np.finfo(np.float64)  # older numpy measures these late, and would warn
+    torch.set_flush_denormal(True)
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, joblib.cpu_count() - 1))
 

@@ -1,6 +1,14 @@
 """Whole notebooks are run as on Binder: one core, 2 GB. What they needed is printed at the end."""
 
 import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def denormal_numbers_as_before():
+    """A test that sets up threads has them flushed, which hypothesis does not bear."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -72,12 +73,22 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_numbers_too_small_to_be_normal_are_zero(threads):
     """In torch's other threads too: a fresh process, where they start after the setting."""
-    code = f"""
-from helpers import runtime
+    code = """
+from helpers.runtime import limit_threads
 import torch, warnings
 warnings.simplefilter("error")
-torch.set_num_threads({threads})
+limit_threads()
 print((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero().item())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     assert done.stdout.strip() == "0"
+
+
+def test_importing_the_library_leaves_the_numbers_alone():
+    """hypothesis, for one, refuses to draw numbers where denormal ones are flushed."""
+    code = "import helpers.authoring.results, torch; print((torch.ones(1) * 1e-40).item() > 0)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True"

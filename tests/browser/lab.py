@@ -67,7 +67,7 @@ def server(course, scratch):
     settings.write_text('{"windowingMode": "none"}')  # all cells stay in the page, to be looked at
     config = scratch / "CONFIG/jupyter_lab_config.py"
     config.parent.mkdir()
-    config.write_text("c.LabApp.expose_app_in_browser = True\n")
+    config.write_text("c.LabApp.expose_app_in_browser = True\nc.ServerApp.open_browser = False\n")
     log = scratch / "log"
     with one_core(), log.open("w") as out:
         process = subprocess.Popen(
