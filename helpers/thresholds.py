@@ -3,6 +3,8 @@
 All functions take scores as arrays of shape (n,): numpy arrays, lists or CPU tensors.
 """
 
+import warnings
+
 import numpy as np
 from scipy.stats import betabinom
 from sklearn.base import BaseEstimator
@@ -63,15 +65,21 @@ class Screen(BaseEstimator):
         self.alpha = alpha
 
     def fit(self, calibration_scores):
-        """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself"""
-        scores = as_scores(calibration_scores)
-        n, threshold = len(scores), conformal_threshold(scores, self.alpha)
-        if np.isinf(threshold):
-            raise ValueError(
-                f"with {n} calibration scores alpha must lie between 1/{n + 1} and 1, got "
-                f"{self.alpha}: fit on more pictures, or take a larger alpha"
+        """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself
+
+        Warns where so few scores can promise no rate as small as alpha: nothing is refused then.
+        """
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
+        self.calibration_scores_ = as_scores(calibration_scores)
+        self.threshold_ = conformal_threshold(self.calibration_scores_, self.alpha)
+        if self.threshold_ == np.inf:
+            warnings.warn(
+                f"{len(self.calibration_scores_)} calibration scores cannot promise alpha = "
+                f"{self.alpha}: this screen refuses nothing; {np.ceil(1 / self.alpha) - 1:.0f} "
+                "scores or more can",
+                stacklevel=2,
             )
-        self.calibration_scores_, self.threshold_ = scores, threshold
         return self
 
     def decision_function(self, scores):

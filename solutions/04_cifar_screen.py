@@ -19,6 +19,7 @@
 
 # %% id="setup" tags=["setup"]
 import sys
+import warnings
 
 sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
@@ -381,8 +382,8 @@ print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
 #
 # Write the four methods. `conformal_threshold` and `conformal_p_values` are yours from module 1;
 # `as_scores` makes an array and complains about NaN, `check_is_fitted(self)` about a forgotten `fit`.
-# **Done** when `predict` agrees with the p-values, and nothing passes in silence: no NaN, no missing
-# `fit`, no $\alpha$ that so few scores cannot promise.
+# **Done** when `predict` agrees with the p-values, and nothing passes in silence: NaN and a missing
+# `fit` are errors, an $\alpha$ that so few scores cannot promise is worth a warning.
 
 # %% id="screen-imports"
 from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
@@ -397,7 +398,7 @@ class Screen(BaseEstimator):
 
     def fit(self, calibration_scores):
         """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself"""
-        ...  # ValueError where the threshold would be infinite
+        ...  # warn where the threshold is infinite
 
     def decision_function(self, scores):
         """Score minus threshold: above 0 where the picture is refused. (m,) -> (m,)"""

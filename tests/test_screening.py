@@ -46,11 +46,15 @@ def test_unfitted_or_broken_scores_are_errors(method):
 def test_fit_names_what_is_wrong():
     with pytest.raises(ValueError, match="1 not finite"):
         Screen(0.05).fit([*range(100), np.nan])
-    with pytest.raises(ValueError, match=r"with 18 .* between 1/19 and 1, got 0.05"):
-        Screen(0.05).fit(range(18))
     for alpha in (0.0, 1.0, 2.0):
-        with pytest.raises(ValueError, match="alpha must lie between"):
+        with pytest.raises(ValueError, match=f"between 0 and 1, got {alpha}"):
             Screen(alpha).fit(range(100))
+
+
+def test_too_few_scores_refuse_nothing_and_say_so():
+    with pytest.warns(UserWarning, match="18 calibration scores .* 19 scores or more can"):
+        screen = Screen(0.05).fit(range(18))
+    assert not screen.predict([1e9]).any()
 
 
 def test_interval_holds_95_of_100_calibrations():

@@ -1,5 +1,7 @@
 """Exercises of module 4: roles, temperature, the screen, complexity, scores of a classifier, risk."""
 
+import warnings
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -503,6 +505,13 @@ def _error_of(f):
     return ""
 
 
+def _speaks(f):
+    """Whether f warns or raises."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        return bool(_error_of(f) or caught)
+
+
 def probe_screen(cls):
     calibration = np.array([5.0, 1, 9, 3, 7, 2, 8, 4, 6])  # 1 to 9: p = (1 + number at least) / 10
     kept = calibration.copy()
@@ -557,13 +566,11 @@ def probe_screen(cls):
         "so a broken picture would be let through. `as_scores` complains."
     )
     yield Finding("wrong_behaviour", tuple(passed), not passed, says)
-    few = _error_of(lambda: cls(alpha=0.05).fit(np.arange(18.0)))
-    says = (
-        "18 scores cannot promise alpha = 0.05: the threshold is infinite, and `fit` should raise."
-    )
-    yield behaviour(bool(few), says)
-    enough = not _error_of(lambda: cls(alpha=0.05).fit(np.arange(19.0)))
-    yield behaviour(enough, "19 scores do for alpha = 0.05, but your `fit` raises.")
+    few = _speaks(lambda: cls(alpha=0.05).fit(np.arange(18.0)))
+    says = "18 scores cannot promise alpha = 0.05: nothing is refused, and `fit` should warn."
+    yield behaviour(few, says)
+    enough = not _speaks(lambda: cls(alpha=0.05).fit(np.arange(19.0)))
+    yield behaviour(enough, "19 scores do for alpha = 0.05, but your `fit` complains.")
     yield behaviour(bool((calibration == kept).all()), "`fit` changes the caller's scores.")
 
 
@@ -638,8 +645,8 @@ SCREEN = Exercise(
     hints=(
         "`fit` is the only method that learns. What it learned goes into names with an underscore at "
         "their end; the others read these and change nothing.",
-        "`fit` keeps `as_scores(calibration_scores)` and their `conformal_threshold`, raises a "
-        "ValueError where that is infinite, and returns `self`. The other methods begin with "
+        "`fit` keeps `as_scores(calibration_scores)` and their `conformal_threshold`, warns "
+        "(`warnings.warn`) where that is infinite, and returns `self`. The other methods begin with "
         "`check_is_fitted(self)`.",
         "`decision_function`: `as_scores(scores) - self.threshold_`. `predict`: where it is above 0. "
         "`p_values`: `conformal_p_values(self.calibration_scores_, as_scores(scores))`.",
@@ -719,7 +726,7 @@ SCREEN = Exercise(
         Misconception(
             "too_few",
             "With 18 scores alpha = 0.05 cannot be promised: the threshold is infinite and nothing is "
-            "ever refused. A screen that does nothing should say so: raise a ValueError.",
+            "ever refused. A screen that does nothing should say so: `warnings.warn`.",
             _screen(fit=_fit_any),
         ),
     ),

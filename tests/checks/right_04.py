@@ -1,6 +1,7 @@
 """Right answers to module 4, written as learners write them: at least two for each exercise."""
 
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -160,7 +161,7 @@ class ScreenByPValues(BaseEstimator):
         assert not np.isnan(self.seen_).any()
         self.threshold_ = conformal_threshold(self.seen_, self.alpha)
         if self.threshold_ == np.inf:
-            raise ValueError("more scores, please")
+            warnings.warn("more scores, please", stacklevel=2)
         return self
 
     def p_values(self, scores):
