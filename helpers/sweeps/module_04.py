@@ -90,7 +90,7 @@ def classifier(train, seed=0, progress=False, validation=None):
         model,
         train.images,
         train.labels,
-        epochs=choose(quick=9, full=36),
+        epochs=choose(quick=10, full=36),
         batch_size=choose(quick=64, full=128),
         lr=3e-3,
         augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
