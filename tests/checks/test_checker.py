@@ -156,6 +156,15 @@ def test_check_returns_the_candidate_or_the_reference(capsys):
     assert "passed" in shown and "not started" in shown and 'hint("1.4")' in shown
 
 
+def test_in_a_notebook_what_the_check_handed_out_is_no_answer(capsys, monkeypatch):
+    assert check("1.4", check("1.4", scaffold)) is reconstruction_error  # elsewhere it is one
+    assert "passed" in capsys.readouterr().out
+    monkeypatch.setattr(checks, "get_ipython", lambda: "a shell")
+    assert check("1.4", check("1.4", scaffold)) is reconstruction_error
+    shown = capsys.readouterr().out
+    assert "no new answer" in shown and "passed" not in shown
+
+
 def test_strict_mode_raises(monkeypatch):
     monkeypatch.setenv("COURSE_STRICT", "1")
     with pytest.raises(CheckFailed, match="not started") as failed:
