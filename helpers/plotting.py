@@ -162,7 +162,7 @@ def _plain_log_ticks(axis):
 
 def boxes(frame, x, y, *, order=None, log=False):
     """Box plots of column y for each value of column x."""
-    figure, axis = new_figure(7, 3)
+    figure, axis = new_figure(max(7, 0.85 * frame[x].nunique()), 3)
     sns.boxplot(
         frame,
         x=x,
@@ -601,7 +601,7 @@ def rate_strip(rates, alpha, bands):
     for name, values in rates.items():
         axis.scatter(values, [name] * len(values), color=NORMAL, s=25, alpha=0.6)
     axis.set(xlabel="false-alarm rate")
-    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.xaxis.set_major_formatter("{x:.1%}")
     axis.invert_yaxis()
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

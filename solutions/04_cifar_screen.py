@@ -286,7 +286,7 @@ snapshots = {}
 
 
 def keep(model, history):
-    if len(history) in (1, 5, 14, 30):
+    if len(history) in (1, 5, 14, 160):
         snapshots[f"epoch {len(history)}"] = apply(model, watched)
 
 
@@ -296,8 +296,8 @@ ae = autoencoder(parts.autoencoder.images, progress=True, on_epoch=keep)
 plotting.show(
     plotting.image_rows({"picture": watched} | snapshots),
     "Four cats and dogs, then a frog, a horse, an airplane and a truck, and what the CAE makes of them. "
-    "Light and dark come first, outlines later. Could you tell from the last row which kinds it has "
-    "learned from?",
+    "Light and dark come first, outlines later, colours last if at all. Could you tell from the last "
+    "row which kinds it has learned from?",
 )
 
 # %% id="class-error"
@@ -326,8 +326,8 @@ plotting.show(
 # %% [markdown] id="seven-text"
 # An AUROC of 0.5 would be a coin; the literature has a CAE between .4 and .65 on such tasks. The
 # article saw seven pictures, four pets and three others, and chose its threshold on them so that
-# six were right. **What do seven pictures show?** Draw seven of ours, choose the best threshold for them, and
-# look what it does on all.
+# six were right. **What do seven pictures show?** Draw seven of ours, choose the best threshold for
+# them, and look what it does on all.
 
 # %% id="seven"
 from helpers.metrics import balanced_accuracy
@@ -356,14 +356,12 @@ print(f"six or seven of seven right in {(drawn['the seven'] > 0.82).mean():.0%} 
 
 # %% [markdown] id="seven-lesson"
 # Seven pictures flatter, since the threshold is chosen on them: a blind score would look good as well.
-# One cannot learn from them what the screen is worth. One more detail of the article: it rounds each error to three decimals before
-# it compares. How many decisions does that move?
+# One cannot learn from them what the screen is worth. One more detail of the article: it rounds each
+# error to three decimals before it compares. How many decisions does that move?
 
 # %% id="rounding"
-scaled, limit = (
-    4 * np.concatenate([errors, other_errors]),
-    0.045,
-)  # in its units and with its threshold
+limit = 0.045  # the article's threshold, in its units
+scaled = 4 * np.concatenate([errors, other_errors])
 moved = (scaled > limit) != (scaled.round(3) > limit)
 print(f"its threshold of {limit} refuses {(4 * errors > limit).mean():.1%} of our cats and dogs")
 print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
@@ -575,7 +573,8 @@ points = {"cats and dogs": (variation[0], errors), "others": (variation[1], othe
 plotting.show(
     plotting.scatter(points, "total variation", "error of the CAE", log="xy"),
     f"Rank correlation of error and total variation: {correlations.iloc[0, 0]:.2f} among cats and dogs, "
-    f"{correlations.iloc[0, 1]:.2f} among the others. Both clouds lie on one line.",
+    f"{correlations.iloc[0, 1]:.2f} among the others. Which of the two explains an error better: how "
+    "complex the picture is, or of which cloud it is?",
 )
 
 # %% [markdown] id="correct-text"
@@ -693,8 +692,8 @@ normalised_knn = check("4.11", normalised_knn)
 # %% [markdown] id="table-text"
 # Features can be taken after each of the three stages: early ones hold colours and textures, late ones
 # what tells cats from dogs. We look at all three, and at one score that takes everything together:
-# the mean of energy and the three distances, each in units of its spread over the tuning pictures. (To pick the
-# best stage from the table below would be to choose on the test set.)
+# the mean of energy and the three distances, each in units of its spread over the tuning pictures.
+# (To pick the best stage from the table below would be to choose on the test set.)
 
 # %% id="score-all"
 from helpers.scores import max_softmax
@@ -768,11 +767,10 @@ plotting.show(
 )
 
 # %% [markdown] id="table-lesson"
-# Read it by rows: which learned scores do not beat the trivial ones? Read it by columns: horses and deer
-# look much like dogs to a small network, airplanes and ships do not. Compare the stages: what tells a
-# truck from a cat is often gone in the last stage, which keeps only what tells a cat from a
-# dog. And compare the last two columns of the table with the AUROC: a screen that may refuse only
-# 5 % of the pets refuses few of the others.
+# Read it by rows: which learned scores do not beat the trivial ones? Read it by columns: for which
+# classes do early and late stages disagree? What tells a truck from a cat is often gone in the last
+# stage, which keeps only what tells a cat from a dog. And compare the last two columns of the table with
+# the AUROC: a screen that may refuse only 5 % of the pets refuses few of the others.
 #
 # **In the literature** the same scores reach much more, in AUROC (OpenOOD v1.5, CIFAR-10, a ResNet-18 of
 # 95 % accuracy on ten classes, trained on all 50,000 pictures):
@@ -810,7 +808,7 @@ plotting.show(
 )
 
 # %% [markdown] id="seeds-text"
-# **Three trainings.** Which of these differences are luck of the training? The same with other seeds
+# **Other trainings.** Which of these differences are luck of the training? The same with other seeds
 # (`make results`), and a score that takes too long here: an **ensemble** of two classifiers, one minus the
 # largest of their mean probabilities. Where two networks disagree, the uncertainty is epistemic.
 
@@ -829,7 +827,7 @@ spread.assign(**{"seed 0": row[kept], "live": live}).astype(float).round(3)
 entries = [{"score": s, "AUROC": v} for s in kept for v in seeds[s]]
 plotting.show(
     plotting.score_strip(pd.DataFrame(entries), "score", "AUROC"),
-    f"Three trainings each ({row.source} data, {row.profile} profile). Accuracy of the classifiers "
+    f"{len(seeds)} trainings ({row.source} data, {row.profile} profile). Accuracy of the classifiers "
     f"{seeds.accuracy.min():.1%} to {seeds.accuracy.max():.1%}. The CAE's error runs from "
     f"{spread['min']['CAE error']:.3f} to {spread['max']['CAE error']:.3f}, {leader} from "
     f"{spread['min'][leader]:.3f} to {spread['max'][leader]:.3f}.",
@@ -922,6 +920,10 @@ plotting.show(
 )
 
 # %% [markdown] id="cost-text"
+# A screen asks "is it a cat or a dog at all?", the probability asks "which of them?". A score of the
+# first kind does not know which pets the classifier gets wrong, and one of the second does not
+# know a frog. The system needs both, and a screen gains what it refuses less what it refuses in vain.
+#
 # **Cost.** What counts in the end is a price: a wrong answer costs 1, a refusal costs $c$ (somebody
 # has to look). The best $\alpha$ depends on $c$ and on the share of foreign pictures, which a
 # calibration on cats and dogs cannot know.

@@ -116,7 +116,7 @@ def autoencoder(images, seed=0, progress=False, on_epoch=None):
     fit(
         model,
         images,
-        epochs=choose(quick=14, full=30),
+        epochs=choose(quick=14, full=160),  # full: as many steps as the source's 30 epochs
         batch_size=choose(quick=16, full=64),
         optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
