@@ -428,13 +428,21 @@ def beta_sweep(table):
     return figure
 
 
-def auroc_table(frame):
-    """A frame of AUROCs as a picture: blue above one half, orange below."""
-    figure, axis = new_figure(9.4, 0.36 * len(frame) + 0.7)
+def auroc_table(frame, intervals=None):
+    """A frame of AUROCs as a picture: blue above one half, orange below.
+
+    intervals : (low, high) of each, a frame of the same rows and columns, for a second line
+    """
+    texts = frame.map("{:.2f}".format)
+    if intervals is not None:
+        texts += intervals.map(lambda pair: "\n{:.2f} to {:.2f}".format(*pair))
+    height = 0.36 if intervals is None else 0.5
+    figure, axis = new_figure(9.4, height * len(frame) + 0.7)
     sns.heatmap(
         frame,
-        annot=True,
-        fmt=".2f",
+        annot=texts,
+        annot_kws=None if intervals is None else {"fontsize": 8},
+        fmt="",
         cmap=RESIDUAL.reversed(),
         vmin=0,
         vmax=1,

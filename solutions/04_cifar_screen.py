@@ -752,16 +752,23 @@ def judge(name):
 judged = pd.DataFrame({name: judge(name) for name in scores["test"]}).T
 judged.round(3)
 
+
 # %% id="judged-figure"
-classes = {
-    name: per_class_auroc(scores["test"][name], scores["others"][name], names)
-    for name in judged.index
-}
+def by_class(name):
+    """AUROC and interval of a score for each class."""
+    inside, outside = scores["test"][name], scores["others"][name]
+    each = {kind: outside[names == kind] for kind in np.unique(names)}
+    intervals = {kind: bootstrap_interval(inside, s, resamples=200) for kind, s in each.items()}
+    return per_class_auroc(inside, outside, names), pd.Series(intervals)
+
+
+found = {name: by_class(name) for name in judged.index}
+values, intervals = (pd.DataFrame({name: f[i] for name, f in found.items()}).T for i in (0, 1))
 leader, cae_row = judged.AUROC.idxmax(), judged.loc["CAE error"]
 clear = "clearly above" if judged.low[leader] > cae_row.high else "not clearly above"
 plotting.show(
-    plotting.auroc_table(pd.DataFrame(classes).T),
-    f"AUROC by class; the four trivial scores first. Over all classes {leader} has the most, "
+    plotting.auroc_table(values, intervals),
+    f"AUROC by class with 95 % interval; the four trivial scores first. Over all classes {leader} has the most, "
     f"{judged.AUROC[leader]:.3f} ({judged.low[leader]:.3f} to {judged.high[leader]:.3f}), {clear} the CAE's "
     f"error with {cae_row.AUROC:.3f} ({cae_row.low:.3f} to {cae_row.high:.3f}).",
 )
