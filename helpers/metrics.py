@@ -146,6 +146,34 @@ def pixel_metrics(maps, masks, threshold):
     }
 
 
+def rank_correlation(a, b):
+    """Spearman's correlation: Pearson's, of the ranks, ties at their mean. (n,), (n,) -> float
+
+    1 where one grows whenever the other does, -1 where it falls [Spearman 1904].
+    """
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def risk_coverage(confidence, correct):
+    """Share of wrong answers among the k most confident ones, k = 1 to N. -> coverage, risk
+
+    confidence, correct : (N,), higher is more sure; whether the answer is right
+    coverage : k / N, (N,); risk : (N,); pictures of equal confidence count with their mean
+    [El-Yaniv and Wiener 2010; Geifman and El-Yaniv, arXiv 1705.08500]
+    """
+    wrong = 1 - np.asarray(correct, dtype=float)
+    confidence = np.asarray(confidence, dtype=float)
+    _, place = np.unique(-confidence, return_inverse=True)  # 0: the most confident
+    wrong = (np.bincount(place, wrong) / np.bincount(place))[place]  # ties have no order
+    answered = np.arange(1, len(wrong) + 1)
+    return answered / len(wrong), np.cumsum(wrong[np.argsort(place)]) / answered
+
+
+def aurc(confidence, correct):
+    """Area under the risk-coverage curve: the mean risk over all coverages. -> float"""
+    return float(risk_coverage(confidence, correct)[1].mean())
+
+
 def by_patient(scores, patients):
     """Scores of each patient's pictures, as a list of arrays. (n,), (n,) -> one array a patient"""
     scores, patients = np.asarray(scores), np.asarray(patients)

@@ -162,7 +162,7 @@ def _plain_log_ticks(axis):
 
 def boxes(frame, x, y, *, order=None, log=False):
     """Box plots of column y for each value of column x."""
-    figure, axis = new_figure(7, 3)
+    figure, axis = new_figure(max(7, 0.85 * frame[x].nunique()), 3)
     sns.boxplot(
         frame,
         x=x,
@@ -428,13 +428,21 @@ def beta_sweep(table):
     return figure
 
 
-def auroc_table(frame):
-    """A frame of AUROCs as a picture: blue above one half, orange below."""
-    figure, axis = new_figure(9.4, 0.36 * len(frame) + 0.7)
+def auroc_table(frame, intervals=None):
+    """A frame of AUROCs as a picture: blue above one half, orange below.
+
+    intervals : (low, high) of each, a frame of the same rows and columns, for a second line
+    """
+    texts = frame.map("{:.2f}".format)
+    if intervals is not None:
+        texts += intervals.map(lambda pair: "\n{:.2f} to {:.2f}".format(*pair))
+    height = 0.36 if intervals is None else 0.5
+    figure, axis = new_figure(9.4, height * len(frame) + 0.7)
     sns.heatmap(
         frame,
-        annot=True,
-        fmt=".2f",
+        annot=texts,
+        annot_kws=None if intervals is None else {"fontsize": 8},
+        fmt="",
         cmap=RESIDUAL.reversed(),
         vmin=0,
         vmax=1,
@@ -576,4 +584,44 @@ def seed_intervals(frame, row, group):
         axis.set(title=panel, xlabel="AUROC", xlim=(min(0.35, frame.low.min() - 0.02), 1.02))
     axes[0].set(yticks=range(len(rows)), yticklabels=rows)
     axes[0].invert_yaxis()
+    return figure
+
+
+def reliability_diagram(tables):
+    """Accuracy over confidence of {name: table of `calibration.reliability`}; large: many."""
+    figure, axis = new_figure(6.4, 3.4)
+    axis.plot([0, 1], [0, 1], ":", color="grey", label="as it says")
+    for (name, table), colour, line in zip(tables.items(), GROUPS[1:], LINES, strict=False):
+        axis.plot(table.confidence, table.accuracy, line, color=colour, label=name)
+        share = table.pictures / table.pictures.sum()
+        axis.scatter(table.confidence, table.accuracy, s=20 + 400 * share, color=colour, alpha=0.5)
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.38, 1.04))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def rate_strip(rates, alpha, bands):
+    """One dot for each of {name: rates}, alpha as a line, and {name: (low, high)} as bands."""
+    figure, axis = new_figure(8, 0.3 * len(rates) + 1.1)
+    for (name, ends), colour in zip(bands.items(), (SECOND, NORMAL), strict=False):
+        axis.axvspan(*ends, color=colour, alpha=0.15, label=name)
+    axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
+    for name, values in rates.items():
+        axis.scatter(values, [name] * len(values), color=NORMAL, s=25, alpha=0.6)
+    axis.set(xlabel="false-alarm rate")
+    axis.xaxis.set_major_formatter("{x:.1%}")
+    axis.invert_yaxis()
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def labelled_pictures(images, titles, columns=8):
+    """Pictures (N, C, H, W) with a title each, in rows of `columns`."""
+    rows = -(-len(images) // columns)
+    figure, axes = new_figure(1.15 * columns, 1.4 * rows, nrows=rows, ncols=columns, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture, title in zip(axes.flat, as_pictures(images), titles, strict=False):
+        _picture(axis, picture)
+        axis.set_title(title, fontsize=9)
     return figure

@@ -447,6 +447,140 @@ QUESTIONS = {
             ),
         ),
     ),
+    "04": (
+        Question(
+            "A classifier of cats and dogs calls a frog a dog, with a probability of 97 %. Which "
+            "kind of uncertainty was overlooked?",
+            (
+                Option(
+                    "Aleatoric: the picture does not show what it is.",
+                    "The picture shows plainly what it is. Aleatoric is what stays open however "
+                    "much one has learned, such as a cat too blurred to be told from a dog.",
+                ),
+                Option(
+                    "Distributional: the question does not fit the picture.",
+                    "The frog comes from another distribution than the training pictures. The "
+                    "softmax must share 100 % among cat and dog, whatever it is shown.",
+                    right=True,
+                ),
+                Option(
+                    "None: 97 % says that the network is nearly sure.",
+                    "It is sure that, of the two, dog fits better. That neither fits cannot be "
+                    "said by two probabilities that sum to one.",
+                ),
+                Option(
+                    "A temperature that was not fitted.",
+                    "A temperature makes 97 % mean 97 % on cats and dogs. A frog stays a question "
+                    "without a right answer at any temperature.",
+                ),
+            ),
+        ),
+        Question(
+            "A screen is calibrated at alpha = 5 % on cats and dogs. A score of pure noise is put "
+            "in its place and calibrated alike. Which of its promises does it break?",
+            (
+                Option(
+                    "None: 5 % of new cats and dogs are refused, as promised.",
+                    "The promise is about normal pictures alone, and holds for any score. What "
+                    "noise loses is the rest: it refuses 5 % of the frogs as well.",
+                    right=True,
+                ),
+                Option(
+                    "The false-alarm rate: noise refuses about half of the cats.",
+                    "Its threshold is set by its own calibration scores, so 5 % of new cats and "
+                    "dogs lie above it, as with every score.",
+                ),
+                Option(
+                    "The detection rate of 95 %.",
+                    "No detection rate was promised. A conformal calibration sees no anomaly, so "
+                    "it cannot know how many will be found.",
+                ),
+                Option(
+                    "The interval: a noisy score makes the rate vary more.",
+                    "How much the rate varies depends on the numbers of calibration and test "
+                    "pictures, not on the score: it is the beta-binomial law for all.",
+                ),
+            ),
+        ),
+        Question(
+            "Why does the autoencoder, trained on cats and dogs, rebuild many birds better than "
+            "cats?",
+            (
+                Option(
+                    "It has seen birds among its training pictures.",
+                    "It has not: only cats and dogs take part. It rebuilds what its code can "
+                    "express, and that is not bound to what it has seen.",
+                ),
+                Option(
+                    "Its code is too small for cats.",
+                    "A small code makes all pictures hard to rebuild. The difference between the "
+                    "classes comes from the pictures.",
+                ),
+                Option(
+                    "Birds before a smooth sky have less to rebuild.",
+                    "The error follows the complexity of a picture: smooth ones have small errors, "
+                    "whatever they show. Nothing in the training asks what is on them.",
+                    right=True,
+                ),
+                Option(
+                    "The threshold was set too low.",
+                    "The errors are what they are before any threshold is chosen.",
+                ),
+            ),
+        ),
+        Question(
+            "Logits (9, 1) and (1, -7): what do the maximum softmax and the energy say of the two "
+            "pictures?",
+            (
+                Option(
+                    "Both scores find them alike.",
+                    "The softmax sees differences only, and both are 8. The energy also sees the "
+                    "height: about -9 for the first, about -1 for the second.",
+                ),
+                Option(
+                    "The softmax finds them alike, the energy the second more anomalous.",
+                    "Adding a number to all logits leaves the softmax as it is. The energy is "
+                    "about minus the largest logit, so -9 and -1: the higher is more anomalous.",
+                    right=True,
+                ),
+                Option(
+                    "The softmax finds them alike, the energy the first more anomalous.",
+                    "The energy has a minus: a large logit makes it low, and low is normal.",
+                ),
+                Option(
+                    "The energy finds them alike, the softmax does not.",
+                    "The other way round: it is the softmax that only sees differences.",
+                ),
+            ),
+        ),
+        Question(
+            "A screen refuses 5 % of the cats and dogs and 14 % of the others. One picture in a "
+            "hundred is another. Of the refused ones, how many are others?",
+            (
+                Option(
+                    "About 14 %.",
+                    "That is the share of the others that is refused, not the share of the refused "
+                    "that are others: the rule of Bayes links them.",
+                ),
+                Option(
+                    "About 74 %: 14 of 19.",
+                    "That would hold if both kinds came equally often. Of 10,000 pictures only 100 "
+                    "are others here.",
+                ),
+                Option(
+                    "About 3 %: 14 of 509.",
+                    "Of 10,000 pictures 100 are others, of which 14 are refused; of the 9,900 cats "
+                    "and dogs 495 are. So 14 of 509: most refusals hit the wrong ones.",
+                    right=True,
+                ),
+                Option(
+                    "About 95 %, since the screen is calibrated at 5 %.",
+                    "Calibration at 5 % is about normal pictures: it says nothing on what the "
+                    "refused ones are.",
+                ),
+            ),
+        ),
+    ),
     "05": (
         Question(
             "The parameters of an encoder have requires_grad = False. The model around it is put "

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -75,16 +76,74 @@ def error_per_ink(x, x_hat):
 
 
 def compressed_bits(images):
-    """Bits that each picture takes as a PNG file. uint8 (N, 1, H, W) -> list of N ints
+    """Bits that each picture takes as a PNG file. uint8 (N, C, H, W), grey or RGB -> list of N ints
 
     A measure of complexity, as in Serrà et al. (arXiv 1909.11480).
     """
     bits = []
-    for picture in images[:, 0]:
+    for picture in images:
         page = BytesIO()
-        Image.fromarray(picture).save(page, format="png", optimize=True)
+        picture = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+        Image.fromarray(np.ascontiguousarray(picture)).save(page, format="png", optimize=True)
         bits.append(8 * len(page.getvalue()))
     return bits
+
+
+def total_variation(x):
+    """Mean absolute difference between neighbouring pixels. (N, C, H, W) -> (N,)
+
+    A measure of complexity: edges and texture raise it, smooth regions do not [Rudin et al. 1992].
+    """
+    across = (x[..., :, 1:] - x[..., :, :-1]).abs().flatten(start_dim=1).mean(dim=1)
+    down = (x[..., 1:, :] - x[..., :-1, :]).abs().flatten(start_dim=1).mean(dim=1)
+    return (across + down) / 2
+
+
+def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
+    """How far log(error) lies above what a picture's complexity leads one to expect. -> (N,)
+
+    errors_fit, complexity_fit : (M,), positive; a straight line is fitted to their logarithms
+    errors, complexity : (N,), positive, of the pictures to be scored
+    """
+    slope, intercept = np.polyfit(np.log(complexity_fit), np.log(errors_fit), 1)
+    return np.log(errors) - (intercept + slope * np.log(complexity))
+
+
+def max_softmax(logits):
+    """1 - the largest probability. (N, K) -> (N,)   [Hendrycks and Gimpel, arXiv 1610.02136]"""
+    return 1 - logits.softmax(dim=1).amax(dim=1)
+
+
+def energy(logits, temperature=1.0):
+    """-T·log(sum of exp(logits / T)) of each picture. (N, K) -> (N,)
+
+    Low where some logit is large [Liu et al., arXiv 2010.03759].
+    """
+    return -temperature * torch.logsumexp(logits / temperature, dim=1)
+
+
+def class_mahalanobis(z_train, labels, z):
+    """Mahalanobis distance to the nearest class mean. (M, d), (M,), (N, d) -> (N,)
+
+    Each class has its own mean, all share one covariance: that of the features around the mean of
+    their class, shrunk as in `mahalanobis` [Lee et al., arXiv 1807.03888].
+    """
+    classes, place = labels.unique(return_inverse=True)
+    means = torch.stack([z_train[labels == c].mean(dim=0) for c in classes])
+    around = (z_train - means[place]).cpu().numpy()
+    precision = LedoitWolf(assume_centered=True).fit(around).precision_
+    step = z.unsqueeze(1) - means  # (N, K, d)
+    squared = torch.einsum("nki,ij,nkj->nk", step, torch.from_numpy(precision).to(z), step)
+    return squared.amin(dim=1).sqrt()
+
+
+def normalised_knn(z_train, z, k=50):
+    """Distance to the k-th nearest training features, all of length 1. (M, d), (N, d) -> (N,)
+
+    Sun et al., arXiv 2204.06507.
+    """
+    z_train, z = F.normalize(z_train), F.normalize(z)
+    return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(250)])
 
 
 def huber_error(x, x_hat, delta=1.0):

@@ -3,7 +3,12 @@
 All functions take scores as arrays of shape (n,): numpy arrays, lists or CPU tensors.
 """
 
+import warnings
+
 import numpy as np
+from scipy.stats import betabinom
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 
 def mean_std_threshold(scores, k=1.0):
@@ -37,6 +42,72 @@ def conformal_threshold(calibration_scores, alpha):
     p_values = np.arange(1, n + 2) / (n + 1)
     allowed = (p_values <= alpha).sum()
     return float(np.concatenate([[np.inf], highest_first, [-np.inf]])[allowed])
+
+
+def as_scores(scores):
+    """Scores as a float array (n,). ValueError for another shape or where one is not finite."""
+    array = np.asarray(scores, dtype=float)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError(
+            f"expected one finite score for each picture, shape (n,); got shape {array.shape}, "
+            f"{(~np.isfinite(array)).sum()} not finite: look at the function that scores"
+        )
+    return array
+
+
+class Screen(BaseEstimator):
+    """Refuses what is more anomalous than all but a share `alpha` of normal pictures.
+
+    In scikit-learn's manner: `fit` on the scores of calibration pictures, then `predict`.
+    """
+
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def fit(self, calibration_scores):
+        """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself
+
+        Warns where so few scores can promise no rate as small as alpha: nothing is refused then.
+        """
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
+        self.calibration_scores_ = as_scores(calibration_scores)
+        self.threshold_ = conformal_threshold(self.calibration_scores_, self.alpha)
+        if self.threshold_ == np.inf:
+            warnings.warn(
+                f"{len(self.calibration_scores_)} calibration scores cannot promise alpha = "
+                f"{self.alpha}: this screen refuses nothing; {np.ceil(1 / self.alpha) - 1:.0f} "
+                "scores or more can",
+                stacklevel=2,
+            )
+        return self
+
+    def decision_function(self, scores):
+        """Score minus threshold: above 0 where the picture is refused. (m,) -> (m,)"""
+        check_is_fitted(self)
+        return as_scores(scores) - self.threshold_
+
+    def predict(self, scores):
+        """Whether each picture is refused. (m,) -> bool (m,)"""
+        return self.decision_function(scores) > 0
+
+    def p_values(self, scores):
+        """Conformal p-value of each picture: at most alpha where refused. (m,) -> (m,)"""
+        check_is_fitted(self)
+        return conformal_p_values(self.calibration_scores_, as_scores(scores))
+
+
+def false_alarm_interval(n, m, alpha, confidence=0.95):
+    """Where the false-alarm rate among m normal pictures lies after one calibration on n.
+
+    The number of alarms is beta-binomial: its rate varies with the calibration set (a Beta law
+    with k and n + 1 - k, k the largest whole number <= alpha·(n + 1)), and the m pictures are a
+    draw as well [Vovk 2012, arXiv 1209.2673]. -> (low, high)
+    """
+    k = np.floor(alpha * (n + 1) + 1e-9)
+    tail = (1 - confidence) / 2
+    low, high = betabinom(m, k, n + 1 - k).ppf([tail, 1 - tail]) / m
+    return float(low), float(high)
 
 
 def z_rule(scores, normal, validation, z=3.0):

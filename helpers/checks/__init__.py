@@ -6,7 +6,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from helpers.banner import Banner
-from helpers.checks import module_01, module_02, module_03, module_05
+from helpers.checks import module_01, module_02, module_03, module_04, module_05
 from helpers.checks.grading import grade_exercise
 from helpers.checks.record import Progress, Record
 from helpers.checks.verdict import CheckFailed, Verdict
@@ -22,7 +22,7 @@ __all__ = [
     "solution",
 ]
 
-_MODULES = module_01, module_02, module_03, module_05
+_MODULES = module_01, module_02, module_03, module_04, module_05
 _EXERCISES = {e.id: e for module in _MODULES for e in module.EXERCISES}
 _TONES = {"passed": "good", "not_started": "open"}
 _rungs = {}

@@ -31,6 +31,21 @@ def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
     return [np.flatnonzero(part == i) for i in range(len(shares))]
 
 
+def class_roles(labels, wanted, shares, seed=0):
+    """Positions of the pictures of each role: of the classes `wanted` only, each class cut alike.
+
+    labels : (N,); wanted : class numbers; shares : of the roles, together at most 1
+    -> one array of positions a share, in their order in the set; no position in two of them
+    """
+    rng = np.random.default_rng(seed)
+    parts = []
+    for label in wanted:
+        own = rng.permutation(np.flatnonzero(labels == label))
+        ends = np.round(np.cumsum(shares) * len(own)).astype(int)
+        parts.append(np.split(own, ends)[: len(shares)])
+    return [np.sort(np.concatenate(role)) for role in zip(*parts, strict=True)]
+
+
 def subset_by_patient(labels, groups, share, seed=0):
     """Positions of all pictures of `share` of the patients of each class, at least one of each.
 

@@ -1,5 +1,6 @@
 """The networks of the course, one family a file."""
 
+from helpers.models.cifar import ColourAutoencoder, SmallResNet
 from helpers.models.conv import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
 from helpers.models.mednist import DeepAutoencoder, DeepVAE, down_block, up_block
 from helpers.models.oct import (
@@ -17,6 +18,7 @@ from helpers.models.residual import ResidualBlock
 from helpers.models.vae import ConvVAE
 
 __all__ = [
+    "ColourAutoencoder",
     "ConvAutoencoder",
     "ConvVAE",
     "DeepAutoencoder",
@@ -26,6 +28,7 @@ __all__ = [
     "OctAutoencoder",
     "OctClassifier",
     "ResidualBlock",
+    "SmallResNet",
     "compression_ratio",
     "conv_output_size",
     "down_block",

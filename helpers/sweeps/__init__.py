@@ -10,6 +10,7 @@ from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.sweeps.module_01 import bottleneck
 from helpers.sweeps.module_02 import beta, binarised, held_out
 from helpers.sweeps.module_03 import hands, loop, normal_class
+from helpers.sweeps.module_04 import screens
 from helpers.sweeps.module_05 import ladder
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ladder",
     "loop",
     "normal_class",
+    "screens",
 ]
 
 
@@ -72,6 +74,7 @@ TABLES = {
         "mednist", normal_class, [{"normal": name} for name in MEDNIST_CLASSES]
     ),
     "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
+    "04_seeds": Table("cifar10", screens, [{"seed": seed} for seed in range(3)]),
     "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
     "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
     "05_share": Table(

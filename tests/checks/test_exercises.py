@@ -6,12 +6,14 @@ import pytest
 import right_01
 import right_02
 import right_03
+import right_04
 import right_05
 import torch
 
 from helpers.checks import exercises, grade
 
-RIGHT = right_01.RIGHT | right_02.RIGHT | right_03.RIGHT | right_05.RIGHT
+MODULES = right_01, right_02, right_03, right_04, right_05
+RIGHT = {id: candidates for module in MODULES for id, candidates in module.RIGHT.items()}
 EXERCISES = {e.id: e for e in exercises()}
 MUTANTS = [(e.id, m) for e in exercises() for m in e.misconceptions]
 RIGHT_ONES = [(id, candidate) for id, candidates in RIGHT.items() for candidate in candidates]

@@ -1,0 +1,54 @@
+"""Screens in front of a classifier: an answer, or a refusal with its reason."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.thresholds import Screen
+from helpers.training import apply
+
+
+class ScreenedClassifier:
+    """Answers where no screen objects: screen | classifier.
+
+    classifier : float batch (N, C, H, W) -> logits (N, K); classes : K names
+    scores : {name: function}, each uint8 pictures (N, C, H, W) -> (N,), higher is more anomalous
+    alpha : share of normal pictures that may be refused by all screens together; each screen
+        gets an equal part of it (Bonferroni)
+    temperature : that divides the logits (`helpers.calibration.fit_temperature`)
+    """
+
+    def __init__(self, classifier, classes, scores, alpha=0.05, temperature=1.0):
+        self.classifier, self.classes, self.scores = classifier, classes, scores
+        self.alpha, self.temperature = alpha, temperature
+
+    def fit(self, images):
+        """Calibrate every screen on normal pictures that no network was trained on. -> itself"""
+        level = self.alpha / len(self.scores)
+        self.screens_ = {name: Screen(level).fit(f(images)) for name, f in self.scores.items()}
+        return self
+
+    def judge(self, images):
+        """Score, p-value and refusal of each screen. uint8 (N, C, H, W) -> {name: DataFrame}"""
+        tables = {}
+        for name, screen in self.screens_.items():
+            s = np.asarray(self.scores[name](images))
+            columns = {"score": s, "p": screen.p_values(s), "refused": screen.predict(s)}
+            tables[name] = pd.DataFrame(columns)
+        return tables
+
+    def predict(self, images):
+        """One row a picture: answer (a class, or "refused"), probability, reason. -> DataFrame
+
+        The probability is the classifier's, and NaN where the picture was refused.
+        """
+        logits = apply(self.classifier, images) / self.temperature
+        probability, place = logits.softmax(dim=1).max(dim=1)
+        reasons = np.full(len(images), "", dtype=object)
+        for name, table in self.judge(images).items():
+            for i in np.flatnonzero(table.refused):
+                reasons[i] += f"{'; ' if reasons[i] else ''}{name}: p = {table.p[i]:.4f}"
+        refused = reasons != ""
+        answers = np.where(refused, "refused", np.asarray(self.classes, dtype=object)[place])
+        probability = torch.where(torch.from_numpy(refused), torch.nan, probability)
+        return pd.DataFrame({"answer": answers, "probability": probability, "reason": reasons})

@@ -1,0 +1,297 @@
+"""Module 4: cats and dogs, their classifier, its screens, and eight classes that are neither."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.decomposition import PCA
+from torch import nn
+
+from helpers.calibration import expected_calibration_error, fit_temperature
+from helpers.datasets import ImageSet, load
+from helpers.datasets.splits import class_roles
+from helpers.metrics import aurc, fpr_at_tpr
+from helpers.models import ColourAutoencoder, SmallResNet
+from helpers.runtime import choose, set_seed
+from helpers.scores import (
+    beyond_complexity,
+    class_mahalanobis,
+    compressed_bits,
+    energy,
+    max_softmax,
+    normalised_knn,
+    reconstruction_error,
+    total_variation,
+)
+from helpers.sweeps.module_03 import judged
+from helpers.thresholds import Screen
+from helpers.training import adam, apply, as_input, fit, fit_classifier
+
+PETS = ("cat", "dog")
+SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
+
+
+class Roles(NamedTuple):
+    """Cats (0) and dogs (1) of the training set in four roles and of the test set; the others."""
+
+    classifier: ImageSet
+    autoencoder: ImageSet
+    tuning: ImageSet  # for the temperature and other single numbers
+    calibration: ImageSet
+    test: ImageSet
+    others: ImageSet
+
+
+def roles():
+    """The roles of CIFAR-10's pictures; of each other class the first ones of the test set."""
+    data = load("cifar10")
+    train, test = data["train"], data["test"]
+    wanted = [train.classes.index(name) for name in PETS]
+    parts = [train.take(p) for p in class_roles(train.labels, wanted, list(SHARES.values()))]
+    parts.append(test.of_class(*PETS))
+    parts = [
+        replace(p, labels=(p.labels == wanted[1]).astype(np.int64), classes=PETS) for p in parts
+    ]
+    each = choose(quick=500, full=1000)
+    rest = [np.flatnonzero(test.labels == i)[:each] for i in range(10) if i not in wanted]
+    return Roles(*parts, test.take(np.sort(np.concatenate(rest))))
+
+
+def flip_and_shift(x, pixels=4):
+    """Mirror half of the pictures, and shift each by up to `pixels` either way. (N, C, H, W)"""
+    n, _, height, width = x.shape
+    padded = F.pad(x, [pixels] * 4, mode="reflect")
+    down, right = torch.randint(2 * pixels + 1, (2, n, 1), device=x.device)
+    rows = down + torch.arange(height, device=x.device)
+    columns = right + torch.arange(width, device=x.device)
+    columns = torch.where(torch.rand(n, 1, device=x.device) < 0.5, columns.flip(1), columns)
+    picture = torch.arange(n, device=x.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None]].permute(
+        0, 3, 1, 2
+    )
+
+
+def cut_out(x, side=8, grey=0.5):
+    """Put a grey square into each picture [DeVries and Taylor, arXiv 1708.04552]. (N, C, H, W)"""
+    n, _, height, width = x.shape
+    y, z = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
+    rows = (torch.arange(height, device=x.device) - y).abs() < side // 2
+    columns = (torch.arange(width, device=x.device) - z).abs() < side // 2
+    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)
+
+
+def classifier(train, seed=0, progress=False, validation=None):
+    """The trained classifier, in eval mode, and its history."""
+    set_seed(seed)
+    model = SmallResNet(stride=choose(quick=2, full=1))
+    history = fit_classifier(
+        model,
+        train.images,
+        train.labels,
+        epochs=choose(quick=10, full=36),
+        batch_size=choose(quick=64, full=128),
+        lr=3e-3,
+        augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
+        validation=validation,
+        progress=progress,
+    )
+    return model.eval(), history
+
+
+def autoencoder(images, seed=0, progress=False, on_epoch=None):
+    """The trained autoencoder, in eval mode. `on_epoch(model, history)` after each epoch.
+
+    Starts from Xavier weights, as the source does. Small batches: few pictures, many steps.
+    """
+    set_seed(seed)
+    widths, latent_dim = choose(quick=(8, 16, 32), full=(16, 32, 64)), choose(quick=128, full=1000)
+    model = ColourAutoencoder(widths, latent_dim)
+    for name, weights in model.named_parameters():
+        if name.endswith("weight"):
+            nn.init.xavier_uniform_(weights)
+        else:
+            nn.init.constant_(weights, 0.01)
+    fit(
+        model,
+        images,
+        epochs=choose(quick=14, full=160),  # full: as many steps as the source's 30 epochs
+        batch_size=choose(quick=16, full=64),
+        optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
+        on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
+        progress=progress,
+    )
+    return model.eval()
+
+
+def cae_error(ae, images):
+    """Squared error of each picture's reconstruction. uint8 (N, 3, 32, 32) -> array (N,)"""
+    return apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
+
+
+def complexity(images):
+    """Total variation of each picture, kept above 0 for a blank one. -> array (N,)"""
+    return apply(total_variation, images).clamp(min=1e-3).numpy()
+
+
+def cae_scores(ae, tuning_images, images):
+    """The CAE's error, plain and corrected for complexity, as {name: array (N,)}.
+
+    tuning_images : normal pictures that the CAE has not seen, for the line of the correction
+    """
+    errors = cae_error(ae, images)
+    corrected = beyond_complexity(
+        cae_error(ae, tuning_images), complexity(tuning_images), errors, complexity(images)
+    )
+    return {"CAE error": errors, "CAE error, corrected": corrected}
+
+
+def classifier_scores(model, train, images):
+    """Scores from a classifier's logits and features, as {name: array (N,)}.
+
+    train : the ImageSet that the classifier was trained on
+    """
+    z_train, z = (stage_features(model, part) for part in (train.images, images))
+    logits = apply(model, images)
+    labels = torch.from_numpy(train.labels)
+    scores = {"max softmax": max_softmax(logits), "energy": energy(logits)}
+    for number, (a, b) in enumerate(zip(z_train, z, strict=True), start=1):
+        scores[f"Mahalanobis, stage {number}"] = class_mahalanobis(a, labels, b)
+    scores["kNN"] = normalised_knn(z_train[-1], z[-1])
+    return {name: values.numpy() for name, values in scores.items()}
+
+
+def stage_features(model, images):
+    """Features after each stage of the classifier. uint8 (N, 3, 32, 32) -> list of (N, width)"""
+    widths = [len(stage[-1].body[0].weight) for stage in model.stages]
+    return apply(lambda x: torch.cat(model.stage_features(x), dim=1), images).split(widths, dim=1)
+
+
+def combined(scores, tuning_scores):
+    """Mean of several scores, each in units of its spread over normal pictures. -> array (N,)
+
+    scores, tuning_scores : {name: (N,)} and {name: (M,)}, of the tuning pictures
+    """
+    standard = [
+        (s - tuning_scores[name].mean()) / tuning_scores[name].std() for name, s in scores.items()
+    ]
+    return np.mean(standard, axis=0)
+
+
+def ensemble_score(models, images):
+    """1 - the largest of the probabilities that several classifiers give on average. -> (N,)
+
+    Lakshminarayanan et al., arXiv 1612.01474.
+    """
+    mean = torch.stack([apply(model, images).softmax(dim=1) for model in models]).mean(dim=0)
+    return (1 - mean.amax(dim=1)).numpy()
+
+
+def baseline_scores(train_images, images):
+    """Scores without a network, as {name: array (N,)}. uint8 (M, 3, 32, 32), (N, 3, 32, 32)
+
+    Brightness and bytes count by their distance from the training median.
+    """
+    traits = {
+        "brightness": lambda images: images.mean((1, 2, 3)),
+        "PNG bytes": lambda images: np.array(compressed_bits(images)) / 8,
+    }
+    scores = {name: np.abs(f(images) - np.median(f(train_images))) for name, f in traits.items()}
+    pca = PCA(200, random_state=0).fit(as_input(train_images).flatten(1).cpu().numpy())
+
+    def residuals(x):
+        """Squared distance to the mean, and to the subspace, a pixel."""
+        around = x.flatten(1) - torch.from_numpy(pca.mean_).to(x)
+        inside = around @ torch.from_numpy(pca.components_).to(x).T
+        whole = around.square().sum(dim=1)
+        return torch.stack([whole, whole - inside.square().sum(dim=1)], dim=1) / around.shape[1]
+
+    scores["mean image"], scores["PCA, 200"] = apply(residuals, images).T.numpy()
+    return scores
+
+
+def stream(n, m, rate, seed=0):
+    """Positions of a stream where a share `rate` is out of sample: among n in, among m out.
+
+    As long as the pictures last: all of one kind are in it.
+    """
+    rng = np.random.default_rng(seed)
+    length = min(n / (1 - rate) if rate < 1 else np.inf, m / rate if rate > 0 else np.inf)
+    outside = round(rate * length)
+    inside = round(length) - outside
+    return rng.permutation(n)[:inside], rng.permutation(m)[:outside]
+
+
+def recalibrated(scores, n, draws=10, alpha=0.05):
+    """False-alarm rates of `draws` calibrations on n of the normal scores, tested on the rest."""
+    rates = []
+    for seed in range(draws):
+        drawn = np.random.default_rng(seed).permutation(scores)
+        rates.append(float(Screen(alpha).fit(drawn[:n]).predict(drawn[n:]).mean()))
+    return rates
+
+
+def answered(probability, refused):
+    """Confidence of the whole system: refused pictures come last, in the order of probability."""
+    return np.asarray(probability) - np.asarray(refused)
+
+
+def screens(seed, rate=0.5, alpha=0.05):
+    """One training of everything: what classifier, scores, screens and system reach.
+
+    rate : share of out-of-sample pictures in the stream on which the system is judged
+    """
+    parts = roles()
+    names = np.array(parts.others.classes)[parts.others.labels]
+    groups = [p.images for p in (parts.tuning, parts.calibration, parts.test, parts.others)]
+    images = np.concatenate(groups)
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    models = [classifier(parts.classifier, 2 * seed + i)[0] for i in range(2)]
+    ae = autoencoder(parts.autoencoder.images, seed)
+
+    logits, labels = apply(models[0], images), torch.from_numpy(parts.tuning.labels)
+    temperature = fit_temperature(logits[: ends[0]], labels)
+    probability, answer = (logits / temperature).softmax(dim=1).max(dim=1)
+    _, _, normal, anomalous = np.split(probability.numpy(), ends)
+    right = answer.numpy()[ends[1] : ends[2]] == parts.test.labels
+    inside, outside = stream(len(parts.test), len(parts.others), rate)
+    confidence = np.concatenate([normal[inside], anomalous[outside]])
+    correct = np.concatenate([right[inside], np.zeros(len(outside), dtype=bool)])
+    raw = logits.softmax(dim=1).amax(dim=1).numpy()[ends[1] : ends[2]]
+    values = {
+        "source": parts.test.source,
+        "accuracy": float(right.mean()),
+        "temperature": temperature,
+        "calibration error, raw": expected_calibration_error(raw, right),
+        "calibration error, mended": expected_calibration_error(normal, right),
+        "rate": rate,
+        "AURC, no screen": aurc(confidence, correct),
+    }
+    for name, s in every_score(models, ae, parts, images, ends[0]).items():
+        _, calibration, test, other = np.split(s, ends)
+        screen = Screen(alpha).fit(calibration)
+        streamed = np.concatenate([test[inside], other[outside]])
+        refused = screen.predict(streamed)
+        values |= judged({name: np.concatenate([test, other])}, len(test), names)
+        values |= {
+            f"{name}, FPR95": fpr_at_tpr(test, other),
+            f"{name}, refused in": float(screen.predict(test).mean()),
+            f"{name}, refused out": float(screen.predict(other).mean()),
+            f"{name}, AURC": aurc(answered(confidence, refused), correct),
+            f"{name}, AURC by rank": aurc(-streamed, correct),
+            f"{name}, draws": recalibrated(np.concatenate([calibration, test]), len(calibration)),
+        }
+    return values
+
+
+def every_score(models, ae, parts, images, tuning):
+    """All scores as {name: array (N,)}; the first `tuning` images are those of that role."""
+    scores = baseline_scores(parts.autoencoder.images, images)
+    scores |= cae_scores(ae, images[:tuning], images)
+    scores |= classifier_scores(models[0], parts.classifier, images)
+    together = {k: scores[k] for k in scores if k == "energy" or k.startswith("Mahalanobis")}
+    tuned = {name: s[:tuning] for name, s in together.items()}
+    scores["energy and all stages"] = combined(together, tuned)
+    scores["ensemble"] = ensemble_score(models, images)
+    return scores

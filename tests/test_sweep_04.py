@@ -1,0 +1,131 @@
+"""The table of module 4 on a few drawn pictures: roles, augmentation, scores, the entry."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.datasets.image_set import ImageSet
+from helpers.models import ColourAutoencoder, SmallResNet
+from helpers.sweeps import module_04
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def made(split, pets, others, seed):
+    """Noise, with a square of another colour for cats and for dogs."""
+    rng = np.random.default_rng(seed)
+    counts = [pets if name in module_04.PETS else others for name in CLASSES]
+    labels = rng.permutation(np.repeat(np.arange(10), counts))
+    images = rng.integers(60, 180, (len(labels), 3, 32, 32), dtype=np.uint8)
+    for channel, name in enumerate(module_04.PETS):
+        images[labels == CLASSES.index(name), channel, 8:24, 8:24] = 250
+    return ImageSet(images, labels, CLASSES, name="cifar10", source="sample")
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    data = {"train": made("train", 600, 5, 0), "test": made("test", 40, 6, 1)}
+    monkeypatch.setattr(module_04, "load", lambda name: data)
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    return module_04.roles()
+
+
+def test_roles_share_no_picture(parts):
+    seen = [{image.tobytes() for image in part.images} for part in parts]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 1200 + 80 + 8 * 6
+    assert [len(part) for part in parts[:4]] == [840, 216, 48, 96]
+    for part in parts[:5]:
+        assert (
+            part.classes == ("cat", "dog")
+            and np.bincount(part.labels).tolist() == [len(part) // 2] * 2
+        )
+        assert ((part.images[:, 0, 10, 10] == 250) == (part.labels == 0)).all()
+    assert not {"cat", "dog"} & {CLASSES[i] for i in parts.others.labels}
+
+
+def test_flipped_and_shifted_pictures_hold_the_middle_of_the_picture():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = torch.rand(200, 3, 32, 24)
+        moved = module_04.flip_and_shift(x)
+    assert moved.shape == x.shape
+    middle = [
+        any(
+            torch.equal(version[:, 12 + dy : 16 + dy, 8 + dx : 12 + dx], m[:, 12:16, 8:12])
+            for version in (one, one.flip(2))
+            for dy in range(-4, 5)
+            for dx in range(-4, 5)
+        )
+        for one, m in zip(x, moved, strict=True)
+    ]
+    assert all(middle)
+    assert not torch.equal(moved[0], moved[1])
+
+
+def test_a_square_is_cut_out():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = module_04.cut_out(torch.ones(300, 3, 32, 32), side=8, grey=0.5)
+    grey = (x == 0.5).sum(dim=(2, 3))
+    assert (grey[:, 0] == grey[:, 2]).all()
+    assert grey.max() <= 64 and grey.min() >= 9 and len(grey[:, 0].unique()) > 3
+
+
+def test_every_score_is_finite_and_knows_the_square(parts):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        models = [SmallResNet((4, 6, 8), stride=2).eval() for _ in range(2)]
+        ae = ColourAutoencoder((2, 3, 4), 5)
+    images = np.concatenate([parts.tuning.images, parts.test.images, parts.others.images])
+    scores = module_04.every_score(models, ae, parts, images, len(parts.tuning))
+    assert {"CAE error, corrected", "kNN", "Mahalanobis, stage 3", "ensemble"} <= set(scores)
+    for values in scores.values():
+        assert values.shape == (len(images),) and np.isfinite(values).all()
+    same = module_04.ensemble_score(models[:1], images)
+    np.testing.assert_allclose(same, scores["max softmax"], atol=1e-6)
+
+
+def test_combined_scores_have_equal_weight():
+    a, b = np.array([1.0, 2, 3, 4]), np.array([400.0, 300, 200, 100])
+    both = module_04.combined({"a": a, "b": b}, {"a": a, "b": b})
+    np.testing.assert_allclose(both, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0, 0.2, 0.5, 1])
+def test_stream_has_the_rate_and_repeats_no_picture(rate):
+    inside, outside = module_04.stream(200, 500, rate)
+    assert len(outside) / (len(inside) + len(outside)) == pytest.approx(rate, abs=0.01)
+    for part, n in ((inside, 200), (outside, 500)):
+        assert len(np.unique(part)) == len(part) and (part < n).all()
+    assert len(inside) == 200 or len(outside) == 500
+    again = module_04.stream(200, 500, rate)
+    assert np.array_equal(again[0], inside) and np.array_equal(again[1], outside)
+
+
+def test_refused_pictures_come_last():
+    ranked = module_04.answered([0.9, 0.6, 0.8], [True, False, False])
+    assert np.argsort(-ranked).tolist() == [2, 1, 0]
+
+
+def test_an_entry(parts, monkeypatch):
+    monkeypatch.setattr(
+        module_04, "classifier", lambda train, seed: (SmallResNet((4, 6, 8), stride=4).eval(), [])
+    )
+    monkeypatch.setattr(
+        module_04, "autoencoder", lambda images, seed: ColourAutoencoder((2, 3, 4), 5)
+    )
+    values = module_04.screens(0)
+    assert values["source"] == "sample" and 0 <= values["accuracy"] <= 1
+    for name in ("CAE error", "energy", "ensemble", "brightness"):
+        assert values[f"{name}, low"] <= values[name] <= values[f"{name}, high"]
+        assert {f"{name}, {c}" for c in CLASSES if c not in module_04.PETS} <= set(values)
+        for what in ("FPR95", "refused in", "refused out", "AURC", "AURC by rank"):
+            assert 0 <= values[f"{name}, {what}"] <= 1
+        assert len(values[f"{name}, draws"]) == 10
+
+
+def test_training_improves_both_networks(parts):
+    model, history = module_04.classifier(
+        parts.classifier, validation=(parts.test.images, parts.test.labels)
+    )
+    assert not model.training and history[-1]["accuracy"] > 0.9
