@@ -1,5 +1,7 @@
 """A picture of your own before the screened classifier: what it sees, says and refuses."""
 
+from pathlib import Path
+
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
@@ -34,7 +36,7 @@ def upload_explorer(system, autoencoder, example):
 def show_judgement(path, system, autoencoder):
     """The same for a file at `path`, as a figure with its text."""
     figure = Picture(figsize=SIZE)
-    show(figure, draw_file(figure, path, system, autoencoder, str(path)))
+    show(figure, draw_file(figure, path, system, autoencoder, Path(path).name))
 
 
 def newest(value):
@@ -80,7 +82,7 @@ def draw_judgement(figure, original, image, system, autoencoder, name):
     axes.barh(list(judged), [row.p for row in judged.values()], color=colours)
     level = system.alpha / len(judged)
     axes.axvline(level, color=THRESHOLD)
-    axes.set(xscale="log", xlim=(5e-4, 1), xlabel="p-value", title=f"refused at {level:.3g}")
+    axes.set(xscale="log", xlim=(5e-4, 1), xlabel="p-value", title=f"refused at p ≤ {level:.3g}")
     axes.invert_yaxis()
 
     answer = system.predict(images).iloc[0]
