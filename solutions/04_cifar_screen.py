@@ -58,7 +58,7 @@ preflight("04")
 data = load("cifar10")
 train = data["train"]
 counts = pd.DataFrame({split: np.bincount(part.labels) for split, part in data.items()})
-counts.set_index(pd.Index(train.classes, name="class")).T
+counts.set_index(pd.Index(train.classes, name="class"))
 
 # %% [markdown] id="roles-text"
 # **Roles.** The article took its test pictures from the pictures that chose the network, and its
@@ -857,7 +857,7 @@ functions = {
 system = ScreenedClassifier(model, PETS, functions, alpha=0.05, temperature=T)
 system.fit(parts.calibration.images)
 some = np.concatenate([parts.test.images[:4], parts.others.images[refused_others.argsort()[-4:]]])
-system.predict(some)
+print(system.predict(some).round(3).to_string(na_rep=""))
 
 # %% [markdown] id="risk-text"
 # **Risk and coverage.** A system that may refuse is judged by two numbers: the share of pictures that it
