@@ -988,11 +988,11 @@ source.convert("CMYK").save(folder / "printer.jpg")
 source.convert("P").save(folder / "animated.gif", save_all=True, append_images=[source.rotate(90)])
 source.convert("L").save(folder / "grey.webp")
 source.resize((1, 3)).save(folder / "tiny.png")
+(folder / "letter.jpg").write_text("This is no picture.")
+(folder / "cut short.png").write_bytes((folder / "tiny.png").read_bytes()[:40])
 lying = Image.Exif()
 lying[0x0112] = 6  # the orientation that telephones write
 source.rotate(90, expand=True).save(folder / "telephone.jpg", exif=lying)
-(folder / "letter.jpg").write_text("This is no picture.")
-(folder / "cut short.png").write_bytes((folder / "tiny.png").read_bytes()[:40])
 
 # %% id="odd-read"
 read = {}
