@@ -629,7 +629,11 @@ def probe_screen(cls):
     )
     other = cls(alpha=0.5).fit(calibration)
     yield value("`threshold_` for alpha = 0.5", other.threshold_, 5)
-    yield value("... and the first screen keeps its own", screen.threshold_, 8)
+    yield value(
+        "After another screen was fitted for alpha = 0.5, `threshold_` of the first, alpha = 0.2,",
+        screen.threshold_,
+        8,
+    )
     again = screen.fit(np.arange(11.0, 19))
     yield value(
         "Fitted again on 11 to 18, alpha = 0.2: `predict` of 8.5, 17.5 and 18.5",
@@ -836,7 +840,11 @@ def probe_interval(f):
         pair,
         [2 / 99, 97 / 99],
     )
-    yield value("... with confidence 0.85", f(1, 99, 0.5, confidence=0.85), [7 / 99, 92 / 99])
+    yield value(
+        "n = 1, m = 99, alpha = 1/2, confidence 0.85",
+        f(1, 99, 0.5, confidence=0.85),
+        [7 / 99, 92 / 99],
+    )
     law = betabinom(400, 5, 95)  # the sixth lowest of 99: k = 5
     yield value("n = 99, m = 400, alpha = 0.05", f(99, 400, 0.05), law.ppf([0.025, 0.975]) / 400)
     yield value(
@@ -946,8 +954,8 @@ def probe_variation(f):
     )
     ramp = torch.arange(6.0).repeat(4, 1)[None, None]
     yield value("A ramp that rises by 1 a pixel, across", f(ramp), [0.5])
-    yield value("... by 3", f(3 * ramp), [1.5])
-    yield value("... falling", f(-ramp), [0.5])
+    yield value("A ramp that rises by 3 a pixel, across", f(3 * ramp), [1.5])
+    yield value("A ramp that falls by 1 a pixel, across", f(-ramp), [0.5])
     edge = torch.zeros(1, 1, 3, 5)
     edge[..., 2:] = 1  # one of four neighbours across differs
     yield value("One edge among four steps across, in a picture of 3×5", f(edge), [0.125])
@@ -1052,7 +1060,7 @@ def probe_spearman(f):
     yield value("One grows whenever the other does", seen, 1)
     b = np.array([20.0, 10, 40, 30, 50])
     yield value("1 2 3 4 5 and 20 10 40 30 50", f(a, b), 0.8)
-    yield value("... times a million", f(a, 1e6 * b), 0.8)
+    yield value("1 2 3 4 5 and 20 10 40 30 50 million", f(a, 1e6 * b), 0.8)
     yield value("One falls whenever the other grows", f(a, -(a**3)), -1)
     c, d = np.array([2, 3, 1, 5, 4]), np.array([20, 40, 10, 50, 30])
     yield value("2 3 1 5 4 and 20 40 10 50 30", f(c, d), 0.9)
@@ -1400,7 +1408,7 @@ def probe_class_mahalanobis(f):
     many = torch.cat([uneven[:4000].repeat(3, 1), uneven[4000:]])
     sizes = torch.tensor([3, 7]).repeat_interleave(torch.tensor([12_000, 4000]))
     yield value(
-        "... with three times as many pictures in the first: the shared variance is 3",
+        "The class of variance 1 three times as large as that of variance 9: the shared variance is 3",
         f(many, sizes, torch.tensor([[0.0, 10.0]])),
         [(100 / 3) ** 0.5],
         0.05,
@@ -1582,8 +1590,18 @@ def probe_knn(f):
         [0, _chord(5), _chord(80)],
         2e-3,
     )
-    yield value("... k = 2", f(z_train, z, k=2), [_chord(10), _chord(5), _chord(90)], 2e-3)
-    yield value("... k = 5", f(z_train, z, k=5), [_chord(100), _chord(95), 2], 2e-3)
+    yield value(
+        "Training features at 0, 10, 30, 90, 100 degrees, k = 2: those at 0, 95 and 180 degrees",
+        f(z_train, z, k=2),
+        [_chord(10), _chord(5), _chord(90)],
+        2e-3,
+    )
+    yield value(
+        "Training features at 0, 10, 30, 90, 100 degrees, k = 5: those at 0, 95 and 180 degrees",
+        f(z_train, z, k=5),
+        [_chord(100), _chord(95), 2],
+        2e-3,
+    )
     yield value(
         "All ten times as long", f(z_train, 10 * z, k=2), [_chord(10), _chord(5), _chord(90)], 2e-3
     )
