@@ -460,7 +460,7 @@ QUESTIONS = {
                 Option(
                     "Distributional: the question does not fit the picture.",
                     "The frog comes from another distribution than the training pictures. The "
-                    "softmax must share 100 % among cat and dog, whatever it is shown.",
+                    "softmax must share 100 % between cat and dog, whatever it is shown.",
                     right=True,
                 ),
                 Option(
@@ -497,8 +497,8 @@ QUESTIONS = {
                 ),
                 Option(
                     "The interval: a noisy score makes the rate vary more.",
-                    "How much the rate varies depends on the numbers of calibration and test "
-                    "pictures, not on the score: it is the beta-binomial law for all.",
+                    "How much the rate varies depends on alpha and on the numbers of calibration "
+                    "and test pictures, not on the score: it is the beta-binomial law for all.",
                 ),
             ),
         ),
@@ -555,7 +555,7 @@ QUESTIONS = {
         ),
         Question(
             "A screen refuses 5 % of the cats and dogs and 14 % of the others. One picture in a "
-            "hundred is another. Of the refused ones, how many are others?",
+            "hundred is one of the others. Of the refused pictures, how many are others?",
             (
                 Option(
                     "About 14 %.",

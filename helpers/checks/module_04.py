@@ -38,18 +38,23 @@ def probe_roles(f):
     kept = labels.copy()
     before = _generators()
     parts = f(labels, (3, 5), (0.5, 0.3, 0.2))
-    says = (
-        f"Return one array of positions for each of the three roles; yours gave {kind_of(parts)}."
-    )
-    yield form(isinstance(parts, (list, tuple)) and len(parts) == 3, says)
+    count = len(parts) if isinstance(parts, (list, tuple)) else None
+    given = kind_of(parts) if count is None else f"a list of {count}"
+    says = f"Return one array of positions for each of the three roles; yours gave {given}."
+    yield form(count == 3, says, seen=count)
+    says = "A role still holds an array for each class: join them with `np.concatenate`."
+    yield form(all(np.size(place) == 1 for part in parts for place in part), says)
     parts = [np.asarray(part) for part in parts]
-    whole = all(part.ndim == 1 and part.dtype.kind in "iu" for part in parts)
-    says = "Return positions, whole numbers, so that `train.take(part)` picks the pictures."
-    yield form(whole, says)
+    kinds = "".join(part.dtype.kind for part in parts)
+    says = (
+        "Return positions, whole numbers, so that `train.take(part)` picks the pictures; yours are "
+        f"of type {parts[0].dtype}."
+    )
+    yield form(set(kinds) <= set("iu"), says, seen=kinds)
     together = np.concatenate(parts)
     foreign = int(np.isin(labels[together], (0, 8)).sum())
     says = f"Only the classes 3 and 5 are wanted; your roles hold {foreign} pictures of others."
-    yield Finding("wrong_value", bool(foreign), not foreign, says)
+    yield Finding("wrong_value", foreign, not foreign, says)
     twice = len(together) - len(np.unique(together))
     says = f"{twice} pictures have two roles."
     yield Finding("wrong_value", bool(twice), not twice, says)
@@ -63,6 +68,7 @@ def probe_roles(f):
     yield value(
         "Shares 0.25 and 0.25: half of the pictures have no role", [len(p) for p in fewer], [35, 35]
     )
+    yield behaviour(bool((labels == kept).all()), "Your function changes the labels.")
     first = np.flatnonzero(labels == 3)
     in_order = bool(np.isin(first[:50], parts[0]).all())
     says = "The first role holds the pictures that stand first in the set: shuffle before you cut."
@@ -74,7 +80,6 @@ def probe_roles(f):
     yield behaviour(other, "seed=1 gives the same roles as seed=0: use the argument.")
     says = "Your function moves the random numbers of the session: `np.random.default_rng(seed)`."
     yield behaviour(_generators() == before, says)
-    yield behaviour(bool((labels == kept).all()), "Your function changes the labels.")
 
 
 def _roles(labels, wanted, shares, seed=0, *, rng=None, pools=None, cut=None, draw=None):
@@ -190,6 +195,42 @@ ROLES = Exercise(
             ),
         ),
         Misconception(
+            "by_class",
+            "You return a list for each class, which holds its roles. Turn the nesting round, "
+            "`zip(*parts)`, and join what the classes give to a role.",
+            lambda labels, wanted, shares, seed=0: [
+                _roles(labels, [c], shares, seed) for c in wanted
+            ],
+        ),
+        Misconception(
+            "rest_as_a_role",
+            "`np.split` cuts at three places into four pieces: the last is what has no role. Leave it "
+            "out, `[: len(shares)]`.",
+            lambda labels, wanted, shares, seed=0: _roles(
+                labels, wanted, (*shares, 1 - sum(shares)), seed
+            ),
+        ),
+        Misconception(
+            "places_in_the_class",
+            "Your positions count within a class, from 0 for its first picture. Shuffle and cut the "
+            "positions in `labels` themselves, `np.flatnonzero(labels == label)`.",
+            lambda labels, wanted, shares, seed=0: _roles(
+                labels,
+                wanted,
+                shares,
+                seed,
+                pools=lambda: [np.arange((labels == c).sum()) for c in wanted],
+            ),
+        ),
+        Misconception(
+            "labels",
+            "You return the labels of the pictures; we need their positions, "
+            "`np.flatnonzero(labels == label)`.",
+            lambda labels, wanted, shares, seed=0: [
+                labels[part] for part in class_roles(labels, wanted, shares, seed)
+            ],
+        ),
+        Misconception(
             "masks",
             "You return masks of True and False; we need positions.",
             lambda labels, wanted, shares, seed=0: [
@@ -230,12 +271,12 @@ def _margins(margin, right, wrong, spare=0.0):
 
 def probe_temperature(f):
     # with a margin d between two logits, p = sigmoid(d / T) should be the share that is right
-    logits, labels = _margins(4.0, 3, 1)
+    logits, labels = _margins(8.0, 3, 1)
     kept = logits.clone()
     seen = f(logits, labels)
     says = f"Return a number; yours gave {kind_of(seen)}."
     yield form(isinstance(seen, (float, int, np.floating)), says, seen=type(seen).__name__)
-    yield value("Margin 4, three of four right: T = 4 / log 3", seen, 4 / np.log(3), 0.01)
+    yield value("Margin 8, three of four right: T = 8 / log 3", seen, 8 / np.log(3), 0.01)
     yield value(
         "Margin 0.5, nine of ten right: not sure enough, T = 0.5 / log 9",
         f(*_margins(0.5, 9, 1)),
@@ -261,7 +302,7 @@ def probe_temperature(f):
         2 / np.log(6),
         0.01,
     )
-    yield value("float64 logits", f(logits.double(), labels), 4 / np.log(3), 0.01)
+    yield value("float64 logits", f(logits.double(), labels), 8 / np.log(3), 0.01)
     yield behaviour(torch.equal(logits, kept), "Your function changes the logits.")
 
 
@@ -317,6 +358,18 @@ TEMPERATURE = Exercise(
             _fitted(_entropy, back=lambda s: s),
         ),
         Misconception(
+            "not_over_the_logarithm",
+            "You search T itself between -5 and 5. It cannot be negative, but it can be larger: search "
+            "its logarithm, and go back with `np.exp`.",
+            lambda logits, labels: float(
+                minimize_scalar(
+                    lambda t: float(_entropy(logits.double(), labels, t)),
+                    bounds=(-5, 5),
+                    method="bounded",
+                ).x
+            ),
+        ),
+        Misconception(
             "softmax_twice",
             "`F.cross_entropy` takes the softmax itself; you give it probabilities, so it is taken "
             "twice. Give it logits.",
@@ -342,7 +395,8 @@ TEMPERATURE = Exercise(
         ),
         Misconception(
             "tensor",
-            "The value is right, but it is a tensor: return a `float`.",
+            "The value is right, but it is a tensor: return a `float`. A loss that is a tensor makes one "
+            "of T; `.item()` helps.",
             lambda logits, labels: torch.tensor(_fitted(_entropy)(logits, labels)),
         ),
     ),
@@ -351,8 +405,25 @@ TEMPERATURE = Exercise(
 # --- 4.3 --------------------------------------------------------------------------------------
 
 
+def _layers(net, part, x):
+    """What net.encode or net.decode does with x: each layer's output, stride, negative input."""
+    seen = []
+
+    def note(layer, given, made):
+        stride = "" if isinstance(layer, nn.Linear) else f" with stride {layer.stride[0]}"
+        size = "×".join(map(str, made.shape[1:]))
+        seen.append((size + stride, bool((given[0] < 0).any())))
+
+    kinds = nn.Conv2d, nn.ConvTranspose2d, nn.Linear
+    hooks = [m.register_forward_hook(note) for m in net.modules() if isinstance(m, kinds)]
+    getattr(net, part)(x)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
 def probe_cae(cls):
-    net = cls(widths=(4, 6, 8), latent_dim=10)
+    net = cls(widths=(4, 6, 9), latent_dim=10)
     yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
@@ -360,7 +431,7 @@ def probe_cae(cls):
     x = torch.rand(3, 3, 32, 32)
     z = net.encode(x)
     yield shape("`encode` of a batch (3, 3, 32, 32) with latent_dim=10", z, (3, 10))
-    yield shape("`encode` with latent_dim=7", cls((4, 6, 8), 7).encode(x), (3, 7))
+    yield shape("`encode` with latent_dim=7", cls((4, 6, 9), 7).encode(x), (3, 7))
     yield shape("`decode` of a batch (3, 10)", net.decode(z), (3, 3, 32, 32))
     yield shape("`forward` of a single picture", net(x[:1]), (1, 3, 32, 32))
     far = net.decode(1000 * torch.randn(50, 10))
@@ -381,14 +452,30 @@ def probe_cae(cls):
     silent = [name for name, p in net.named_parameters() if p.grad is None]
     says = f"These parameters take no part in the reconstruction: {', '.join(silent[:4])}."
     yield behaviour(not silent, says)
-    for widths, latent in (((4, 6, 8), 10), ((16, 32, 64), 100)):
-        count = sum(p.numel() for p in cls(widths, latent).parameters())
+    for widths, latent in (((4, 6, 9), 10), ((16, 32, 64), 100)):
+        other = cls(widths, latent)
+        other(x[:1])  # lazy layers know their size only now
+        count = sum(p.numel() for p in other.parameters())
         expected = sum(p.numel() for p in ColourAutoencoder(widths, latent).parameters())
         says = (
             f"With widths {widths} and latent_dim={latent} the table's network has {expected:,} "
             f"parameters; yours has {count:,}. Compare it layer by layer."
         )
         yield form(count == expected, says, seen=count)
+    table = ColourAutoencoder((4, 6, 9), 10)
+    for part, given in (("encode", x), ("decode", torch.randn(30, 10))):
+        layers = _layers(net, part, given)
+        made, wanted = (
+            [size for size, _ in found] for found in (layers, _layers(table, part, given))
+        )
+        pairs = enumerate(zip(made, wanted, strict=False), start=1)
+        says = [f"layer {i} gives {a}; in the table it gives {b}." for i, (a, b) in pairs if a != b]
+        says = says or [f"layers are {len(made)}; in the table there are {len(wanted)}."]
+        yield form(made == wanted, f"In `{part}` with widths (4, 6, 9) your {says[0]}", seen=made)
+        # pictures are never negative, codes may be: what enters the first layer proves nothing
+        bare = [str(i) for i, (_, low) in enumerate(layers, start=1) if low and i > 1]
+        says = f"In `{part}` no ReLU stands before layer {', '.join(bare)} (counting those with weights)."
+        yield form(not bare, says, seen=bare)
 
 
 class _Changed(ColourAutoencoder):
@@ -522,23 +609,19 @@ def probe_screen(cls):
     has = hasattr(screen, "threshold_")
     yield form(has, "After `fit` the threshold should stand in `threshold_`, with the underscore.")
     new = [0.5, 8.0, 8.5, 9.5]
+    yield value("Calibrated on 1 to 9, `threshold_` for alpha = 0.2", screen.threshold_, 8)
     yield value(
         "Calibrated on 1 to 9, the p-values of 0.5, 8, 8.5 and 9.5",
         screen.p_values(new),
         [1, 0.3, 0.2, 0.1],
     )
     refused = np.asarray(screen.predict(new))
-    says = f"`predict` should give True or False for each score; yours gave {refused.dtype} {refused.shape}."
-    yield form(
-        refused.dtype == bool and refused.shape == (4,),
-        says,
-        seen=(str(refused.dtype), refused.shape),
-    )
+    says = f"`predict` should give True or False for each score; yours gave {show(refused)}."
+    yield form(refused.dtype == bool and refused.shape == (4,), says, seen=refused.tolist())
     says = f"At alpha = 0.2 scores of 8.5 and 9.5 are refused, 0.5 and 8 are not; yours: {refused.tolist()}."
     yield Finding(
         "wrong_value", tuple(refused.tolist()), refused.tolist() == [False, False, True, True], says
     )
-    yield value("`threshold_` for alpha = 0.2", screen.threshold_, 8)
     yield value(
         "`decision_function`: score minus threshold",
         screen.decision_function(new),
@@ -546,9 +629,17 @@ def probe_screen(cls):
     )
     other = cls(alpha=0.5).fit(calibration)
     yield value("`threshold_` for alpha = 0.5", other.threshold_, 5)
-    yield value("... and the first screen keeps its own", screen.threshold_, 8)
-    again = screen.fit(calibration + 10)
-    yield value("Fitted again on 11 to 19", again.predict([8.5, 18.5]), [0, 1])
+    yield value(
+        "After another screen was fitted for alpha = 0.5, `threshold_` of the first, alpha = 0.2,",
+        screen.threshold_,
+        8,
+    )
+    again = screen.fit(np.arange(11.0, 19))
+    yield value(
+        "Fitted again on 11 to 18, alpha = 0.2: `predict` of 8.5, 17.5 and 18.5",
+        again.predict([8.5, 17.5, 18.5]),
+        [0, 0, 1],
+    )
     silent = [
         name
         for name in ("predict", "p_values", "decision_function")
@@ -558,7 +649,7 @@ def probe_screen(cls):
     yield Finding("wrong_behaviour", tuple(silent), not silent, says)
     passed = [
         name
-        for name in ("fit", "predict", "p_values")
+        for name in ("fit", "predict", "p_values", "decision_function")
         if not _error_of(lambda name=name: getattr(screen, name)([1.0] * 40 + [np.nan]))
     ]
     says = (
@@ -677,6 +768,11 @@ SCREEN = Exercise(
             _screen(predict=lambda self, scores: self.decision_function(scores) >= 0),
         ),
         Misconception(
+            "p_below_alpha",
+            "A p-value *equal* to alpha is not refused in yours. It should be: `<=`, not `<`.",
+            _screen(predict=lambda self, scores: self.p_values(scores) < self.alpha),
+        ),
+        Misconception(
             "accepts",
             "`predict` says True for what is accepted. True means refused here.",
             _screen(predict=lambda self, scores: self.decision_function(scores) <= 0),
@@ -744,7 +840,11 @@ def probe_interval(f):
         pair,
         [2 / 99, 97 / 99],
     )
-    yield value("... with confidence 0.85", f(1, 99, 0.5, confidence=0.85), [7 / 99, 92 / 99])
+    yield value(
+        "n = 1, m = 99, alpha = 1/2, confidence 0.85",
+        f(1, 99, 0.5, confidence=0.85),
+        [7 / 99, 92 / 99],
+    )
     law = betabinom(400, 5, 95)  # the sixth lowest of 99: k = 5
     yield value("n = 99, m = 400, alpha = 0.05", f(99, 400, 0.05), law.ppf([0.025, 0.975]) / 400)
     yield value(
@@ -806,12 +906,17 @@ INTERVAL = Exercise(
             "parameters_swapped",
             "The two parameters of your Beta law are swapped: it is the law of the pictures that pass. "
             "First k, then n + 1 - k.",
-            _interval(law=lambda m, k, n: betabinom(m, n + 2 - k, k)),
+            _interval(law=lambda m, k, n: betabinom(m, n + 1 - k, k)),
         ),
         Misconception(
             "tails_not_halved",
             "You cut off 1 - confidence at each end; half of it belongs to each.",
             _interval(tail=lambda c: 1 - c),
+        ),
+        Misconception(
+            "confidence_ignored",
+            "Your interval is the same for every confidence: make the tails of the argument.",
+            _interval(tail=lambda c: 0.025),
         ),
         Misconception(
             "rounding_down",
@@ -827,8 +932,8 @@ INTERVAL = Exercise(
         ),
         Misconception(
             "rounding_to_the_nearest",
-            "You round k to the nearest whole number. Refusing more than alpha·(n + 1) ranks would break "
-            "the promise: round down.",
+            "You round k up, or to the nearest whole number. Refusing more than alpha·(n + 1) ranks "
+            "would break the promise: round down.",
             _interval(k=lambda a, n: np.round(a * (n + 1))),
         ),
     ),
@@ -838,21 +943,24 @@ INTERVAL = Exercise(
 
 
 def probe_variation(f):
-    x = torch.zeros(3, 1, 4, 6)
+    x = torch.zeros(4, 1, 4, 6)
     x[0, 0, :, ::2] = 1  # stripes across: every neighbour across differs by 1, none down
     x[1, 0, ::2] = 1  # stripes down
+    x[2] = (x[0] - x[1]).abs()
     seen = f(x)
-    yield shape("Three pictures of 4×6 pixels", seen, (3,))
-    yield value("Stripes across, stripes down, a blank picture", seen, [0.5, 0.5, 0])
+    yield shape("Four pictures of 4×6 pixels", seen, (4,))
+    yield value(
+        "Stripes across, stripes down, a chessboard, a blank picture", seen, [0.5, 0.5, 1, 0]
+    )
     ramp = torch.arange(6.0).repeat(4, 1)[None, None]
     yield value("A ramp that rises by 1 a pixel, across", f(ramp), [0.5])
-    yield value("... by 3", f(3 * ramp), [1.5])
-    yield value("... falling", f(-ramp), [0.5])
+    yield value("A ramp that rises by 3 a pixel, across", f(3 * ramp), [1.5])
+    yield value("A ramp that falls by 1 a pixel, across", f(-ramp), [0.5])
     edge = torch.zeros(1, 1, 3, 5)
     edge[..., 2:] = 1  # one of four neighbours across differs
     yield value("One edge among four steps across, in a picture of 3×5", f(edge), [0.125])
     colour = torch.zeros(2, 3, 4, 6)
-    colour[0, 0, :, ::2] = 1
+    colour[0, 1, :, ::2] = 1
     yield value("Stripes in one of three channels, alone in the batch", f(colour[:1]), [1 / 6])
     yield form(f(x.double()).dtype == torch.float64, "float64 in should be float64 out.")
     yield behaviour(bool(x[0].sum() == 12), "Your function changes the pictures.")
@@ -907,6 +1015,12 @@ VARIATION = Exercise(
             _variation(lambda s: s.square().flatten(start_dim=1).mean(dim=1)),
         ),
         Misconception(
+            "length_of_the_step",
+            "You take the length of the step across and down, a root of two squares. That is a total "
+            "variation as well, but here each direction has a mean of its own, and counts half.",
+            lambda x: torch.hypot(_steps(x)[0][..., 1:, :], _steps(x)[1][..., 1:]).mean((1, 2, 3)),
+        ),
+        Misconception(
             "not_halved",
             "You add the mean across and the mean down; each should count half.",
             _variation(_mean, lambda a, b: a + b),
@@ -941,14 +1055,17 @@ VARIATION = Exercise(
 def probe_spearman(f):
     a = np.array([1.0, 2, 3, 4, 5])
     seen = f(a, np.exp(a))
-    says = f"Return one number; yours gave {kind_of(seen)}."
-    yield form(np.ndim(seen) == 0, says, seen=np.shape(seen))
+    says = f"Return one number, a `float`; yours gave {kind_of(seen)}."
+    yield form(isinstance(seen, (float, int, np.floating)), says, seen=np.shape(seen))
     yield value("One grows whenever the other does", seen, 1)
+    b = np.array([20.0, 10, 40, 30, 50])
+    yield value("1 2 3 4 5 and 20 10 40 30 50", f(a, b), 0.8)
+    yield value("1 2 3 4 5 and 20 10 40 30 50 million", f(a, 1e6 * b), 0.8)
     yield value("One falls whenever the other grows", f(a, -(a**3)), -1)
-    yield value("1 2 3 4 5 and 20 10 40 30 50", f(a, [20.0, 10, 40, 30, 50]), 0.8)
-    yield value("... times a million", f(a, [2e7, 1e7, 4e7, 3e7, 5e7]), 0.8)
-    yield value("2 3 1 5 4 and 20 40 10 50 30", f([2, 3, 1, 5, 4], [20, 40, 10, 50, 30]), 0.9)
-    yield value("Ties: 1 2 2 3 and 1 2 3 4", f([1.0, 2, 2, 3], [1.0, 2, 3, 4]), 4.5 / 22.5**0.5)
+    c, d = np.array([2, 3, 1, 5, 4]), np.array([20, 40, 10, 50, 30])
+    yield value("2 3 1 5 4 and 20 40 10 50 30", f(c, d), 0.9)
+    tied = np.array([1.0, 1, 2, 3, 3, 3])  # ranks 1.5 1.5 3 5 5 5
+    yield value("Ties: 1 1 2 3 3 3 and 1 2 3 4 5 6", f(tied, np.arange(1.0, 7)), 15 / 262.5**0.5)
     yield behaviour(bool(a[0] == 1), "Your function changes its input.")
 
 
@@ -999,6 +1116,12 @@ SPEARMAN = Exercise(
             lambda a, b: float(np.corrcoef(_order(a), _order(b))[0, 1]),
         ),
         Misconception(
+            "dense",
+            "Ties share a rank in yours, but not their mean: 1 1 2 where 1.5 1.5 3 is right. `rankdata` does "
+            "that.",
+            lambda a, b: float(np.corrcoef(rankdata(a, "dense"), rankdata(b, "dense"))[0, 1]),
+        ),
+        Misconception(
             "short_formula",
             "The formula with the squared differences of ranks is right only without ties. Pearson's "
             "correlation of the ranks is right with them.",
@@ -1022,21 +1145,21 @@ SPEARMAN = Exercise(
 
 def probe_beyond(f):
     c = np.exp([0.0, 1, 2, 3])
-    e = np.exp([1.0, 2, 4, 5])  # least squares: slope 1.4, intercept 0.9
-    new_c, new_e = np.exp([0.0, 1, 1, 10]), np.exp([0.9, 2.3, 3.3, 14.9])
+    e = np.exp([1.0, 2, 4, 7])  # least squares: slope 2, intercept 0.5
+    new_c, new_e = np.exp([0.0, 1, 1, 10]), np.exp([0.0, 2.5, 3.5, 20.5])
     seen = f(e, c, new_e, new_c)
     says = f"Return one number for each of the four pictures; yours gave {kind_of(seen)}."
     yield form(np.shape(seen) == (4,), says, seen=np.shape(seen))
     yield value(
-        "The line log e = 0.9 + 1.4 log c; two pictures on it, one above by 1, one on it far out",
+        "The line log e = 0.5 + 2 log c; pictures below it by 0.5, on it, above it by 1, on it far out",
         seen,
-        [0, 0, 1, 0],
+        [-0.5, 0, 1, 0],
         1e-6,
     )
     yield value("A picture alone", f(e, c, new_e[2:3], new_c[2:3]), [1], 1e-6)
     yield value(
-        "All errors of the scored pictures ten times as large",
-        f(e, c, 10 * new_e, new_c)[:1],
+        "All errors of the scored pictures ten times as large: the second picture",
+        f(e, c, 10 * new_e, new_c)[1:2],
         [np.log(10)],
         1e-6,
     )
@@ -1100,6 +1223,17 @@ BEYOND = Exercise(
             _without_logarithms,
         ),
         Misconception(
+            "other_logarithm",
+            "Your logarithm has the base 10. The natural one is asked for: `np.log`.",
+            lambda *given: _line()(*given) / np.log(10),
+        ),
+        Misconception(
+            "no_sign",
+            "Your score is the distance from the line, on either side. Below it a picture is rebuilt "
+            "better than expected: keep the sign.",
+            lambda *given: np.abs(_line()(*given)),
+        ),
+        Misconception(
             "axes_swapped",
             "You fit the complexity from the error. The error is what is to be explained: complexity "
             "first, in `np.polyfit(x, y, 1)`.",
@@ -1135,6 +1269,7 @@ def probe_energy(f):
     yield value(
         "Logits (0, 0), (2, 2) and (log 3, 0)", seen, [-np.log(2), -2 - np.log(2), -np.log(4)]
     )
+    yield behaviour(bool(logits[1, 0] == 2), "Your function changes the logits.")
     yield value("Four classes, all 0", f(torch.zeros(1, 4)), [-np.log(4)])
     yield value(
         "T = 2: logits (0, 0), (2, 2)",
@@ -1146,10 +1281,8 @@ def probe_energy(f):
     yield value("Logits of a thousand", large, [-1000 - np.log1p(np.exp(-1)), 1000 - np.log(2)])
     yield form(f(logits.double()).dtype == torch.float64, "float64 in should be float64 out.")
     x = torch.zeros(1, 2, requires_grad=True)
-    out = f(x)
-    linked = out.requires_grad
+    linked = not _error_of(lambda: f(x).sum().backward())
     yield behaviour(linked, "No gradient comes back to the logits: stay in torch, do not detach.")
-    yield behaviour(bool(logits[1, 0] == 2), "Your function changes the logits.")
 
 
 ENERGY = Exercise(
@@ -1160,7 +1293,8 @@ ENERGY = Exercise(
     minutes=6,
     hints=(
         "The sum of exponentials is ruled by the largest logit, so the energy is about minus the largest "
-        "logit. exp(1000) is infinite in any float; subtract the largest first, or let torch do it.",
+        "logit. exp(1000) is infinite in any float; subtract the largest first and add "
+        "it again at the end, or let torch do it.",
         "`torch.logsumexp(..., dim=1)` is stable. The temperature stands twice: inside it divides, "
         "outside it multiplies.",
         "`-temperature * torch.logsumexp(logits / temperature, dim=1)`.",
@@ -1187,6 +1321,19 @@ ENERGY = Exercise(
             lambda logits, temperature=1.0: -logits.amax(1),
         ),
         Misconception(
+            "height_lost",
+            "You subtract the largest logit before you exponentiate, which is wise, but you do not add it "
+            "again outside the logarithm. It is the height that the energy is there for.",
+            lambda logits, temperature=1.0: energy(
+                logits - logits.amax(1, keepdim=True), temperature
+            ),
+        ),
+        Misconception(
+            "temperature_outside_only",
+            "Your temperature multiplies outside but does not divide inside.",
+            lambda logits, temperature=1.0: temperature * energy(logits),
+        ),
+        Misconception(
             "temperature_inside_only",
             "Your temperature divides inside but does not multiply outside.",
             lambda logits, temperature=1.0: -torch.logsumexp(logits / temperature, 1),
@@ -1209,7 +1356,8 @@ ENERGY = Exercise(
         ),
         Misconception(
             "detached",
-            "The values are right, but the gradient is cut off. Who wants to train on the energy needs it.",
+            "The values are right, but the gradient is cut off. Who wants to train on the energy needs it: "
+            "stay in torch.",
             lambda logits, temperature=1.0: energy(logits.detach(), temperature),
         ),
     ),
@@ -1239,6 +1387,8 @@ def probe_class_mahalanobis(f):
         0.05,
     )
     yield value("Halfway between the two means, 10 from each", seen[3:], [50**0.5], 0.05)
+    unharmed = bool(z[1, 0] == 12 and z_train[0, 0] == -8)
+    yield behaviour(unharmed, "Your function changes the features.")
     yield value("A feature alone in its batch", f(z_train, labels, z[1:2]), [2**0.5], 0.05)
     order = torch.randperm(len(labels))
     yield value(
@@ -1255,17 +1405,32 @@ def probe_class_mahalanobis(f):
         [20**0.5],
         0.05,
     )
-    many = torch.cat([_cross([-10.0, 0.0], 2.0, 1.0, 3000), _cross([10.0, 0.0], 2.0, 1.0)])
+    many = torch.cat([uneven[:4000].repeat(3, 1), uneven[4000:]])
     sizes = torch.tensor([3, 7]).repeat_interleave(torch.tensor([12_000, 4000]))
     yield value(
-        "Three times as many pictures of the first class", f(many, sizes, z[1:2]), [2**0.5], 0.05
+        "The class of variance 1 three times as large as that of variance 9: the shared variance is 3",
+        f(many, sizes, torch.tensor([[0.0, 10.0]])),
+        [(100 / 3) ** 0.5],
+        0.05,
+    )
+    # variance 4 along the diagonal, 1 across
+    steps = torch.tensor([[2.0, 2.0], [-2.0, -2.0], [1.0, -1.0], [-1.0, 1.0]]).repeat(1000, 1)
+    tilted = torch.cat([steps, steps + torch.tensor([4.0, 0.0])])
+    yield value(
+        "Features spread along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first",
+        f(tilted, labels, torch.tensor([[4.0, 4.0]])),
+        [8**0.5],
+        0.05,
     )
     few = torch.zeros(8, 20)
     few[:4, 0], few[:4, 1] = 5.0, torch.tensor([1.0, -1, 1, -1])
     few[4:, 2] = torch.tensor([1.0, -1, 1, -1])
     far = torch.zeros(1, 20)
     far[0, 10] = 3.0
-    outside = float(f(few, torch.tensor([0, 1]).repeat_interleave(4), far)[0])
+    try:
+        outside = float(f(few, torch.tensor([0, 1]).repeat_interleave(4), far)[0])
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+        outside = np.nan
     sensible = bool(np.isfinite(outside) and 1 < outside < 1e3)
     says = (
         f"Eight features of 20 numbers have no inverse covariance, and your distance is {outside:.3g}: "
@@ -1275,9 +1440,6 @@ def probe_class_mahalanobis(f):
     yield form(
         f(z_train.double(), labels, z.double()).dtype == torch.float64,
         "float64 in should be float64 out.",
-    )
-    yield behaviour(
-        bool(z[1, 0] == 12 and z_train[0, 0] == -8), "Your function changes the features."
     )
 
 
@@ -1306,6 +1468,12 @@ def _one_mean(z_train, labels, z):
     return _by_class(z_train, torch.zeros_like(labels), z)
 
 
+def _nearest_by_eye(z_train, labels, z):
+    means = torch.stack([z_train[labels == c].mean(0) for c in labels.unique()])
+    nearest = torch.cdist(z, means).argmin(1, keepdim=True)
+    return _by_class(z_train, labels, z, join=lambda s: s.gather(1, nearest)[:, 0])
+
+
 def _own_covariances(centred, place):
     return [
         LedoitWolf(assume_centered=True).fit(centred[place.numpy() == c]).precision_
@@ -1326,7 +1494,7 @@ CLASS_MAHALANOBIS = Exercise(
         "goes into `LedoitWolf(assume_centered=True)`. Its `precision_` serves all classes.",
         "`step = z.unsqueeze(1) - means` is (N, K, d); "
         '`torch.einsum("nki,ij,nkj->nk", step, precision, step)` are the squared distances to each mean. '
-        "The smallest, and its root.",
+        "The smallest, and its root. `torch.from_numpy(precision_).to(z)` makes a tensor of the right kind.",
     ),
     probe=probe_class_mahalanobis,
     misconceptions=(
@@ -1354,6 +1522,12 @@ CLASS_MAHALANOBIS = Exercise(
             "You average the distances to the classes. A cat is far from the dogs and still normal: take "
             "the smallest.",
             _classwise(join=lambda s: s.mean(1)),
+        ),
+        Misconception(
+            "nearest_by_eye",
+            "You choose the class by the plain distance, and measure by the covariance only then. The "
+            "nearest class is that of the smallest Mahalanobis distance.",
+            _nearest_by_eye,
         ),
         Misconception(
             "farthest_class",
@@ -1385,8 +1559,9 @@ CLASS_MAHALANOBIS = Exercise(
         ),
         Misconception(
             "not_shrunk",
-            "With more numbers than pictures your covariance has no true inverse, and what lies outside "
-            "the training features has a distance of nothing or of millions. `LedoitWolf` shrinks it.",
+            "With more numbers than pictures your covariance has no true inverse: it is an error, or what "
+            "lies outside the training features has a distance of nothing or of millions. `LedoitWolf` "
+            "shrinks it.",
             _classwise(fit=EmpiricalCovariance),
         ),
     ),
@@ -1415,19 +1590,30 @@ def probe_knn(f):
         [0, _chord(5), _chord(80)],
         2e-3,
     )
-    yield value("... k = 2", f(z_train, z, k=2), [_chord(10), _chord(5), _chord(90)], 2e-3)
-    yield value("... k = 5", f(z_train, z, k=5), [_chord(100), _chord(95), 2], 2e-3)
+    yield value(
+        "Training features at 0, 10, 30, 90, 100 degrees, k = 2: those at 0, 95 and 180 degrees",
+        f(z_train, z, k=2),
+        [_chord(10), _chord(5), _chord(90)],
+        2e-3,
+    )
+    yield value(
+        "Training features at 0, 10, 30, 90, 100 degrees, k = 5: those at 0, 95 and 180 degrees",
+        f(z_train, z, k=5),
+        [_chord(100), _chord(95), 2],
+        2e-3,
+    )
     yield value(
         "All ten times as long", f(z_train, 10 * z, k=2), [_chord(10), _chord(5), _chord(90)], 2e-3
     )
     yield value("One alone", f(z_train, z[2:], k=2), [_chord(90)], 2e-3)
     rng = np.random.default_rng(0)
-    many = torch.from_numpy(rng.normal(size=(60, 3)))
+    many = torch.from_numpy(rng.normal(size=(300, 3)))  # more than a part of 250
     pool = F.normalize(torch.from_numpy(rng.normal(size=(300, 3))))
     expected = np.sort(np.linalg.norm((F.normalize(many)[:, None] - pool).numpy(), axis=2))[:, 49]
-    yield value("60 features, 300 for training, k = 50 unless told", f(3 * pool, many), expected)
+    yield value("300 features, 300 for training, k = 50 unless told", f(3 * pool, many), expected)
     yield form(f(pool, many).dtype == torch.float64, "float64 in should be float64 out.")
-    yield behaviour(bool(abs(z[0, 0] - 7) < 1e-4), "Your function changes the features in place.")
+    unharmed = bool(abs(z[0, 0] - 7) < 1e-4 and abs(z_train[0, 0] - 2) < 1e-4)
+    yield behaviour(unharmed, "Your function changes the features in place.")
 
 
 def _neighbours(normalise=F.normalize, pick=None):
@@ -1525,19 +1711,23 @@ def probe_risk(f):
     coverage, risk = (np.asarray(part) for part in pair)
     yield value("Four pictures: coverage", coverage, [0.25, 0.5, 0.75, 1])
     yield value("Sure 0.6 0.9 0.7 0.8, right no yes no yes: risk", risk, [0, 0, 1 / 3, 0.5])
-    _, risk = f([3.0, 2, 1], [0, 1, 1])
-    yield value("The most confident one is wrong, as 0 and 1, in lists", risk, [1, 0.5, 1 / 3])
-    _, risk = f([-np.inf, 0.5, 0.7], [True, True, False])
+    _, risk = f(np.array([3.0, 2, 1]), np.array([False, True, True]))
+    yield value("The most confident one is wrong: risk", risk, [1, 0.5, 1 / 3])
+    _, risk = f(np.array([-np.inf, 0.5, 0.7]), np.array([True, True, False]))
     yield value("One refused, with a confidence of -inf", risk, [1, 0.5, 1 / 3])
     # 0.8 twice, one right and one wrong: whichever comes first, half of an error each
-    ties = [
-        np.asarray(f([0.9, 0.8, 0.8, 0.1], c)[1], dtype=float) for c in ([1, 0, 1, 1], [1, 1, 0, 1])
-    ]
-    yield value(
-        "Equal confidence, the wrong one standing first: risk", ties[0], [0, 0.25, 1 / 3, 0.25]
+    sure = np.array([0.9, 0.8, 0.8, 0.1])
+    one, two = (
+        np.asarray(f(sure, np.array(right))[1], dtype=float)
+        for right in ([True, False, True, True], [True, True, False, True])
     )
-    yield value("... and standing second", ties[1], [0, 0.25, 1 / 3, 0.25])
-    _, risk = f(np.ones(4), [1, 0, 0, 0])
+    alike = one.shape == two.shape and np.allclose(one, two)
+    says = (
+        "Swap two pictures of equal confidence, and your risk changes: their order means nothing."
+    )
+    yield Finding("wrong_value", alike, alike, says)
+    yield value("0.9 0.8 0.8 0.1, one of the 0.8 is wrong: risk", one, [0, 0.25, 1 / 3, 0.25])
+    _, risk = f(np.ones(4), np.array([True, False, False, False]))
     yield value("All equally confident, three of four wrong", risk, np.full(4, 0.75))
     unharmed = confidence.tolist() == [0.6, 0.9, 0.7, 0.8] and correct.tolist() == [
         False,
@@ -1563,6 +1753,11 @@ def _risk(order=None, risk=None, ties=True, coverage=None):
         )
 
     return variant
+
+
+def _risk_of_whole_groups(confidence, correct):
+    risk = [1 - correct[confidence >= c].mean() for c in np.sort(confidence)[::-1]]
+    return np.arange(1, len(risk) + 1) / len(risk), np.array(risk)
 
 
 RISK = Exercise(
@@ -1613,6 +1808,12 @@ RISK = Exercise(
             "With equal confidence your risk depends on the order in which the pictures stand. Nothing "
             "tells them apart, so each counts with the mean of its group.",
             _risk(ties=False),
+        ),
+        Misconception(
+            "whole_groups",
+            "You answer all pictures of one confidence at once. Between them is a number of answers too: "
+            "each picture of the group counts with the group's mean error, one after the other.",
+            _risk_of_whole_groups,
         ),
         Misconception(
             "coverage_from_zero",

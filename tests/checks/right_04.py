@@ -123,6 +123,39 @@ class ColourAutoencoderWithBlocks(nn.Module):
         return self.decode(self.encode(x))
 
 
+class ColourAutoencoderInFunctions(nn.Module):
+    def __init__(self, widths=(16, 32, 64), latent_dim=1000):
+        super().__init__()
+        a, b, c = widths
+        self.encoder = nn.ModuleList(
+            [
+                nn.Conv2d(i, o, 3, s, 1)
+                for i, o, s in ((3, a, 1), (a, a, 1), (a, b, 2), (b, b, 1), (b, c, 2), (c, c, 1))
+            ]
+        )
+        self.decoder = nn.ModuleList(
+            [
+                nn.ConvTranspose2d(i, o, 3, s, 1, s - 1)
+                for i, o, s in ((c, c, 1), (c, b, 2), (b, b, 1), (b, a, 2), (a, a, 1), (a, 3, 1))
+            ]
+        )
+        self.code, self.back = nn.LazyLinear(latent_dim), nn.Linear(latent_dim, c * 8 * 8)
+
+    def encode(self, x):
+        for layer in self.encoder:
+            x = layer(x).relu()
+        return self.code(x.flatten(1))
+
+    def decode(self, z):
+        x = self.back(z).reshape(len(z), -1, 8, 8)
+        for layer in self.decoder:
+            x = layer(F.relu(x))
+        return x
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
 class PlainScreen:
     def __init__(self, alpha=0.05):
         self.alpha = alpha
@@ -175,6 +208,7 @@ class ScreenByPValues(BaseEstimator):
         return self.p_values(scores) <= self.alpha
 
     def decision_function(self, scores):
+        self.p_values(scores)  # complains
         return np.array([s - self.threshold_ for s in scores])
 
 
@@ -221,6 +255,11 @@ def correlation_by_counting(a, b):
     r, s = ranks(a), ranks(b)
     r, s = r - r.mean(), s - s.mean()
     return float((r * s).sum() / np.sqrt((r * r).sum() * (s * s).sum()))
+
+
+def correlation_from_the_highest_down(a, b):
+    r, s = pd.Series(-a).rank(), pd.Series(-b).rank()
+    return r.corr(s)
 
 
 def beyond_with_scikit_learn(errors_fit, complexity_fit, errors, complexity):
@@ -300,6 +339,15 @@ def risk_group_by_group(confidence, correct):
     return np.linspace(1 / seen, 1, seen), np.array(risk)
 
 
+def risk_between_the_groups(confidence, correct):
+    wrong = ~correct
+    levels = np.unique(confidence)[::-1]
+    answered = [0, *(np.sum(confidence >= c) for c in levels)]
+    errors = [0, *(np.sum(wrong[confidence >= c]) for c in levels)]
+    k = np.arange(1, len(wrong) + 1)
+    return k / k[-1], np.interp(k, answered, errors) / k
+
+
 def risk_with_pandas(confidence, correct):
     frame = pd.DataFrame({"sure": confidence, "wrong": 1.0 - np.asarray(correct)})
     frame["wrong"] = frame.groupby("sure").wrong.transform("mean")
@@ -311,14 +359,22 @@ def risk_with_pandas(confidence, correct):
 RIGHT = {
     "4.1": [roles_by_hand, roles_by_random_keys],
     "4.2": [temperature_on_a_grid, temperature_by_gradient],
-    "4.3": [ColourAutoencoderInLoops, ColourAutoencoderWithBlocks],
+    "4.3": [
+        ColourAutoencoderInLoops,
+        ColourAutoencoderWithBlocks,
+        ColourAutoencoderInFunctions,
+    ],
     "4.4": [PlainScreen, ScreenByPValues],
     "4.5": [interval_with_interval, interval_by_summing],
     "4.6": [variation_with_diff, variation_picture_by_picture],
-    "4.7": [correlation_from_scipy, correlation_by_counting],
+    "4.7": [
+        correlation_from_scipy,
+        correlation_by_counting,
+        correlation_from_the_highest_down,
+    ],
     "4.8": [beyond_with_scikit_learn, beyond_by_hand],
     "4.9": [energy_by_hand, energy_from_log_softmax],
     "4.10": [distance_class_by_class, distance_after_whitening],
     "4.11": [neighbours_from_scikit_learn, neighbours_from_cosines],
-    "4.12": [risk_group_by_group, risk_with_pandas],
+    "4.12": [risk_group_by_group, risk_with_pandas, risk_between_the_groups],
 }
