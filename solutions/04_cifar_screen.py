@@ -77,7 +77,8 @@ counts.set_index(pd.Index(train.classes, name="class"))
 # ### Exercise 4.1
 #
 # Write `class_roles`: labels (N,), the class numbers that are wanted, and the shares in; one array of
-# positions for each role out. **Done** when every role holds the classes in the same proportion, and no
+# positions for each role out. Shares may sum to less than 1; the rest has no role. **Done** when every
+# role holds the classes in the same proportion, drawn at random but alike for the same `seed`, and no
 # position has two roles.
 
 
@@ -452,7 +453,8 @@ plotting.show(
 #
 # ### Exercise 4.5
 #
-# Write `false_alarm_interval`: $n$, $m$ and $\alpha$ in, the central interval of the *rate* out.
+# Write `false_alarm_interval`: $n$, $m$ and $\alpha$ in, the central interval of the *rate* out, as
+# (low, high).
 # **Done** when it is that of the law (`betabinom(m, a, b).ppf`), also where $\alpha(n + 1)$ is whole.
 
 
@@ -514,7 +516,7 @@ plotting.show(
 # ### Exercise 4.6
 #
 # Write `total_variation`, the mean absolute difference of neighbouring pixels, across and down, each
-# mean counting half: (N, C, H, W) in, (N,) out. **Done** when stripes across and down count alike, in
+# mean counting half: (N, C, H, W) in, a tensor (N,) out. **Done** when stripes across and down count alike, in
 # pictures that are not square as well.
 
 
@@ -589,7 +591,7 @@ plotting.show(
 # ### Exercise 4.8
 #
 # Write `beyond_complexity`: errors and complexities of M pictures for the line, then of N to be scored;
-# (N,) out. **Done** when the line is fitted to the first M alone.
+# (N,) out. Logarithms are natural. **Done** when the line is fitted to the first M alone.
 
 
 # %% id="ex-4-8" tags=["exercise"] reference="helpers.scores.beyond_complexity"
@@ -635,7 +637,8 @@ pd.DataFrame(by_class).T.round(2)
 #
 # ### Exercise 4.9
 #
-# Write it for logits (N, K). **Done** when logits of 1000 give no infinity.
+# Write it for logits (N, K), in torch, so that a gradient can flow. **Done** when logits of 1000 give
+# no infinity.
 
 
 # %% id="ex-4-9" tags=["exercise"] reference="helpers.scores.energy"
@@ -656,7 +659,8 @@ energy = check("4.9", energy)
 #
 # ### Exercise 4.10
 #
-# Write `class_mahalanobis`: training features (M, d), their labels (M,), features (N, d) in; (N,) out.
+# Write `class_mahalanobis`: training features (M, d), their labels (M,), which need not be 0 and 1, and
+# features (N, d) in; (N,) out, a tensor of the type of `z`.
 # `LedoitWolf(assume_centered=True)` shrinks the covariance of what is centred already. **Done** when
 # two classes that lie far apart do not stretch $\Sigma$.
 
@@ -677,7 +681,8 @@ class_mahalanobis = check("4.10", class_mahalanobis)
 # ### Exercise 4.11
 #
 # Write `normalised_knn`: (M, d), (N, d) and k in, (N,) out. **Done** when a feature ten times as
-# long has the same score, and 10,000 pictures need no matrix of 10,000 × M (`z.split(250)`).
+# long has the same score. With 10,000 pictures go part by part (`z.split(250)`): the matrix of
+# 10,000 × M need not be there at once.
 
 
 # %% id="ex-4-11" tags=["exercise"] reference="helpers.scores.normalised_knn"
@@ -869,8 +874,8 @@ print(system.predict(some).round(3).to_string(na_rep=""))
 # ### Exercise 4.12
 #
 # Write `risk_coverage`: confidences (N,), higher is more sure, and whether the answer is right (N,) in;
-# coverage and risk (N,) out, most confident first. **Done** when pictures of equal confidence count with
-# their mean: their order means nothing.
+# coverage and risk (N,) out, most confident first. **Done** when each picture of a group of equal
+# confidence counts with the mean error of its group: their order means nothing.
 
 
 # %% id="ex-4-12" tags=["exercise"] reference="helpers.metrics.risk_coverage"

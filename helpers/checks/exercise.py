@@ -89,7 +89,7 @@ def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
 def shape(what, seen, expected):
     """`seen` is a tensor of shape `expected`."""
     if not isinstance(seen, torch.Tensor):
-        says = f"{what} should give a tensor {shape_name(expected)}; yours gave {kind_of(seen)}."
+        says = f"{what} should give {kind_of(torch.empty(expected))}; yours gave {kind_of(seen)}."
         return Finding("wrong_form", kind_of(seen), False, says)
     says = f"{what} should give {shape_name(expected)}; yours gave {shape_name(seen.shape)}."
     return Finding("wrong_form", tuple(seen.shape), tuple(seen.shape) == tuple(expected), says)
@@ -124,12 +124,13 @@ def kind_of(x):
     if x is ...:
         return "`...` (a part is still to be written)"
     if isinstance(x, (torch.Tensor, np.ndarray)):
-        return f"{'a tensor' if isinstance(x, torch.Tensor) else 'an array'} {shape_name(x.shape)}"
+        kind = "a tensor" if isinstance(x, torch.Tensor) else "an array"
+        return f"{kind} with {shape_name(x.shape)}"
     return f"an object of type {type(x).__name__}"
 
 
 def shape_name(shape):
-    return f"of shape {tuple(shape)}" if len(shape) else "a single number"
+    return f"the shape {tuple(shape)}" if len(shape) else "a single number"
 
 
 def same(a, b):
