@@ -878,7 +878,8 @@ functions = {
 system = ScreenedClassifier(model, PETS, functions, alpha=0.05, temperature=T)
 system.fit(parts.calibration.images)
 some = np.concatenate([parts.test.images[:4], parts.others.images[refused_others.argsort()[-4:]]])
-print(system.predict(some).round(3).to_string(na_rep=""))
+pd.options.display.max_colwidth = 90  # for two reasons
+system.predict(some).round(3)
 
 # %% [markdown] id="risk-text"
 # **Risk and coverage.** A system that may refuse is judged by two numbers: the share of pictures that it
@@ -1062,21 +1063,22 @@ upload_explorer(own_system, ae, parts.others.images[middle[0]])
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
 
-kept = [*trivial, *learned]
 rows = {
     "classifier: accuracy on test cats and dogs": f"{right.mean():.1%}",
     "expected calibration error before and after the temperature": f"{ece[0]:.4f}, {ece[1]:.4f}",
     "rank correlation of CAE error and total variation": f"{correlations.iloc[0, 0]:.2f}",
     f"AURC, {RATE:.0%} foreign: no screen, best screen, best score alone": f"{plain:.4f}, {areas['behind the screen'].min():.4f}, {areas['by the score'].min():.4f}",
 }
-line = "{0.AUROC:.3f} ({0.low:.3f} to {0.high:.3f}); {1:.2f}; {2:.1%}, {3:.1%}"
-for name in kept:
-    r = judged.loc[name]
-    rows[f"{name}: AUROC; FPR at 95 %; refused in, out"] = line.format(
-        r, r["FPR at 95 %"], r["refused in"], r["refused out"]
-    )
-table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-Markdown(f"| {parts.test.name}, {parts.test.source} data | |\n|---|---|\n{table}")
+system_table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+line = "| {} | {:.3f} ({:.3f} to {:.3f}) | {:.2f} | {:.1%} | {:.1%} |"
+score_table = "\n".join(line.format(name, *judged.loc[name]) for name in [*trivial, *learned])
+Markdown(f"""| {parts.test.name}, {parts.test.source} data | |
+|---|---|
+{system_table}
+
+| score | AUROC | FPR at 95 % | cats, dogs refused | others refused |
+|---|---|---|---|---|
+{score_table}""")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz
