@@ -61,7 +61,7 @@ build: dev ## notebooks from solutions/*.py [MODULE=01] [ARGS=--no-execute]
 	@$(PY) -m helpers.authoring $(MODULE) $(ARGS)
 
 results: dev ## compute solutions/results, entry by entry; may be stopped and taken up again
-	@$(PY) -m helpers.authoring.results $(ARGS)
+	@$(PY) -m helpers.results.compute $(ARGS)
 
 data: env ## download and prepare the five data sets [ARGS=mnist]
 	@$(PY) -m data_scripts.prepare $(ARGS)

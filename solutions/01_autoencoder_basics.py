@@ -863,7 +863,7 @@ plotting.show(
 
 # %% id="bottleneck-table"
 from helpers.results import read_table
-from helpers.sweeps import bottleneck
+from helpers.experiments.module_01 import bottleneck
 
 table = read_table("01_bottleneck", source=train.source, profile=choose(quick="quick", full="full"))
 table[["latent_dim", "test_mse", "auroc", "low", "high", "pca_mse", "pca_auroc"]].round(4)

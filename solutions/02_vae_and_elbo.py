@@ -479,7 +479,7 @@ traversal_explorer(vae, few.images, few.labels, few.classes)
 # two-dimensional code.
 
 # %% id="flat"
-from helpers.sweeps.module_02 import held_out_vae
+from helpers.experiments.module_02 import held_out_vae
 
 flat, _, _ = held_out_vae("0", latent_dim=2)
 codes = apply(lambda x: flat.encode(x)[0], calibration.images).numpy()
@@ -818,7 +818,7 @@ with torch.inference_mode():
 # second digit of that notebook, 1, a second VAE is trained here and now.
 
 # %% id="two-digits"
-from helpers.sweeps.module_02 import reported, vae_scores
+from helpers.experiments.module_02 import reported, vae_scores
 
 part = reported(test)
 vaes = {"0": vae, "1": held_out_vae("1", latent_dim=10)[0]}

@@ -118,7 +118,7 @@ for name, parts in {"positions": by_position, "contents": split_by_content(doubl
 # 32×32 pixels, means of 2×2; `task` puts all that together, with your split.
 
 # %% id="roles"
-from helpers.sweeps.module_03 import task
+from helpers.experiments.module_03 import task
 
 train, calibration, normal, anomalies = task("Hand")
 test_images = np.concatenate([normal.images, anomalies.images])
@@ -219,7 +219,7 @@ def class_table(scores):
 
 
 # %% id="baselines"
-from helpers.sweeps.module_03 import baseline_scores
+from helpers.experiments.module_03 import baseline_scores
 
 baselines = baseline_scores(train.images, test_images)
 baseline_table = judge(baselines)
@@ -297,7 +297,7 @@ for block in blocks:
 
 # %% id="loop-setup"
 from helpers.models import DeepAutoencoder
-from helpers.sweeps.module_03 import network, steps
+from helpers.experiments.module_03 import network, steps
 
 set_seed(0)
 ae = network(DeepAutoencoder, train.images.shape[-1]).to(device())
@@ -489,7 +489,7 @@ def loss_in_nats(vae, x):
 
 
 # %% id="vae-train"
-from helpers.sweeps.module_03 import train as train_for, vae_error
+from helpers.experiments.module_03 import train as train_for, vae_error
 
 set_seed(0)
 vae = network(DeepVAE, train.images.shape[-1])
@@ -582,7 +582,7 @@ ssim_residual = check("3.9", ssim_residual)
 # arXiv 2204.06507).
 
 # %% id="grid"
-from helpers.sweeps.module_03 import model_scores
+from helpers.experiments.module_03 import model_scores
 
 scores = dict(baselines)
 for prefix, model in {"AE": ae, "VAE": vae}.items():

@@ -96,7 +96,7 @@ class_roles = check("4.1", class_roles)
 # time the quick profile takes no more than 500 pictures of each other class.
 
 # %% id="parts"
-from helpers.sweeps.module_04 import roles
+from helpers.experiments.module_04 import roles
 
 parts = roles()
 PETS = parts.test.classes
@@ -113,7 +113,7 @@ for role, part in parts._asdict().items():
 # the same way.
 
 # %% id="augmented"
-from helpers.sweeps.module_04 import flip_and_shift
+from helpers.experiments.module_04 import flip_and_shift
 from helpers.training import as_input
 
 torch.manual_seed(0)
@@ -130,7 +130,7 @@ plotting.show(
 )
 
 # %% id="classifier"
-from helpers.sweeps.module_04 import classifier
+from helpers.experiments.module_04 import classifier
 
 model, history = classifier(parts.classifier, progress=True)
 logits = apply(model, parts.test.images)
@@ -279,7 +279,7 @@ print(f"{sum(p.numel() for p in cae.parameters()):,} parameters")
 # need not know what a cat is. Train it, and watch four pictures of each kind.
 
 # %% id="cae"
-from helpers.sweeps.module_04 import autoencoder
+from helpers.experiments.module_04 import autoencoder
 
 others = [np.flatnonzero(names == name)[0] for name in ("frog", "horse", "airplane", "truck")]
 watched = np.concatenate([parts.test.images[:4], parts.others.images[others]])
@@ -302,7 +302,7 @@ plotting.show(
 )
 
 # %% id="class-error"
-from helpers.sweeps.module_04 import cae_error
+from helpers.experiments.module_04 import cae_error
 
 errors, other_errors = (cae_error(ae, part.images) for part in (parts.test, parts.others))
 frame = pd.DataFrame(
@@ -702,7 +702,7 @@ normalised_knn = check("4.11", normalised_knn)
 
 # %% id="score-all"
 from helpers.scores import max_softmax
-from helpers.sweeps.module_04 import baseline_scores, combined, stage_features
+from helpers.experiments.module_04 import baseline_scores, combined, stage_features
 
 z_train = stage_features(model, parts.classifier.images)
 labels = torch.from_numpy(parts.classifier.labels)
@@ -802,7 +802,7 @@ plotting.show(
 # **Ten calibrations for each screen**, as in section 4:
 
 # %% id="all-draws"
-from helpers.sweeps.module_04 import recalibrated
+from helpers.experiments.module_04 import recalibrated
 
 learned = [name for name in judged.index if name not in trivial]
 draws = {
@@ -911,7 +911,7 @@ risk_coverage = check("4.12", risk_coverage)
 
 # %% id="stream"
 from helpers.metrics import aurc
-from helpers.sweeps.module_04 import answered, stream
+from helpers.experiments.module_04 import answered, stream
 
 RATE = 0.2
 i, j = stream(n, len(parts.others), RATE)

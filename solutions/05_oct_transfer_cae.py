@@ -53,7 +53,7 @@ preflight("05")
 # `task` gives the roles: a **pool** of labelled scans, **validation**, and **test**. No patient has two.
 
 # %% id="data"
-from helpers.sweeps.module_05 import diseases, task
+from helpers.experiments.module_05 import diseases, task
 
 pool, validation, test = task()
 normals, sick = pool.of_class("NORMAL"), diseases(test)
@@ -188,7 +188,7 @@ compression_ratio = check("5.3", compression_ratio)
 
 # %% id="ratio"
 from helpers.models import OctAutoencoder, receptive_field
-from helpers.sweeps.module_05 import widths
+from helpers.experiments.module_05 import widths
 
 networks = {"the source's": (128, (64, 128, 256, 256)), f"{profile()} profile": (size, widths())}
 for name, (side, channels) in networks.items():
@@ -252,7 +252,7 @@ for name in pool.classes:
 
 # %% id="pretrain"
 from helpers.models import OctClassifier
-from helpers.sweeps.module_05 import classify
+from helpers.experiments.module_05 import classify
 
 set_seed(0)
 encoder = make_encoder(widths()).to(device())
@@ -375,7 +375,7 @@ print("same losses as without a break:", resumed == twelve_steps())
 # do you expect to see on the last two?
 
 # %% id="train-decoder"
-from helpers.sweeps.module_05 import autoencoder
+from helpers.experiments.module_05 import autoencoder
 
 healthy = validation.of_class("NORMAL").images[:2]
 watched = np.concatenate([healthy, *(validation.of_class(name).images[:1] for name in sick[:2])])
@@ -576,7 +576,7 @@ for name in [*sick, "all"]:
     )
 
 # %% id="baselines"
-from helpers.sweeps.module_05 import baseline_scores, judged
+from helpers.experiments.module_05 import baseline_scores, judged
 
 trivial = judged(baseline_scores(normals.images, test.images), test)
 names = ["brightness", "mean image", "PCA, 32", "nearest picture"]
@@ -618,7 +618,7 @@ threshold_explorer(a, b, thresholds={"conformal 5 %": limit})
 
 # %% id="live-rung"
 from helpers.results import read_table
-from helpers.sweeps.module_05 import cae_scores, pretrained
+from helpers.experiments.module_05 import cae_scores, pretrained
 
 random_encoder = pretrained("random", shown, seed=0)
 random_cae, _ = autoencoder(random_encoder, normals, seed=0)
@@ -760,7 +760,7 @@ patch_distance = check("5.9", patch_distance)
 
 # %% id="patches"
 from helpers.scores import patch_features
-from helpers.sweeps.module_05 import enlarge, patch_bank
+from helpers.experiments.module_05 import enlarge, patch_bank
 
 bank = patch_bank(encoder, normals.images).to(device())
 distances = apply(
@@ -832,7 +832,7 @@ pixel_auroc = check("5.10", pixel_auroc)
 
 # %% id="located"
 from helpers.metrics import pro
-from helpers.sweeps.module_05 import patch_maps
+from helpers.experiments.module_05 import patch_maps
 
 healthy_maps = enlarge(patch_maps(encoder, bank, validation.of_class("NORMAL").images), size)
 trivial_maps = {

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from helpers import results as reader
-from helpers.authoring import results as writer
-from helpers.sweeps import TABLES, Table
+from helpers.results import compute as writer
+from helpers.results.tables import TABLES, Table
 
 
 @pytest.fixture

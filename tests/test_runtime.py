@@ -89,6 +89,6 @@ print((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero().item())
 
 def test_importing_the_library_leaves_the_numbers_alone():
     """hypothesis, for one, refuses to draw numbers where denormal ones are flushed."""
-    code = "import helpers.authoring.results, torch; print((torch.ones(1) * 1e-40).item() > 0)"
+    code = "import helpers.results.compute, torch; print((torch.ones(1) * 1e-40).item() > 0)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "True"

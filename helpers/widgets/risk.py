@@ -3,9 +3,9 @@
 import ipywidgets as widgets
 import numpy as np
 
+from helpers.experiments.module_04 import answered, stream
 from helpers.metrics import aurc, risk_coverage
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
-from helpers.sweeps.module_04 import answered, stream
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 

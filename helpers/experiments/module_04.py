@@ -12,6 +12,7 @@ from torch import nn
 from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import class_roles
+from helpers.experiments.module_03 import judged
 from helpers.metrics import aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
 from helpers.runtime import choose, set_seed
@@ -25,7 +26,6 @@ from helpers.scores import (
     reconstruction_error,
     total_variation,
 )
-from helpers.sweeps.module_03 import judged
 from helpers.thresholds import Screen
 from helpers.training import adam, apply, as_input, fit, fit_classifier
 

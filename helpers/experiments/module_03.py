@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import split_by_content
+from helpers.experiments.module_02 import vae_error
 from helpers.latent import pca_reconstruct
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
 from helpers.metrics import auroc, bootstrap_interval, per_class_auroc
@@ -26,7 +27,6 @@ from helpers.scores import (
     reconstruction_error,
     ssim_residual,
 )
-from helpers.sweeps.module_02 import vae_error
 from helpers.training import (
     adam,
     apply,

@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from helpers.datasets.image_set import ImageSet
+from helpers.experiments import module_03
 from helpers.models import DeepAutoencoder, DeepVAE
-from helpers.sweeps import module_03
 
 CLASSES = ("CXR", "Hand", "HeadCT")
 

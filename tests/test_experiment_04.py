@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from helpers.datasets.image_set import ImageSet
+from helpers.experiments import module_04
 from helpers.models import ColourAutoencoder, SmallResNet
-from helpers.sweeps import module_04
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

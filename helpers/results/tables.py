@@ -7,25 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
-from helpers.sweeps.module_01 import bottleneck
-from helpers.sweeps.module_02 import beta, binarised, held_out
-from helpers.sweeps.module_03 import hands, loop, normal_class
-from helpers.sweeps.module_04 import screens
-from helpers.sweeps.module_05 import ladder
-
-__all__ = [
-    "TABLES",
-    "Table",
-    "beta",
-    "binarised",
-    "bottleneck",
-    "hands",
-    "held_out",
-    "ladder",
-    "loop",
-    "normal_class",
-    "screens",
-]
+from helpers.experiments.module_01 import bottleneck
+from helpers.experiments.module_02 import beta, binarised, held_out
+from helpers.experiments.module_03 import hands, loop, normal_class
+from helpers.experiments.module_04 import screens
+from helpers.experiments.module_05 import ladder
 
 
 class Table(NamedTuple):

@@ -1,4 +1,4 @@
-"""Compute the long tables, one entry at a time: python -m helpers.authoring.results [TABLE ...]
+"""Compute the long tables, one entry at a time: python -m helpers.results.compute [TABLE ...]
 
 Every entry is written as soon as it is there, so the run may be killed and taken up again. Data
 and profile are those of the environment (COURSE_SOURCE, COURSE_DATA, COURSE_PROFILE), unless the
@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from helpers.datasets import load
 from helpers.results import FOLDER, read_entries
+from helpers.results.tables import TABLES
 from helpers.runtime import COURSE, device, limit_threads, profile
-from helpers.sweeps import TABLES
 
 
 def main():

@@ -6,9 +6,9 @@ import torch
 
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import patients
+from helpers.experiments import module_05
 from helpers.models import freeze
 from helpers.runtime import choose, set_seed
-from helpers.sweeps import module_05
 
 CLASSES = ("AMD", "DME", "NORMAL")
 
