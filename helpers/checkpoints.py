@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from helpers.augment import flip
 from helpers.models.oct import signed
 from helpers.runtime import device
 from helpers.training import adam, as_input
@@ -48,12 +49,6 @@ def load_checkpoint(path):
             f"{path} cannot be read as a checkpoint: it is cut short, damaged, or another kind of "
             f"file. Delete it; the training then starts anew."
         ) from error
-
-
-def flip(x):
-    """Each picture mirrored left to right with probability one half. (N, C, H, W) -> the same"""
-    mirrored = torch.rand(len(x), 1, 1, 1) < 0.5  # drawn on the CPU: alike on all devices
-    return torch.where(mirrored.to(x.device), x.flip(3), x)
 
 
 def decoder_step(cae, x, optimizer):

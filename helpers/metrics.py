@@ -174,6 +174,14 @@ def aurc(confidence, correct):
     return float(risk_coverage(confidence, correct)[1].mean())
 
 
+def answered(probability, refused):
+    """Confidence of a screened system: refused pictures come last, in order of probability. (N,)
+
+    probability, refused : (N,), of the classifier's answer in [0, 1], and bool
+    """
+    return np.asarray(probability) - np.asarray(refused)
+
+
 def by_patient(scores, patients):
     """Scores of each patient's pictures, as a list of arrays. (n,), (n,) -> one array a patient"""
     scores, patients = np.asarray(scores), np.asarray(patients)

@@ -48,6 +48,11 @@ def reconstruction(model, x):
     return F.mse_loss(model(x), x)
 
 
+def vae_error(vae, x):
+    """Mean squared error of the reconstruction from mu."""
+    return F.mse_loss(vae(x)[0], x)
+
+
 def negative_elbo(vae, x, beta=1.0):
     """The objective of a VAE: minus the ELBO in nats, mean over the batch, one draw of z each."""
     return -elbo(*elbo_terms(vae, x), beta=beta).mean()

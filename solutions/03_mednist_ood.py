@@ -489,7 +489,8 @@ def loss_in_nats(vae, x):
 
 
 # %% id="vae-train"
-from helpers.experiments.module_03 import train as train_for, vae_error
+from helpers.experiments.module_03 import train as train_for
+from helpers.training import vae_error
 
 set_seed(0)
 vae = network(DeepVAE, train.images.shape[-1])

@@ -113,7 +113,7 @@ for role, part in parts._asdict().items():
 # the same way.
 
 # %% id="augmented"
-from helpers.experiments.module_04 import flip_and_shift
+from helpers.augment import flip_and_shift
 from helpers.training import as_input
 
 torch.manual_seed(0)
@@ -910,8 +910,8 @@ risk_coverage = check("4.12", risk_coverage)
 # probability; the same behind a screen, where the refused come last; and the score alone.
 
 # %% id="stream"
-from helpers.metrics import aurc
-from helpers.experiments.module_04 import answered, stream
+from helpers.metrics import answered, aurc
+from helpers.datasets.splits import stream
 
 RATE = 0.2
 i, j = stream(n, len(parts.others), RATE)

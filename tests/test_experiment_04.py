@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.augment import cut_out, flip_and_shift
 from helpers.datasets.image_set import ImageSet
+from helpers.datasets.splits import stream
 from helpers.experiments import module_04
+from helpers.metrics import answered
 from helpers.models import ColourAutoencoder, SmallResNet
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -47,7 +50,7 @@ def test_flipped_and_shifted_pictures_hold_the_middle_of_the_picture():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         x = torch.rand(200, 3, 32, 24)
-        moved = module_04.flip_and_shift(x)
+        moved = flip_and_shift(x)
     assert moved.shape == x.shape
     middle = [
         any(
@@ -65,7 +68,7 @@ def test_flipped_and_shifted_pictures_hold_the_middle_of_the_picture():
 def test_a_square_is_cut_out():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = module_04.cut_out(torch.ones(300, 3, 32, 32), side=8, grey=0.5)
+        x = cut_out(torch.ones(300, 3, 32, 32), side=8, grey=0.5)
     grey = (x == 0.5).sum(dim=(2, 3))
     assert (grey[:, 0] == grey[:, 2]).all()
     assert grey.max() <= 64 and grey.min() >= 9 and len(grey[:, 0].unique()) > 3
@@ -93,17 +96,17 @@ def test_combined_scores_have_equal_weight():
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.5, 1])
 def test_stream_has_the_rate_and_repeats_no_picture(rate):
-    inside, outside = module_04.stream(200, 500, rate)
+    inside, outside = stream(200, 500, rate)
     assert len(outside) / (len(inside) + len(outside)) == pytest.approx(rate, abs=0.01)
     for part, n in ((inside, 200), (outside, 500)):
         assert len(np.unique(part)) == len(part) and (part < n).all()
     assert len(inside) == 200 or len(outside) == 500
-    again = module_04.stream(200, 500, rate)
+    again = stream(200, 500, rate)
     assert np.array_equal(again[0], inside) and np.array_equal(again[1], outside)
 
 
 def test_refused_pictures_come_last():
-    ranked = module_04.answered([0.9, 0.6, 0.8], [True, False, False])
+    ranked = answered([0.9, 0.6, 0.8], [True, False, False])
     assert np.argsort(-ranked).tolist() == [2, 1, 0]
 
 

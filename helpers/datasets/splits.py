@@ -74,3 +74,16 @@ def patients(pictures, run=10):
         own = np.flatnonzero(pictures.labels == label)
         stand_in[own] = label * len(pictures) + np.arange(len(own)) // run
     return stand_in
+
+
+def stream(n, m, rate, seed=0):
+    """Positions of a stream in which a share `rate` of the pictures is out of sample.
+
+    n, m : pictures that there are in sample and out of it; -> positions among n, among m
+    The stream is as long as the pictures last: all of one kind are in it.
+    """
+    rng = np.random.default_rng(seed)
+    length = min(n / (1 - rate) if rate < 1 else np.inf, m / rate if rate > 0 else np.inf)
+    outside = round(rate * length)
+    inside = round(length) - outside
+    return rng.permutation(n)[:inside], rng.permutation(m)[:outside]

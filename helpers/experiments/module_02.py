@@ -6,7 +6,6 @@ from io import BytesIO
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from helpers.datasets import load
@@ -23,7 +22,7 @@ from helpers.scores import (
     reconstruction_probability,
 )
 from helpers.thresholds import conformal_threshold
-from helpers.training import adam, apply, as_input, fit, mean_loss, negative_elbo
+from helpers.training import adam, apply, as_input, fit, mean_loss, negative_elbo, vae_error
 
 
 def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
@@ -47,11 +46,6 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
     )
     vae.sigma = mean_loss(vae, calibration.images, vae_error) ** 0.5
     return vae, fitted, calibration
-
-
-def vae_error(vae, x):
-    """Mean squared error of the reconstruction from mu."""
-    return F.mse_loss(vae(x)[0], x)
 
 
 def vae_scores(vae, images, samples=16):

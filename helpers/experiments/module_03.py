@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import split_by_content
-from helpers.experiments.module_02 import vae_error
 from helpers.latent import pca_reconstruct
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
 from helpers.metrics import auroc, bootstrap_interval, per_class_auroc
@@ -36,6 +35,7 @@ from helpers.training import (
     mean_loss,
     reconstruction,
     train_step,
+    vae_error,
 )
 
 

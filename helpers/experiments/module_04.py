@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from torch import nn
 
+from helpers.augment import cut_out, flip_and_shift
 from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
-from helpers.datasets.splits import class_roles
+from helpers.datasets.splits import class_roles, stream
 from helpers.experiments.module_03 import judged
-from helpers.metrics import aurc, fpr_at_tpr
+from helpers.metrics import answered, aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
 from helpers.runtime import choose, set_seed
 from helpers.scores import (
@@ -57,29 +57,6 @@ def roles():
     each = choose(quick=500, full=1000)
     rest = [np.flatnonzero(test.labels == i)[:each] for i in range(10) if i not in wanted]
     return Roles(*parts, test.take(np.sort(np.concatenate(rest))))
-
-
-def flip_and_shift(x, pixels=4):
-    """Mirror half of the pictures, and shift each by up to `pixels` either way. (N, C, H, W)"""
-    n, _, height, width = x.shape
-    padded = F.pad(x, [pixels] * 4, mode="reflect")
-    down, right = torch.randint(2 * pixels + 1, (2, n, 1), device=x.device)
-    rows = down + torch.arange(height, device=x.device)
-    columns = right + torch.arange(width, device=x.device)
-    columns = torch.where(torch.rand(n, 1, device=x.device) < 0.5, columns.flip(1), columns)
-    picture = torch.arange(n, device=x.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None]].permute(
-        0, 3, 1, 2
-    )
-
-
-def cut_out(x, side=8, grey=0.5):
-    """Put a grey square into each picture [DeVries and Taylor, arXiv 1708.04552]. (N, C, H, W)"""
-    n, _, height, width = x.shape
-    y, z = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
-    rows = (torch.arange(height, device=x.device) - y).abs() < side // 2
-    columns = (torch.arange(width, device=x.device) - z).abs() < side // 2
-    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)
 
 
 def classifier(train, seed=0, progress=False, validation=None):
@@ -211,18 +188,6 @@ def baseline_scores(train_images, images):
     return scores
 
 
-def stream(n, m, rate, seed=0):
-    """Positions of a stream where a share `rate` is out of sample: among n in, among m out.
-
-    As long as the pictures last: all of one kind are in it.
-    """
-    rng = np.random.default_rng(seed)
-    length = min(n / (1 - rate) if rate < 1 else np.inf, m / rate if rate > 0 else np.inf)
-    outside = round(rate * length)
-    inside = round(length) - outside
-    return rng.permutation(n)[:inside], rng.permutation(m)[:outside]
-
-
 def recalibrated(scores, n, draws=10, alpha=0.05):
     """False-alarm rates of `draws` calibrations on n of the normal scores, tested on the rest."""
     rates = []
@@ -230,11 +195,6 @@ def recalibrated(scores, n, draws=10, alpha=0.05):
         drawn = np.random.default_rng(seed).permutation(scores)
         rates.append(float(Screen(alpha).fit(drawn[:n]).predict(drawn[n:]).mean()))
     return rates
-
-
-def answered(probability, refused):
-    """Confidence of the whole system: refused pictures come last, in the order of probability."""
-    return np.asarray(probability) - np.asarray(refused)
 
 
 def screens(seed, rate=0.5, alpha=0.05):

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from helpers.checkpoints import flip, train_decoder
+from helpers.augment import flip
+from helpers.checkpoints import train_decoder
 from helpers.datasets import ImageSet, load
 from helpers.datasets.oct import NORMAL
 from helpers.datasets.splits import patients, subset_by_patient

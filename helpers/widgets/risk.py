@@ -3,8 +3,8 @@
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.experiments.module_04 import answered, stream
-from helpers.metrics import aurc, risk_coverage
+from helpers.datasets.splits import stream
+from helpers.metrics import answered, aurc, risk_coverage
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from helpers.experiments.module_04 import stream
+from helpers.datasets.splits import stream
 from helpers.widgets import risk_explorer
 from helpers.widgets.risk import mean_cost
 

@@ -1,0 +1,39 @@
+"""Random changes of training pictures that leave their class as it is. Float batches in and out."""
+
+import torch
+import torch.nn.functional as F
+
+
+def flip(x):
+    """Each picture mirrored left to right with probability one half. (N, C, H, W) -> the same"""
+    mirrored = torch.rand(len(x), 1, 1, 1) < 0.5  # drawn on the CPU: alike on all devices
+    return torch.where(mirrored.to(x.device), x.flip(3), x)
+
+
+def flip_and_shift(x, pixels=4):
+    """Mirror half of the pictures, and shift each by up to `pixels` either way.
+
+    (N, C, H, W) -> the same; the margins repeat the picture mirrored
+    """
+    n, _, height, width = x.shape
+    padded = F.pad(x, [pixels] * 4, mode="reflect")
+    down, right = torch.randint(2 * pixels + 1, (2, n, 1), device=x.device)
+    rows = down + torch.arange(height, device=x.device)
+    columns = right + torch.arange(width, device=x.device)
+    columns = torch.where(torch.rand(n, 1, device=x.device) < 0.5, columns.flip(1), columns)
+    picture = torch.arange(n, device=x.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None]].permute(
+        0, 3, 1, 2
+    )
+
+
+def cut_out(x, side=8, grey=0.5):
+    """Put a grey square into each picture, its middle anywhere. (N, C, H, W) -> the same
+
+    DeVries and Taylor, arXiv 1708.04552.
+    """
+    n, _, height, width = x.shape
+    row, column = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
+    rows = (torch.arange(height, device=x.device) - row).abs() < side // 2
+    columns = (torch.arange(width, device=x.device) - column).abs() < side // 2
+    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)
