@@ -1,4 +1,4 @@
-"""The training loop of module 1, as a library function.
+"""The training loop of module 1, as a library function, and its variations.
 
 Pictures stay in memory as uint8; a batch is sliced, moved and scaled to [0, 1] when its turn
 comes. Nothing is decoded or collated one by one.
@@ -82,31 +82,21 @@ def fit(
     on_epoch : called as on_epoch(history) after each epoch, with the model in eval mode
     history : epoch (from 1), train and validation (mean objective), seconds so far
     """
-    model.to(device()).to(memory_format=torch.channels_last)
-    optimizer = optimizer or adam(model)
-    history, start = [], time.perf_counter()
-    steps = epochs * -(-len(images) // batch_size)
-    with tqdm(
-        total=steps, file=sys.stdout, ncols=80, disable=not progress, mininterval=0.5, unit="step"
-    ) as bar:
-        for epoch in range(1, epochs + 1):
-            model.train()
-            total = 0.0
-            for x in batches(images, batch_size, shuffle=True):
-                optimizer.zero_grad()
-                loss = objective(model, x)
-                loss.backward()
-                optimizer.step()
-                total += loss.item() * len(x)
-                bar.update()
-            model.eval()
-            row = {"epoch": epoch, "train": total / len(images)}
-            if validation is not None:
-                row["validation"] = mean_loss(model, validation, objective)
-            history.append(row | {"seconds": time.perf_counter() - start})
-            if on_epoch:
-                on_epoch(history)
-    return history
+    to_device(model)
+
+    def measure():
+        return {} if validation is None else {"validation": mean_loss(model, validation, objective)}
+
+    return _fit(
+        model,
+        optimizer or adam(model),
+        lambda places: objective(model, as_input(images[places])),
+        Order(len(images), batch_size),
+        epochs,
+        measure,
+        on_epoch=on_epoch,
+        progress=progress,
+    )
 
 
 @torch.inference_mode()
@@ -146,42 +136,110 @@ def fit_classifier(
     augment : float batch -> float batch, in training only
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
     """
-    model.to(device()).to(memory_format=torch.channels_last)
+    to_device(model)
+    order = Order(len(images), batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    per_epoch = -(-len(images) // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * per_epoch)
-    history, start = [], time.perf_counter()
-    with tqdm(
-        total=epochs * per_epoch,
-        file=sys.stdout,
-        ncols=80,
-        disable=not progress,
-        mininterval=0.5,
-        unit="step",
-    ) as bar:
-        for epoch in range(1, epochs + 1):
-            model.train()
-            total = 0.0
-            order = torch.randperm(len(images)).numpy()
-            for at in range(0, len(images), batch_size):
-                index = np.sort(order[at : at + batch_size])
-                x, y = as_input(images[index]), torch.as_tensor(labels[index]).to(device())
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(augment(x) if augment else x), y)
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total += loss.item() * len(x)
-                bar.update()
-            model.eval()
-            row = {"epoch": epoch, "train": total / len(images)}
-            if validation is not None:
-                row["accuracy"] = accuracy(model, *validation)
-            history.append(row | {"seconds": time.perf_counter() - start})
-    return history
+    total_steps = epochs * order.batches
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
+
+    def loss_of(places):
+        x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
+        return F.cross_entropy(model(augment(x) if augment else x), y)
+
+    def measure():
+        return {} if validation is None else {"accuracy": accuracy(model, *validation)}
+
+    return _fit(
+        model, optimizer, loss_of, order, epochs, measure, schedule=schedule, progress=progress
+    )
 
 
 def accuracy(model, images, labels):
     """Share of pictures whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
     model.eval()
     return float((apply(model, images).argmax(dim=1).numpy() == labels).mean())
+
+
+def to_device(model):
+    """Move a model to the device in use, in the memory layout that convolutions are fastest in."""
+    model.to(device()).to(memory_format=torch.channels_last)
+
+
+class Order:
+    """The pictures in random order, batch after batch: a new order follows the last picture.
+
+    pictures, batch_size : how many; batches : in an epoch
+    order, place : where it stands. An order is drawn from torch's generator when its first batch
+        is asked for, not earlier, so that nothing depends on what is drawn between epochs.
+    """
+
+    def __init__(self, pictures, batch_size):
+        self.pictures, self.batch_size = pictures, batch_size
+        self.batches = -(-pictures // batch_size)
+        self.order, self.place = torch.empty(0, dtype=torch.int64), 0
+
+    def next_batch(self):
+        """Positions of the next batch, ascending: a memory-mapped file is read in one direction."""
+        if self.place >= len(self.order):
+            self.order, self.place = torch.randperm(self.pictures), 0
+        start, self.place = self.place, self.place + self.batch_size
+        return np.sort(self.order[start : self.place].numpy())
+
+
+def train_steps(model, update, order, *, steps, every, pause, done=0, progress=True):
+    """The loop of every training: update(positions of a batch), until `steps` steps are done.
+
+    order : Order; done : steps that an earlier session has done
+    every, pause : after so many steps, and after the last, pause(step) with the model in eval mode
+    """
+    with tqdm(
+        total=steps,
+        initial=done,
+        file=sys.stdout,
+        ncols=80,
+        disable=not progress,
+        mininterval=0.5,
+        unit="step",
+    ) as bar:
+        for step in range(done + 1, steps + 1):
+            model.train()
+            update(order.next_batch())
+            bar.update()
+            if step % every == 0 or step == steps:
+                model.eval()
+                pause(step)
+    model.eval()
+
+
+def _fit(
+    model, optimizer, loss_of, order, epochs, measure, *, schedule=None, on_epoch=None, progress
+):
+    """Make loss_of(positions of a batch) small, epoch after epoch. Returns the history.
+
+    measure : measure() -> what the history also says of an epoch, with the model in eval mode
+    """
+    history, total, start = [], 0.0, time.perf_counter()
+
+    def update(places):
+        nonlocal total
+        optimizer.zero_grad()
+        loss = loss_of(places)
+        loss.backward()
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        total += loss.item() * len(places)
+
+    def end_epoch(step):
+        nonlocal total
+        row = {"epoch": len(history) + 1, "train": total / order.pictures} | measure()
+        history.append(row | {"seconds": time.perf_counter() - start})
+        total = 0.0
+        if on_epoch:
+            on_epoch(history)
+
+    every = order.batches
+    train_steps(
+        model, update, order, steps=epochs * every, every=every, pause=end_epoch, progress=progress
+    )
+    return history

@@ -346,7 +346,7 @@ print(f"loss {loss.item():.3f}; the gradient's norm was {length:.3f} before clip
 # Does it work? Train 12 steps in one go; and again, but "pull the plug" after 8.
 
 # %% id="interrupted"
-from helpers.checkpoints import train_decoder
+from helpers.experiments.module_05 import train_decoder
 
 
 def pull_the_plug(step, losses):

@@ -1,13 +1,15 @@
 """Module 5: what the encoder's pretraining is worth to a detector of diseased retinas."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from helpers.augment import flip
-from helpers.checkpoints import train_decoder
+from helpers.checkpoints import restore_training, save_checkpoint, training_state
 from helpers.datasets import ImageSet, load
 from helpers.datasets.oct import NORMAL
 from helpers.datasets.splits import patients, subset_by_patient
@@ -30,7 +32,17 @@ from helpers.scores import (
     patch_features,
     reconstruction_error,
 )
-from helpers.training import adam, apply, batches, fit, fit_classifier
+from helpers.training import (
+    Order,
+    adam,
+    apply,
+    as_input,
+    batches,
+    fit,
+    fit_classifier,
+    to_device,
+    train_steps,
+)
 
 SCORES = ("L1", "Huber", "kNN")
 
@@ -139,6 +151,57 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
     losses = train_decoder(cae, normals.images, steps=choose(quick=200, full=15_000), **options)
     return cae, losses
+
+
+def train_decoder(
+    cae, images, *, steps, path=None, every=100, batch_size=32, on_checkpoint=None, progress=True
+):
+    """Train an OctAutoencoder in place up to step `steps`; returns the loss of each step.
+
+    images : uint8 (N, 1, H, W); mirrored at random
+    path : checkpoint file, written every `every` steps; where there is one, the training goes on
+        from it
+    on_checkpoint : called as on_checkpoint(step, losses) at the same steps, model in eval mode
+
+    Raises CheckpointError where the file cannot be used for this training.
+    """
+    to_device(cae)
+    optimizer = adam(cae, lr=5e-4, weight_decay=0)
+    order, losses = Order(len(images), batch_size), []
+    if path and Path(path).exists():
+        losses = restore_training(path, cae, optimizer, order)
+
+    def update(places):
+        x = flip(signed(as_input(images[places])))
+        losses.append(decoder_step(cae, x, optimizer))
+
+    def pause(step):
+        if path:
+            save_checkpoint(path, training_state(cae, optimizer, order, losses))
+        if on_checkpoint:
+            on_checkpoint(step, losses)
+
+    train_steps(
+        cae,
+        update,
+        order,
+        steps=steps,
+        done=len(losses),
+        every=every,
+        pause=pause,
+        progress=progress,
+    )
+    return losses
+
+
+def decoder_step(cae, x, optimizer):
+    """One update by the Huber loss, the gradient's norm clipped at 1. -> the loss, as a float"""
+    optimizer.zero_grad()
+    loss = F.huber_loss(cae(x), x)
+    loss.backward()
+    nn.utils.clip_grad_norm_(cae.parameters(), max_norm=1.0)
+    optimizer.step()
+    return loss.item()
 
 
 def cae_scores(cae, images):
