@@ -10,6 +10,8 @@ from PIL import Image
 
 from helpers.datasets import load
 from helpers.datasets.splits import hold_one_out
+from helpers.experiments import baselines
+from helpers.experiments.judging import with_interval
 from helpers.latent import active_units, pca_reconstruct
 from helpers.losses import elbo_terms, iwae_bound, kl_divergence, log_weights
 from helpers.metrics import auroc, bootstrap_interval
@@ -75,17 +77,14 @@ def vae_scores(vae, images, samples=16):
 def baseline_scores(train_images, images):
     """Scores without a network, as {name: array (N,)}. uint8 (M, 1, 28, 28), (N, 1, 28, 28)"""
     x_train, x = as_input(train_images[:6000]).cpu(), as_input(images).cpu()
-    pca = pca_reconstruct(x_train, x, 20)
-    nearest = torch.cat(
-        [torch.cdist(part, x_train.flatten(1)).argmin(1) for part in x.flatten(1).split(1000)]
-    )
+    pca, nearest = pca_reconstruct(x_train, x, 20), baselines.nearest_picture(x_train, x)
     scores = {
         "ink": x.mean(dim=(1, 2, 3)),
-        "mean image": reconstruction_error(x, x_train.mean(dim=0, keepdim=True)),
+        "mean image": baselines.mean_image_error(x_train, x),
         "PCA, 20": reconstruction_error(x, pca),
         "PCA, 20, per ink": error_per_ink(x, pca),
-        "nearest": reconstruction_error(x, x_train[nearest]),
-        "nearest, per ink": error_per_ink(x, x_train[nearest]),
+        "nearest": reconstruction_error(x, nearest),
+        "nearest, per ink": error_per_ink(x, nearest),
     }
     return {name: values.numpy() for name, values in scores.items()}
 
@@ -112,8 +111,8 @@ def held_out(held_out, seed=0):
     anomaly = test.labels == test.classes.index(held_out)
     values = {"source": test.source}
     for name, s in scores.items():
-        low, high = bootstrap_interval(s[~anomaly], s[anomaly], resamples=200)
-        values |= {name: auroc(s[~anomaly], s[anomaly]), f"{name}, low": low, f"{name}, high": high}
+        interval = bootstrap_interval(s[~anomaly], s[anomaly], resamples=200)
+        values |= with_interval(name, auroc(s[~anomaly], s[anomaly]), interval)
     flagged = ensemble > conformal_threshold(calibrated, 0.05)
     values |= {"false alarms": flagged[~anomaly].mean(), "found": flagged[anomaly].mean()}
     return values

@@ -13,14 +13,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import split_by_content
-from helpers.latent import pca_reconstruct
+from helpers.experiments import baselines
+from helpers.experiments.judging import judged
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
-from helpers.metrics import auroc, bootstrap_interval, per_class_auroc
 from helpers.models import DeepAutoencoder, DeepVAE
 from helpers.runtime import choose, device, set_seed
 from helpers.scores import (
     absolute_error,
-    compressed_bits,
     knn,
     mahalanobis,
     reconstruction_error,
@@ -171,42 +170,19 @@ def model_scores(model, train_images, images):
 
 
 def baseline_scores(train_images, images):
-    """Scores without a network, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)
-
-    Brightness, background and size in bytes count by their distance from the training median,
-    since nobody knows beforehand on which side an anomaly lies.
-    """
+    """Scores without a network, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)"""
     x_train, x = as_input(train_images).cpu(), as_input(images).cpu()
     some = train_images[:1000]
     traits = {
-        "brightness": lambda images: images.mean((1, 2, 3)),
-        "background": background,
-        "bytes": lambda images: np.array(compressed_bits(images)) / 8,
+        "brightness": baselines.brightness,
+        "background": baselines.background,
+        "bytes": baselines.png_bytes,
     }
-    scores = {name: np.abs(f(images) - np.median(f(some))) for name, f in traits.items()}
-    scores["mean image"] = reconstruction_error(x, x_train.mean(dim=0, keepdim=True)).numpy()
-    pca = pca_reconstruct(x_train, x, choose(quick=64, full=128))
-    scores["PCA"] = reconstruction_error(x, pca).numpy()
-    scores["nearest picture"] = knn(x_train.flatten(1), x.flatten(1), k=1).numpy()
+    scores = baselines.from_median(traits, some, images)
+    scores["mean image"] = baselines.mean_image_error(x_train, x).numpy()
+    scores["PCA"] = baselines.pca_error(x_train, x, choose(quick=64, full=128)).numpy()
+    scores["nearest picture"] = baselines.nearest_distance(x_train, x).numpy()
     return scores
-
-
-def background(images):
-    """Median grey value of the outermost pixels. uint8 (N, 1, H, W) -> (N,)"""
-    frame = np.ones(images.shape[2:], dtype=bool)
-    frame[2:-2, 2:-2] = False
-    return np.median(images[:, 0, frame], axis=1)
-
-
-def judged(scores, n, names, resamples=200):
-    """AUROC with interval, and the worst class, of {score: normal scores, then anomalies}."""
-    values = {}
-    for name, s in scores.items():
-        classes = per_class_auroc(s[:n], s[n:], names)
-        low, high = bootstrap_interval(s[:n], s[n:], resamples=resamples)
-        values |= {name: auroc(s[:n], s[n:]), f"{name}, low": low, f"{name}, high": high}
-        values |= {f"{name}, {c}": value for c, value in classes.items()}
-    return values
 
 
 def normal_class(normal, seed=0):

@@ -5,21 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import nn
 
 from helpers.augment import cut_out, flip_and_shift
 from helpers.calibration import expected_calibration_error, fit_temperature
 from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import class_roles, stream
-from helpers.experiments.module_03 import judged
+from helpers.experiments import baselines
+from helpers.experiments.judging import judged
 from helpers.metrics import answered, aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
 from helpers.runtime import choose, set_seed
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
-    compressed_bits,
     energy,
     max_softmax,
     normalised_knn,
@@ -27,7 +26,7 @@ from helpers.scores import (
     total_variation,
 )
 from helpers.thresholds import Screen
-from helpers.training import adam, apply, as_input, fit, fit_classifier
+from helpers.training import adam, apply, fit, fit_classifier
 
 PETS = ("cat", "dog")
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
@@ -166,25 +165,10 @@ def ensemble_score(models, images):
 
 
 def baseline_scores(train_images, images):
-    """Scores without a network, as {name: array (N,)}. uint8 (M, 3, 32, 32), (N, 3, 32, 32)
-
-    Brightness and bytes count by their distance from the training median.
-    """
-    traits = {
-        "brightness": lambda images: images.mean((1, 2, 3)),
-        "PNG bytes": lambda images: np.array(compressed_bits(images)) / 8,
-    }
-    scores = {name: np.abs(f(images) - np.median(f(train_images))) for name, f in traits.items()}
-    pca = PCA(200, random_state=0).fit(as_input(train_images).flatten(1).cpu().numpy())
-
-    def residuals(x):
-        """Squared distance to the mean, and to the subspace, a pixel."""
-        around = x.flatten(1) - torch.from_numpy(pca.mean_).to(x)
-        inside = around @ torch.from_numpy(pca.components_).to(x).T
-        whole = around.square().sum(dim=1)
-        return torch.stack([whole, whole - inside.square().sum(dim=1)], dim=1) / around.shape[1]
-
-    scores["mean image"], scores["PCA, 200"] = apply(residuals, images).T.numpy()
+    """Scores without a network, as {name: array (N,)}. uint8 (M, 3, 32, 32), (N, 3, 32, 32)"""
+    traits = {"brightness": baselines.brightness, "PNG bytes": baselines.png_bytes}
+    scores = baselines.from_median(traits, train_images, images)
+    scores["mean image"], scores["PCA, 200"] = baselines.subspace_errors(train_images, images, 200)
     return scores
 
 

@@ -13,7 +13,8 @@ from helpers.checkpoints import restore_training, save_checkpoint, training_stat
 from helpers.datasets import ImageSet, load
 from helpers.datasets.oct import NORMAL
 from helpers.datasets.splits import patients, subset_by_patient
-from helpers.latent import pca_reconstruct
+from helpers.experiments import baselines
+from helpers.experiments.judging import with_interval
 from helpers.metrics import auroc, by_patient, patient_interval, pixel_auroc, pro
 from helpers.models import (
     OctAutoencoder,
@@ -27,10 +28,8 @@ from helpers.runtime import choose, device, set_seed
 from helpers.scores import (
     absolute_error,
     huber_error,
-    knn,
     patch_distance,
     patch_features,
-    reconstruction_error,
 )
 from helpers.training import (
     Order,
@@ -257,9 +256,9 @@ def baseline_scores(train_images, images):
     grey, grey_train = x.mean(dim=(1, 2, 3)), x_train.mean(dim=(1, 2, 3))
     scores = {
         "brightness": (grey - grey_train.median()).abs(),
-        "mean image": reconstruction_error(x, x_train.mean(dim=0, keepdim=True)),
-        "PCA, 32": reconstruction_error(x, pca_reconstruct(x_train, x, 32)),
-        "nearest picture": knn(x_train.flatten(1), x.flatten(1), k=1),
+        "mean image": baselines.mean_image_error(x_train, x),
+        "PCA, 32": baselines.pca_error(x_train, x, 32),
+        "nearest picture": baselines.nearest_distance(x_train, x),
     }
     return {name: values.numpy() for name, values in scores.items()}
 
@@ -275,11 +274,9 @@ def judged(scores, test, held_in=None):
         healthy = names == NORMAL
         for group, members in groups.items():
             sick = np.isin(names, members)
-            values[f"{score}, {group}"] = auroc(s[healthy], s[sick])
-            low, high = patient_interval(
-                by_patient(s[healthy], who[healthy]), by_patient(s[sick], who[sick])
-            )
-            values |= {f"{score}, {group}, low": low, f"{score}, {group}, high": high}
+            of_patients = (by_patient(s[part], who[part]) for part in (healthy, sick))
+            area = auroc(s[healthy], s[sick])
+            values |= with_interval(f"{score}, {group}", area, patient_interval(*of_patients))
     return values
 
 
