@@ -10,6 +10,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 from tqdm import tqdm
 
 from helpers.losses import elbo, elbo_terms
@@ -84,19 +85,14 @@ def fit(
     """
     to_device(model)
 
+    def loss_of(places):
+        return objective(model, as_input(images[places]))
+
     def measure():
         return {} if validation is None else {"validation": mean_loss(model, validation, objective)}
 
-    return _fit(
-        model,
-        optimizer or adam(model),
-        lambda places: objective(model, as_input(images[places])),
-        Order(len(images), batch_size),
-        epochs,
-        measure,
-        on_epoch=on_epoch,
-        progress=progress,
-    )
+    order, optimizer = Order(len(images), batch_size), optimizer or adam(model)
+    return _fit(model, optimizer, loss_of, order, epochs, measure, on_epoch, progress=progress)
 
 
 @torch.inference_mode()
@@ -139,7 +135,7 @@ def fit_classifier(
     to_device(model)
     order = Order(len(images), batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    total_steps = epochs * order.batches
+    total_steps = epochs * len(order.sizes)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
 
     def loss_of(places):
@@ -149,9 +145,8 @@ def fit_classifier(
     def measure():
         return {} if validation is None else {"accuracy": accuracy(model, *validation)}
 
-    return _fit(
-        model, optimizer, loss_of, order, epochs, measure, schedule=schedule, progress=progress
-    )
+    options = {"schedule": schedule, "progress": progress}
+    return _fit(model, optimizer, loss_of, order, epochs, measure, **options)
 
 
 def accuracy(model, images, labels):
@@ -168,14 +163,14 @@ def to_device(model):
 class Order:
     """The pictures in random order, batch after batch: a new order follows the last picture.
 
-    pictures, batch_size : how many; batches : in an epoch
+    pictures, batch_size : how many; sizes : of an epoch's batches, the last with the remainder
     order, place : where it stands. An order is drawn from torch's generator when its first batch
         is asked for, not earlier, so that nothing depends on what is drawn between epochs.
     """
 
     def __init__(self, pictures, batch_size):
         self.pictures, self.batch_size = pictures, batch_size
-        self.batches = -(-pictures // batch_size)
+        self.sizes = [min(batch_size, pictures - at) for at in range(0, pictures, batch_size)]
         self.order, self.place = torch.empty(0, dtype=torch.int64), 0
 
     def next_batch(self):
@@ -186,24 +181,47 @@ class Order:
         return np.sort(self.order[start : self.place].numpy())
 
 
-def train_steps(model, update, order, *, steps, every, pause, done=0, progress=True):
-    """The loop of every training: update(positions of a batch), until `steps` steps are done.
+def descend(
+    model,
+    optimizer,
+    loss_of,
+    order,
+    *,
+    steps,
+    losses,
+    every,
+    pause,
+    schedule=None,
+    max_norm=None,
+    progress=True,
+):
+    """The loop of every training: updates of the model until `losses` has an entry for each step.
 
-    order : Order; done : steps that an earlier session has done
-    every, pause : after so many steps, and after the last, pause(step) with the model in eval mode
+    loss_of : loss_of(positions of a batch) -> scalar tensor; order : Order, which gives them
+    losses : of the steps done so far, floats; new ones are appended
+    pause : called as pause(step) after each `every` steps and the last one, model in eval mode
+    schedule, max_norm : of the learning rate; of the gradient, which is clipped there
     """
     with tqdm(
         total=steps,
-        initial=done,
+        initial=len(losses),
         file=sys.stdout,
         ncols=80,
         disable=not progress,
         mininterval=0.5,
         unit="step",
     ) as bar:
-        for step in range(done + 1, steps + 1):
+        for step in range(len(losses) + 1, steps + 1):
             model.train()
-            update(order.next_batch())
+            optimizer.zero_grad()
+            loss = loss_of(order.next_batch())
+            loss.backward()
+            if max_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+            optimizer.step()
+            if schedule:
+                schedule.step()
+            losses.append(loss.item())
             bar.update()
             if step % every == 0 or step == steps:
                 model.eval()
@@ -211,35 +229,20 @@ def train_steps(model, update, order, *, steps, every, pause, done=0, progress=T
     model.eval()
 
 
-def _fit(
-    model, optimizer, loss_of, order, epochs, measure, *, schedule=None, on_epoch=None, progress
-):
-    """Make loss_of(positions of a batch) small, epoch after epoch. Returns the history.
-
-    measure : measure() -> what the history also says of an epoch, with the model in eval mode
-    """
-    history, total, start = [], 0.0, time.perf_counter()
-
-    def update(places):
-        nonlocal total
-        optimizer.zero_grad()
-        loss = loss_of(places)
-        loss.backward()
-        optimizer.step()
-        if schedule:
-            schedule.step()
-        total += loss.item() * len(places)
+def _fit(model, optimizer, loss_of, order, epochs, measure, on_epoch=None, **options):
+    """`descend` by epochs. Returns the history; measure() -> what it says besides of an epoch."""
+    history, losses, start = [], [], time.perf_counter()
 
     def end_epoch(step):
-        nonlocal total
-        row = {"epoch": len(history) + 1, "train": total / order.pictures} | measure()
-        history.append(row | {"seconds": time.perf_counter() - start})
         total = 0.0
+        for size, loss in zip(order.sizes, losses[-len(order.sizes) :], strict=True):
+            total += loss * size
+        row = {"epoch": len(history) + 1, "train": total / sum(order.sizes)} | measure()
+        history.append(row | {"seconds": time.perf_counter() - start})
         if on_epoch:
             on_epoch(history)
 
-    every = order.batches
-    train_steps(
-        model, update, order, steps=epochs * every, every=every, pause=end_epoch, progress=progress
-    )
+    every = len(order.sizes)
+    options |= {"steps": epochs * every, "every": every}
+    descend(model, optimizer, loss_of, order, losses=losses, pause=end_epoch, **options)
     return history

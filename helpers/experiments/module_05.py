@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from helpers.augment import flip
 from helpers.checkpoints import restore_training, save_checkpoint, training_state
@@ -37,10 +36,10 @@ from helpers.training import (
     apply,
     as_input,
     batches,
+    descend,
     fit,
     fit_classifier,
     to_device,
-    train_steps,
 )
 
 SCORES = ("L1", "Huber", "kNN")
@@ -170,9 +169,9 @@ def train_decoder(
     if path and Path(path).exists():
         losses = restore_training(path, cae, optimizer, order)
 
-    def update(places):
+    def loss_of(places):
         x = flip(signed(as_input(images[places])))
-        losses.append(decoder_step(cae, x, optimizer))
+        return F.huber_loss(cae(x), x)
 
     def pause(step):
         if path:
@@ -180,27 +179,9 @@ def train_decoder(
         if on_checkpoint:
             on_checkpoint(step, losses)
 
-    train_steps(
-        cae,
-        update,
-        order,
-        steps=steps,
-        done=len(losses),
-        every=every,
-        pause=pause,
-        progress=progress,
-    )
+    options = {"steps": steps, "every": every, "max_norm": 1.0, "progress": progress}
+    descend(cae, optimizer, loss_of, order, losses=losses, pause=pause, **options)
     return losses
-
-
-def decoder_step(cae, x, optimizer):
-    """One update by the Huber loss, the gradient's norm clipped at 1. -> the loss, as a float"""
-    optimizer.zero_grad()
-    loss = F.huber_loss(cae(x), x)
-    loss.backward()
-    nn.utils.clip_grad_norm_(cae.parameters(), max_norm=1.0)
-    optimizer.step()
-    return loss.item()
 
 
 def cae_scores(cae, images):
