@@ -1,0 +1,62 @@
+"""The figures of the notebooks, by what they show.
+
+One colour for one thing throughout the course, from the palette of Okabe and Ito, which
+colour-blind readers can tell apart. Each function returns its figure; `show` displays it with a
+line of text for those who cannot see it. scikit-learn and the like come in with the figure that
+needs them.
+"""
+
+# ruff: noqa: F401  (the names are for the notebooks)
+from helpers.plotting.latent import embedding, posteriors, reparameterization
+from helpers.plotting.lines import (
+    LiveCurve,
+    band,
+    bars,
+    boxes,
+    curves,
+    estimates,
+    scatter,
+    share_bars,
+)
+from helpers.plotting.pictures import (
+    as_pictures,
+    image_rows,
+    labelled_pictures,
+    map_rows,
+    mosaic,
+    residual_rows,
+    scan_profile,
+    scan_rows,
+)
+from helpers.plotting.scores import (
+    false_alarm_histogram,
+    rate_strip,
+    reliability_diagram,
+    roc_and_precision,
+    score_histogram,
+)
+from helpers.plotting.style import (
+    ANOMALY,
+    FOURTH,
+    GROUPS,
+    LINES,
+    NORMAL,
+    RESIDUAL,
+    SECOND,
+    THIRD,
+    THRESHOLD,
+    Picture,
+    new_figure,
+    show,
+    use_course_style,
+)
+from helpers.plotting.tables import (
+    auroc_table,
+    beta_sweep,
+    bottleneck,
+    differences,
+    intervals,
+    score_strip,
+    seed_intervals,
+    severity_curves,
+)

@@ -1,0 +1,78 @@
+"""Codes: where they lie, how they are drawn, what an encoder says of them."""
+
+import numpy as np
+import seaborn as sns
+
+from helpers.plotting.pictures import as_pictures, draw_picture
+from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_figure
+
+
+def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
+    """Two-dimensional points (N, 2), coloured by class, each class named at its median."""
+    figure, axis = new_figure(6.4, 4.6)
+    palette = sns.color_palette("husl", len(classes))
+    for i, name in enumerate(classes):
+        own = points[labels == i]
+        if not len(own):
+            continue
+        axis.scatter(*own.T, s=6, color=palette[i], label=name, alpha=0.8, linewidths=0)
+        box = {
+            "boxstyle": "round,pad=0.2",
+            "facecolor": "white",
+            "edgecolor": palette[i],
+            "alpha": 0.85,
+        }
+        axis.annotate(
+            name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
+        )
+    axis.set(xticks=[], yticks=[], xlabel=axes[0], ylabel=axes[1])
+    legend_beside(axis, markerscale=3)
+    return figure
+
+
+def reparameterization(noise, gaussians):
+    """The same noise moved and stretched into each of {name: (mu, sigma)}."""
+    figure, axis = new_figure(7, 2.8)
+    for level, ((name, (mu, sigma)), colour) in enumerate(
+        zip(gaussians.items(), (NORMAL, ANOMALY, SECOND), strict=False)
+    ):
+        top, bottom = 2 * level + 1, 2 * level
+        z = mu + sigma * noise
+        axis.plot([noise, z], [np.full_like(z, top), np.full_like(z, bottom)], color=colour, lw=0.6)
+        axis.plot(noise, np.full_like(z, top), ".", color="grey", clip_on=False)
+        axis.plot(z, np.full_like(z, bottom), ".", color=colour, clip_on=False)
+        axis.text(1.02, bottom, f"z: {name}", color=colour, transform=axis.get_yaxis_transform())
+        axis.text(1.02, top, "noise: N(0, 1)", color="grey", transform=axis.get_yaxis_transform())
+    axis.set(yticks=[], xlabel="value")
+    axis.spines["left"].set_visible(False)
+    return figure
+
+
+def posteriors(pictures, titles, line, posterior, mu, sigma):
+    """The true posterior on a grid of z, and the encoder's Gaussian as an ellipse of two sigma.
+
+    pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
+    down the rows; mu, sigma (N, 2)
+    """
+    figure, axes = new_figure(9.4, 2.9, ncols=len(pictures))
+    line, angle = np.asarray(line), np.linspace(0, 2 * np.pi, 100)
+    ends = (line[0], line[-1])
+    for axis, picture, title, density, m, s in zip(
+        axes, as_pictures(pictures), titles, np.asarray(posterior), mu, sigma, strict=True
+    ):
+        m, s = np.asarray(m), np.asarray(s)
+        axis.imshow(density, origin="lower", extent=(*ends, *ends), cmap="Blues")
+        axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=ANOMALY)
+        row, column = np.unravel_index(density.argmax(), density.shape)
+        mode = np.array([line[column], line[row]])
+        centre = (m + mode) / 2
+        half = 0.7 * np.abs(m - mode).max() + 4 * s.max()
+        axis.set(
+            xlim=(centre[0] - half, centre[0] + half),
+            ylim=(centre[1] - half, centre[1] + half),
+            xlabel="$z_1$",
+            title=title,
+        )
+        draw_picture(axis.inset_axes((0.74, 0.74, 0.26, 0.26)), picture)
+    axes[0].set_ylabel("$z_2$")
+    return figure

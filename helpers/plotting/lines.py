@@ -1,0 +1,134 @@
+"""Curves of a training, and lines, points, bars and boxes of any numbers."""
+
+import numpy as np
+import seaborn as sns
+from IPython.display import display
+
+from helpers.plotting.style import (
+    ANOMALY,
+    GROUPS,
+    LINES,
+    NORMAL,
+    SECOND,
+    THRESHOLD,
+    legend_beside,
+    log_scale,
+    new_figure,
+)
+
+
+class LiveCurve:
+    """Training and validation curves in one picture that is redrawn as the training goes on."""
+
+    def __init__(self, x_label, y_label):
+        self.labels = {"xlabel": x_label, "ylabel": y_label}
+        self.handle = display(self.draw([]), display_id=True)
+
+    def update(self, history):
+        """Redraw with `history`, a list of dicts of numbers, one entry a point."""
+        if self.handle:
+            self.handle.update(self.draw(history))
+
+    def draw(self, history):
+        figure, axis = new_figure(6, 2.8)
+        for name, colour, line in (("train", NORMAL, "-"), ("validation", SECOND, "--")):
+            values = [row[name] for row in history if name in row]
+            axis.plot(range(1, len(values) + 1), values, line, color=colour, label=name, marker=".")
+        axis.set(**self.labels)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        if history:
+            log_scale(axis, "y")
+            axis.legend()
+        return figure
+
+
+def curves(series, x_label, y_label, *, log="", marks=()):
+    """Lines of {name: (x, y)}; `log` names the logarithmic axes ("x", "y", "xy").
+
+    marks : (name, x) of vertical lines
+    """
+    figure, axis = new_figure(7, 3)
+    for (name, (x, y)), colour, line in zip(series.items(), GROUPS, LINES, strict=False):
+        axis.plot(x, y, line, color=colour, label=name)
+    for name, x in marks:
+        axis.axvline(x, color=THRESHOLD, linestyle=":", label=name)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    log_scale(axis, log)
+    legend_beside(axis)
+    return figure
+
+
+def scatter(groups, x_label, y_label, *, log=""):
+    """Points of {name: (x, y)}."""
+    figure, axis = new_figure(6.5, 3.4)
+    for (name, (x, y)), colour in zip(groups.items(), GROUPS, strict=False):
+        axis.scatter(x, y, s=5, color=colour, alpha=0.5, linewidths=0, label=name)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    log_scale(axis, log)
+    legend_beside(axis, markerscale=3)
+    return figure
+
+
+def bars(values, x_label, y_label):
+    """One bar for each value, numbered from 1."""
+    figure, axis = new_figure(7, 2.6)
+    axis.bar(np.arange(1, len(values) + 1), values, color=NORMAL)
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def estimates(x, means, errors, truth, x_label, y_label):
+    """Estimates with bars of two standard errors over x (logarithmic), and the true value."""
+    figure, axis = new_figure(6, 2.8)
+    bars = 2 * np.asarray(errors)
+    axis.errorbar(
+        x, means, bars, fmt="o", color=SECOND, capsize=3, label="estimate ± 2 std. errors"
+    )
+    axis.axhline(truth, color=THRESHOLD, linestyle="--", label="exact")
+    axis.set(xscale="log", xlabel=x_label, ylabel=y_label)
+    legend_beside(axis)
+    return figure
+
+
+def boxes(frame, x, y, *, order=None, log=False):
+    """Box plots of column y for each value of column x."""
+    figure, axis = new_figure(max(7, 0.85 * frame[x].nunique()), 3)
+    sns.boxplot(
+        frame,
+        x=x,
+        y=y,
+        order=order,
+        ax=axis,
+        color=NORMAL,
+        fliersize=1.5,
+        linewidth=1,
+        saturation=0.6,
+    )
+    if log:
+        log_scale(axis, "y")
+    return figure
+
+
+def share_bars(shares, label):
+    """Bars of a Series of shares, with the number at each."""
+    figure, axis = new_figure(7, 2.9)
+    bars = axis.bar([str(name) for name in shares.index], shares, color=NORMAL)
+    axis.bar_label(bars, [f"{share:.0%}" for share in shares], padding=2)
+    axis.set(xlabel=shares.index.name or "", ylabel=label, ylim=(0, 1.12 * max(shares.max(), 0.01)))
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    return figure
+
+
+def band(frame, x, y, x_label, y_label, *, chance=None):
+    """Line of column y over column x with the interval of the columns low and high."""
+    figure, axis = new_figure(7, 3)
+    axis.plot(frame[x], frame[y], color=ANOMALY, marker=".")
+    axis.fill_between(
+        frame[x], frame.low, frame.high, color=ANOMALY, alpha=0.25, label="95 % interval"
+    )
+    if chance is not None:
+        axis.axhline(chance, linestyle=":", color="grey", label="chance")
+    axis.set(xlabel=x_label, ylabel=y_label, xticks=frame[x][:: max(1, len(frame) // 8)])
+    axis.legend()
+    return figure

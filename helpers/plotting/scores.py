@@ -1,0 +1,103 @@
+"""Scores of pictures, their thresholds and false-alarm rates."""
+
+import numpy as np
+
+from helpers.plotting.style import (
+    GROUPS,
+    LINES,
+    NORMAL,
+    SECOND,
+    THRESHOLD,
+    legend_beside,
+    log_scale,
+    new_figure,
+)
+
+
+def score_histogram(groups, thresholds, *, label="error of each picture"):
+    """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail."""
+    figure, axis = new_figure(7, 3)
+    everything = np.concatenate(list(groups.values()))
+    edges = np.geomspace(everything.min(), everything.max(), 60)
+    for (name, scores), colour in zip(groups.items(), GROUPS, strict=False):
+        axis.hist(scores, edges, color=colour, alpha=0.55, label=name)
+    for (name, threshold), line in zip(thresholds.items(), LINES, strict=False):
+        axis.axvline(threshold, color=THRESHOLD, linestyle=line, label=name)
+    axis.set(xlabel=f"{label} (logarithmic)", ylabel="pictures")
+    log_scale(axis, "x")
+    legend_beside(axis)
+    return figure
+
+
+def false_alarm_histogram(simulated, alpha):
+    """False-alarm rates of simulated calibrations {n: rates}, with the Beta law of each n."""
+    from scipy.stats import beta
+
+    figure, axes = new_figure(7.5, 2.8, ncols=len(simulated), sharex=True)
+    for axis, (n, rates) in zip(axes, simulated.items(), strict=True):
+        k = (np.arange(1, n + 2) / (n + 1) <= alpha).sum()
+        top = max(np.quantile(r, 0.999) for r in simulated.values())
+        axis.hist(rates, np.linspace(0, top, 40), density=True, color=NORMAL, alpha=0.55)
+        x = np.linspace(1e-4, top, 300)
+        axis.plot(x, beta(k, n + 1 - k).pdf(x), color=SECOND, label=f"Beta({k}, {n + 1 - k})")
+        axis.axvline(np.mean(rates), color=NORMAL, linestyle="--", label="mean")
+        axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
+        axis.set(title=f"n = {n} calibration scores", xlabel="false-alarm rate", yticks=[])
+        axis.xaxis.set_major_formatter("{x:.0%}")
+        axis.legend()
+    axes[0].set_ylabel("density")
+    return figure
+
+
+def roc_and_precision(normal_scores, anomalies):
+    """ROC and precision-recall curves of {name: anomaly scores} against the normal scores."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    from helpers.metrics import auroc  # heavy as well
+
+    figure, (left, right) = new_figure(8, 3.4, ncols=2)
+    for (name, scores), colour, line in zip(anomalies.items(), GROUPS[1:], LINES, strict=False):
+        labels = np.repeat([0, 1], [len(normal_scores), len(scores)])
+        together = np.concatenate([normal_scores, scores])
+        false_alarms, found, _ = roc_curve(labels, together)
+        area = auroc(normal_scores, scores)
+        left.plot(false_alarms, found, line, color=colour, label=f"{name}\nAUROC {area:.3f}")
+        precision, recall, _ = precision_recall_curve(labels, together)
+        right.plot(recall, precision, line, color=colour, label=name)
+        chance = labels.mean()
+    left.plot([0, 1], [0, 1], ":", color="grey", label="chance")
+    right.axhline(chance, linestyle=":", color="grey", label=f"chance ({chance:.2f})")
+    left.set(xlabel="false-alarm rate", ylabel="detection rate", title="ROC", aspect="equal")
+    right.set(xlabel="detection rate (recall)", ylabel="precision", ylim=(0, 1.03), aspect="equal")
+    right.set_title("Precision and recall")
+    for axis in (left, right):
+        axis.legend(loc="lower left" if axis is right else "lower right")
+    return figure
+
+
+def reliability_diagram(tables):
+    """Accuracy over confidence of {name: table of `calibration.reliability`}; large: many."""
+    figure, axis = new_figure(6.4, 3.4)
+    axis.plot([0, 1], [0, 1], ":", color="grey", label="as it says")
+    for (name, table), colour, line in zip(tables.items(), GROUPS[1:], LINES, strict=False):
+        axis.plot(table.confidence, table.accuracy, line, color=colour, label=name)
+        share = table.pictures / table.pictures.sum()
+        axis.scatter(table.confidence, table.accuracy, s=20 + 400 * share, color=colour, alpha=0.5)
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.38, 1.04))
+    legend_beside(axis)
+    return figure
+
+
+def rate_strip(rates, alpha, bands):
+    """One dot for each of {name: rates}, alpha as a line, and {name: (low, high)} as bands."""
+    figure, axis = new_figure(8, 0.3 * len(rates) + 1.1)
+    for (name, ends), colour in zip(bands.items(), (SECOND, NORMAL), strict=False):
+        axis.axvspan(*ends, color=colour, alpha=0.15, label=name)
+    axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
+    for name, values in rates.items():
+        axis.scatter(values, [name] * len(values), color=NORMAL, s=25, alpha=0.6)
+    axis.set(xlabel="false-alarm rate")
+    axis.xaxis.set_major_formatter("{x:.1%}")
+    axis.invert_yaxis()
+    legend_beside(axis)
+    return figure

@@ -1,0 +1,72 @@
+"""Colours, fonts, and what every figure of the course is made with."""
+
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from IPython.display import display
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from helpers.banner import Caption
+
+NORMAL, ANOMALY, THRESHOLD, SECOND = "#0072B2", "#D55E00", "#222222", "#009E73"
+THIRD, FOURTH = "#CC79A7", "#E69F00"
+GROUPS = [NORMAL, ANOMALY, SECOND, THIRD, FOURTH, "#56B4E9"]
+LINES = ["-", "--", ":", "-."]
+RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMALY])
+
+
+def use_course_style():
+    """Set fonts, grid and resolution for all figures of a notebook."""
+    sns.set_theme(style="ticks", context="notebook", font_scale=0.9)
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "legend.frameon": False,
+        }
+    )
+
+
+def show(figure, text):
+    """Display a figure, and under it what it says in words."""
+    display(figure, Caption(text))
+
+
+class Picture(Figure):
+    """A figure that shows itself as PNG wherever it is displayed, and never without being asked."""
+
+    def _repr_png_(self):
+        page = BytesIO()
+        self.savefig(page, format="png")
+        return page.getvalue()
+
+
+def new_figure(width=7.0, height=3.2, **grid):
+    """A Picture and its axes."""
+    figure = Picture(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(**grid)
+
+
+def legend_beside(axis, **options):
+    """The legend to the right of the axes, where it hides no data."""
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
+
+
+def log_scale(axis, letters):
+    """Logarithmic axes, "x", "y" or "xy". Ticks at 1, 2, 5 times a power, as decimal numbers.
+
+    These read quicker than powers. Only at the powers where there are more than three: the numbers
+    would overlap.
+    """
+    for letter in letters:
+        axis.set(**{f"{letter}scale": "log"})
+        one = getattr(axis, f"{letter}axis")
+        low, high = one.get_view_interval()
+        one.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
+        one.set_major_formatter("{x:g}")
+        one.set_minor_formatter("")

@@ -1,0 +1,158 @@
+"""What a table of AUROCs and other results says: intervals, sweeps, seeds."""
+
+import numpy as np
+import seaborn as sns
+
+from helpers.plotting.style import (
+    ANOMALY,
+    GROUPS,
+    LINES,
+    RESIDUAL,
+    legend_beside,
+    log_scale,
+    new_figure,
+)
+
+
+def intervals(frame, row, group, *, seeds=False):
+    """AUROC with its interval (columns auroc, low, high): one line a `row`, one panel a `group`.
+
+    seeds : a line holds several entries, one below the other; else one, with its number beside it
+    """
+    panels, names = frame[group].unique(), list(frame[row].unique())
+    width, pitch, lowest, margin = (9.4, 0.42, 0.35, 0.02) if seeds else (8, 0.4, 0.3, 0.05)
+    figure, axes = new_figure(
+        width, pitch * len(names) + 1, ncols=len(panels), sharey=True, sharex=True, squeeze=False
+    )
+    for axis, panel in zip(axes[0], panels, strict=True):
+        axis.axvline(0.5, linestyle=":", color="grey")
+        for place, name in enumerate(names):
+            part = frame[(frame[group] == panel) & (frame[row] == name)]
+            at = place + 0.22 * (np.arange(len(part)) - (len(part) - 1) / 2)
+            _interval_lines(axis, at, part, part.auroc, ANOMALY, 2 if seeds else 4)
+            if not seeds:
+                number = f"{part.auroc.item():.3f}"
+                axis.annotate(number, (1.06, place), va="center", annotation_clip=False)
+        left = min(lowest, frame.low.min() - margin)
+        label = "AUROC" if seeds else "AUROC, 95 % interval"
+        axis.set(title=panel, xlabel=label, xlim=(left, 1.02))
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=names)
+    axes[0, 0].invert_yaxis()
+    return figure
+
+
+def seed_intervals(frame, row, group):
+    """`intervals` of several seeds each."""
+    return intervals(frame, row, group, seeds=True)
+
+
+def differences(frame, row, label):
+    """Differences with their interval (columns difference, low, high), one line a `row`."""
+    figure, axis = new_figure(8.5, 0.4 * len(frame) + 0.9)
+    axis.axvline(0, linestyle=":", color="grey")
+    clear = (frame.low > 0) | (frame.high < 0)
+    _interval_lines(axis, frame[row], frame, frame.difference, np.where(clear, ANOMALY, "grey"), 4)
+    axis.set(xlabel=f"{label} (grey: interval holds 0)")
+    axis.invert_yaxis()
+    return figure
+
+
+def _interval_lines(axis, at, frame, values, colours, width):
+    """A dot at each value, on a bar from the frame's column low to its column high."""
+    axis.hlines(at, frame.low, frame.high, color=colours, linewidth=width, alpha=0.4)
+    axis.scatter(values, at, c=colours, s=(width + 1) ** 2, linewidths=1, zorder=2)
+
+
+def auroc_table(frame, intervals=None):
+    """A frame of AUROCs as a picture: blue above one half, orange below.
+
+    intervals : (low, high) of each, a frame of the same rows and columns, for a second line
+    """
+    texts = frame.map("{:.2f}".format)
+    if intervals is not None:
+        texts += intervals.map(lambda pair: "\n{:.2f} to {:.2f}".format(*pair))
+    height = 0.36 if intervals is None else 0.5
+    figure, axis = new_figure(9.4, height * len(frame) + 0.7)
+    sns.heatmap(
+        frame,
+        annot=texts,
+        annot_kws=None if intervals is None else {"fontsize": 8},
+        fmt="",
+        cmap=RESIDUAL.reversed(),
+        vmin=0,
+        vmax=1,
+        linewidths=1,
+        cbar=False,
+        ax=axis,
+    )
+    axis.set(xlabel="", ylabel="")
+    axis.tick_params(length=0, labeltop=True, labelbottom=False)
+    return figure
+
+
+def severity_curves(frame, scores):
+    """AUROC over severity, one panel for each value of column `corruption`, one line a score."""
+    panels = list(frame.groupby("corruption", sort=False))
+    figure, axes = new_figure(9.5, 2.9, ncols=len(panels), sharey=True)
+    for axis, (name, part) in zip(axes, panels, strict=True):
+        for i, score in enumerate(scores):
+            line = LINES[i % len(LINES)]
+            axis.plot(part.severity, part[score], line, color=GROUPS[i], marker=".", label=score)
+        axis.axhline(0.5, linestyle=":", color="grey")
+        axis.set(title=name, xlabel="severity", ylim=(0, 1.03))
+    axes[0].set_ylabel("AUROC")
+    legend_beside(axes[-1])
+    return figure
+
+
+def bottleneck(table):
+    """Test error and AUROC over the size of the code, autoencoder beside PCA."""
+    figure, (left, right) = new_figure(8, 3.2, ncols=2)
+    for axis, y, pca in ((left, "test_mse", "pca_mse"), (right, "auroc", "pca_auroc")):
+        axis.plot(
+            table.latent_dim, table[y], "o-", color=ANOMALY, label="autoencoder", markersize=4
+        )
+        axis.plot(table.latent_dim, table[pca], "s--", color="grey", label="PCA", markersize=4)
+        axis.set(xscale="log", xlabel="numbers in the code", xticks=table.latent_dim)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xticks([], minor=True)
+        axis.legend()
+    right.fill_between(table.latent_dim, table.low, table.high, color=ANOMALY, alpha=0.25)
+    left.set(ylabel="test error (MSE)")
+    log_scale(left, "y")
+    right.set(ylabel="AUROC, rotated by 90°")
+    return figure
+
+
+def beta_sweep(table):
+    """Reconstruction, KL, active units and AUROC over beta, one line a size of the code."""
+    panels = {
+        "reconstruction": "reconstruction, nats",
+        "kl": "KL, nats",
+        "active": "active units",
+        "auroc": "AUROC",
+    }
+    figure, axes = new_figure(9.5, 2.7, ncols=4)
+    for axis, (column, name) in zip(axes, panels.items(), strict=True):
+        for (size, part), colour, line in zip(
+            table.groupby("latent_dim"), GROUPS, LINES, strict=False
+        ):
+            axis.plot(
+                part.beta, part[column], line, color=colour, marker=".", label=f"{size} latents"
+            )
+        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 10, 1e3, 1e5])
+        axis.set_xticks([], minor=True)
+    axes[0].legend(loc="lower right")
+    return figure
+
+
+def score_strip(frame, row, value):
+    """One dot for each entry of column `value`, one line for each name in column `row`."""
+    names = list(frame[row].unique())
+    figure, axis = new_figure(7.5, 0.3 * len(names) + 0.9)
+    axis.scatter(frame[value], frame[row], color=ANOMALY, s=25, alpha=0.6)
+    axis.axvline(0.5, linestyle=":", color="grey")
+    axis.set(xlabel=value, xlim=(min(0.4, frame[value].min() - 0.02), 1.01))
+    axis.grid(axis="y", alpha=0.4)
+    axis.invert_yaxis()
+    return figure
