@@ -97,16 +97,12 @@ def _real(data_set, size, root, unasked):
     `unasked` (source="auto") starts no long download, waits for no dead network, and does not
     try again in this process what has failed.
     """
-    folder = folder_of(data_set, size, root)
-    if isinstance(mirror(), Path) and not store.is_prepared(folder):
-        folder = folder_of(data_set, size, mirror())
-    if not store.is_prepared(folder):
-        folder = folder_of(data_set, size, root)
-        if unasked:
-            _bring_unasked(data_set, size, root)
-        else:
-            bring(data_set, size, root)
-    return store.read(folder, data_set.name)
+    places = [root, mirror()] if isinstance(mirror(), Path) else [root]
+    folders = [folder_of(data_set, size, place) for place in places]
+    prepared = next(filter(store.is_prepared, folders), None)
+    if prepared is None:
+        (_bring_unasked if unasked else bring)(data_set, size, root)
+    return store.read(prepared or folders[0], data_set.name)
 
 
 _failed = {}  # what could not be had unasked in this process, and why
@@ -114,9 +110,9 @@ _failed = {}  # what could not be had unasked in this process, and why
 
 def _bring_unasked(data_set, size, root):
     key = data_set.name, size, root, mirror()
+    if key in _failed:
+        raise _failed[key].with_traceback(None)  # or it would grow with every call
     try:
-        if key in _failed:
-            raise _failed[key]
         if not isinstance(mirror(), str):
             _check_quick(data_set, size, root)
         bring(data_set, size, root)

@@ -118,7 +118,8 @@ class Writer:
                 {"count": int(count), "reason": reason, "examples": list(examples)[:10]}
             )
 
-    def close(self):
+    def abort(self):
+        """Let go of the files, unfinished as they are."""
         for array in self.arrays.values():
             array.file.close()
 
@@ -164,7 +165,7 @@ def writing(folder):
         yield writer
     except BaseException:
         with suppress(OSError):  # a full disk fails once more when files are closed
-            writer.close()
+            writer.abort()
         shutil.rmtree(part, ignore_errors=True)
         raise
     replace_folder(part, folder)
