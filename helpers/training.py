@@ -64,6 +64,11 @@ def adam(model, lr=1e-3, weight_decay=1e-5):
     return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
 
 
+def epochs_for(steps, batch_size, images):
+    """Epochs that come closest to `steps` steps; at least one."""
+    return max(1, round(steps * batch_size / len(images)))
+
+
 def fit(
     model,
     images,

@@ -24,7 +24,16 @@ from helpers.scores import (
     reconstruction_probability,
 )
 from helpers.thresholds import conformal_threshold
-from helpers.training import adam, apply, as_input, fit, mean_loss, negative_elbo, vae_error
+from helpers.training import (
+    adam,
+    apply,
+    as_input,
+    epochs_for,
+    fit,
+    mean_loss,
+    negative_elbo,
+    vae_error,
+)
 
 
 def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
@@ -36,7 +45,7 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
     )
     set_seed(seed)
     vae = ConvVAE(latent_dim)
-    epochs = max(1, round(choose(quick=750, full=7500) * 128 / len(fitted)))
+    epochs = epochs_for(choose(quick=750, full=7500), 128, fitted)
     fit(
         vae,
         fitted.images,
@@ -146,7 +155,7 @@ def binarised(latent_dim, seed=0):
     """
     digits = load("mnist")
     train = digits["train"].images[: choose(quick=12_000, full=60_000)]
-    epochs = max(1, round(choose(quick=750, full=23_450) * 128 / len(train)))
+    epochs = epochs_for(choose(quick=750, full=23_450), 128, train)
     set_seed(seed)
     vae = ConvVAE(latent_dim)
     fit(

@@ -30,6 +30,7 @@ from helpers.training import (
     apply,
     as_input,
     batches,
+    epochs_for,
     fit,
     mean_loss,
     reconstruction,
@@ -79,12 +80,11 @@ def steps():
 def train(model, images, objective, seed=0, progress=False):
     """Train for the profile's steps with batches of 128. Returns the history of `fit`."""
     set_seed(seed)
-    epochs = max(1, round(steps() * 128 / len(images)))
     optimizer = adam(model, weight_decay=0)
     return fit(
         model,
         images,
-        epochs=epochs,
+        epochs=epochs_for(steps(), 128, images),
         batch_size=128,
         optimizer=optimizer,
         objective=objective,

@@ -37,6 +37,7 @@ from helpers.training import (
     as_input,
     batches,
     descend,
+    epochs_for,
     fit,
     fit_classifier,
     to_device,
@@ -85,10 +86,6 @@ def widths():
     return choose(quick=(8, 16, 64), full=(64, 128, 256, 256))
 
 
-def epochs(steps, batch_size, scans):
-    return max(1, round(steps * batch_size / len(scans)))
-
-
 def pretrained(rung, scans, seed=0, progress=False):
     """An encoder that `rung` made of the scans. -> nn.Sequential
 
@@ -108,7 +105,7 @@ def pretrained(rung, scans, seed=0, progress=False):
         fit(
             cae,
             scans.images,
-            epochs=epochs(steps, 32, scans),
+            epochs=epochs_for(steps, 32, scans),
             batch_size=32,
             optimizer=adam(cae.to(device()), weight_decay=0),
             objective=denoise,
@@ -133,7 +130,7 @@ def classify(encoder, scans, steps, validation=None, progress=False):
         classifier,
         scans.images,
         scans.labels,
-        epochs=epochs(steps, 32, scans),
+        epochs=epochs_for(steps, 32, scans),
         validation=validation and (validation.images, validation.labels),
         batch_size=32,
         lr=choose(quick=2e-3, full=1e-4),
