@@ -6,7 +6,7 @@ import os
 from IPython.display import display
 
 from helpers.banner import Banner
-from helpers.checks.exercise import FOLDER
+from helpers.checks.exercise import MODULES
 from helpers.checks.grading import NOT_YOUR_OWN, grade_exercise
 from helpers.checks.record import Progress, Record
 from helpers.checks.verdict import CheckFailed, Verdict
@@ -22,11 +22,7 @@ __all__ = [
     "solution",
 ]
 
-# While the modules are moved over: those that have their file.
-_MODULES = [
-    importlib.import_module(f"helpers.checks.{path.stem}")
-    for path in sorted(FOLDER.glob("module_*.toml"))
-]
+_MODULES = [importlib.import_module(f"helpers.checks.module_{module}") for module in MODULES]
 _EXERCISES = {e.id: e for module in _MODULES for e in module.EXERCISES}
 _TONES = {"passed": "good", "not_started": "open"}
 _rungs = {}

@@ -18,6 +18,7 @@ from torch import nn
 from helpers.checks.findings import Finding
 
 FOLDER = Path(__file__).parent
+MODULES = tuple(sorted(path.stem[-2:] for path in FOLDER.glob("module_*.toml")))
 # What a reference may be edited to use, beside the names of its own module.
 NAMES = {"F": F, "math": math, "nn": nn, "np": np, "random": random, "torch": torch}
 
