@@ -234,9 +234,12 @@ def record_timing(module, seconds):
 
 
 def write(notebook, path):
-    """Write as Jupyter does, but byte for byte the same for the same content."""
+    """Write as Jupyter does, so that saving an untouched notebook changes no byte of the file.
+
+    A line of a cell is then a line of the file, too. So git can merge a correction of the course
+    into a notebook in which a learner has worked.
+    """
     nbformat.validate(notebook)
-    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     draft = path.with_suffix(".part")
-    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
     draft.replace(path)
