@@ -155,6 +155,23 @@ def assert_both_are_kept(path):
 
 
 @needs_git
+def test_a_contributors_own_filter_leaves_the_notebooks_alone(repositories, tmp_path, monkeypatch):
+    upstream, _ = repositories
+    (tmp_path / "attributes").write_text("*.ipynb filter=strip\n*.txt filter=strip\n")
+    settings = (
+        f'[core]\nattributesFile = {tmp_path}/attributes\n[filter "strip"]\nclean = cut -c1\n'
+    )
+    (tmp_path / "config").write_text(settings)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    (upstream / "other.txt").write_text("cut\n")
+    for name in ("01.ipynb", "other.txt"):
+        os.utime(upstream / name, (0, 0))  # git looks at it again
+    git(upstream, "add", "--all")
+    assert git(upstream, "diff", "--cached", "--name-only").split() == ["other.txt"]
+    assert git(upstream, "show", ":other.txt") == "c\n"  # the filter is at work
+
+
+@needs_git
 def test_nbgitpuller_brings_a_correction_into_a_solved_notebook(repositories):
     reason = "no nbgitpuller, which hubs update with: make dev"
     pull = pytest.importorskip("nbgitpuller.pull", reason=reason)
