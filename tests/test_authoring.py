@@ -10,7 +10,13 @@ import pytest
 
 from helpers.authoring import build as builder
 from helpers.authoring import launch
-from helpers.authoring.build import SourceError, make_notebook, read_source, reference_source
+from helpers.authoring.build import (
+    SourceError,
+    executed_on,
+    make_notebook,
+    read_source,
+    reference_source,
+)
 from helpers.checks import exercises
 
 SOURCES = builder.sources()
@@ -260,7 +266,7 @@ def test_notebooks_are_plain_json_with_little_metadata(course):
 
 
 def test_patients_scans_are_never_shown(course, monkeypatch):
-    """Module 5 is executed on the sample, whatever the environment says; others as it says."""
+    """A module that asks for it is executed on the sample, whatever the environment says."""
     monkeypatch.setenv("COURSE_SOURCE", "real")
     monkeypatch.setattr(builder, "record_timing", lambda *args: None)
     seen = {}
@@ -271,9 +277,10 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
     )
     path = course(f'{TITLE}# %% id="one"\nprint(1)\n')
     builder.build(path)
-    assert seen.pop("solutions") == {}
-    builder.build(path.rename(path.with_name("05_small.py")))
-    assert seen.pop("solutions") == {"COURSE_SOURCE": "sample"}
+    assert seen.pop("solutions") == {"COURSE_STRICT": "1"}
+    builder.build(course(path.read_text().replace('id="title"', 'id="title" executed_on="sample"')))
+    assert seen.pop("solutions") == {"COURSE_STRICT": "1", "COURSE_SOURCE": "sample"}
+    assert [executed_on(read_source(path)) for path in SOURCES] == [None] * 4 + ["sample"]
 
 
 def test_the_environment_reaches_the_kernel(course):

@@ -35,6 +35,8 @@ class TestScripts:
             "PATH": PATH,
             "NB_PYTHON_PREFIX": str(tmp_path),
             "COURSE_DATA": str(tmp_path / "data"),
+            "PIP_PREFIX": str(tmp_path / "installed"),  # not into this environment
+            "PIP_IGNORE_INSTALLED": "1",
         }
         done = subprocess.run(
             ["binder/postBuild"], cwd=COURSE, env=environment, capture_output=True, text=True
@@ -46,6 +48,8 @@ class TestScripts:
         settings = ".jupyter/labconfig/default_setting_overrides.json"
         copied = tmp_path / "etc/jupyter/labconfig/default_setting_overrides.json"
         assert copied.read_bytes() == (COURSE / settings).read_bytes()
+        (path,) = (tmp_path / "installed").rglob("*anomaly_course.pth")
+        assert path.read_text().strip() == str(COURSE)
 
     @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux' core affinity")
     def test_start_takes_the_threads_from_the_quota(self):

@@ -6,7 +6,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.authoring.build import COURSE, ON_SAMPLE, measured_table, sources
+from helpers.authoring.build import (
+    COURSE,
+    executed_on,
+    measured_table,
+    read_source,
+    sources,
+)
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
 
@@ -29,7 +35,7 @@ def test_readme_shows_what_the_solution_notebook_computed(source):
         for output in cell.outputs
     ]
     assert len(tables) == 1
-    wanted = "sample" if source.stem[:2] in ON_SAMPLE else "real"
+    wanted = executed_on(read_source(source)) or "real"
     assert f"{wanted} data" in tables[0], "the committed notebook was executed on other data"
     assert tables[0] in (COURSE / "README.md").read_text(encoding="utf-8")
 

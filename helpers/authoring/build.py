@@ -28,7 +28,6 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
-ON_SAMPLE = {"05"}  # patients' scans may not be shown to everyone; they enter as numbers
 EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
 
 
@@ -154,9 +153,9 @@ def build(path, *, run=True, force=False):
     kept = keep_outputs(solution, target)
     if run and (force or not kept):
         print(f"{path.stem}: executing ...", flush=True)
-        os.environ["COURSE_STRICT"] = "1"
-        source = {"COURSE_SOURCE": "sample"} if path.stem[:2] in ON_SAMPLE else {}
-        seconds = execute(solution, path.parent, **source)
+        source = executed_on(cells)
+        chosen = {"COURSE_SOURCE": source} if source else {}
+        seconds = execute(solution, path.parent, COURSE_STRICT="1", **chosen)
         record_timing(path.stem[:2], seconds)
         print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
     elif not kept:
@@ -165,6 +164,14 @@ def build(path, *, run=True, force=False):
         )
     write(solution, target)
     publish(path.stem[:2], solution)
+
+
+def executed_on(cells):
+    """`executed_on` of the module's first cell, which overrides COURSE_SOURCE, or None.
+
+    It is "sample" where the real pictures may not be shown to everyone, as patients' scans.
+    """
+    return cells[0].metadata.get("executed_on")
 
 
 def publish(module, solution):
@@ -234,9 +241,12 @@ def record_timing(module, seconds):
 
 
 def write(notebook, path):
-    """Write as Jupyter does, but byte for byte the same for the same content."""
+    """Write as Jupyter does, so that saving an untouched notebook changes no byte of the file.
+
+    A line of a cell is then a line of the file, too. So git can merge a correction of the course
+    into a notebook in which a learner has worked.
+    """
     nbformat.validate(notebook)
-    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     draft = path.with_suffix(".part")
-    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
     draft.replace(path)
