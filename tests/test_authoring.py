@@ -178,7 +178,10 @@ def test_launch_points_at_the_release_and_the_readme_at_the_repository(module):
     assert f'--branch {launch.TAG}"' in launch.BOOTSTRAP and f' {launch.URL}"' in launch.BOOTSTRAP
     readme = (builder.COURSE / "README.md").read_text(encoding="utf-8")
     assert f"git clone {launch.URL} && cd {name}\n" in readme
-    assert launch.badges(module.stem) in readme
+    number = int(module.stem[:2])
+    assert f"[![Open in Colab][colab]][colab-{number}]" in readme
+    assert f"[![Open on Binder][binder]][binder-{number}]" in readme
+    assert launch.definitions([path.stem for path in SOURCES]) in readme
     theirs = re.findall(r"(?:github\.com|gh|github)/([\w-]+/[\w-]+)", readme)
     assert set(theirs) == {launch.REPOSITORY}
 
