@@ -53,6 +53,7 @@ test: dev ## run all tests, with the time of each part
 	}; \
 	part "library and tools" $(addprefix --ignore=,$(WHOLE)); \
 	part "exercise notebooks" $(WHOLE); \
+	export COURSE_STRICT=1; \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
 	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status
