@@ -3,8 +3,8 @@
 import json
 import threading
 from functools import partial
+from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -309,10 +309,12 @@ def test_mirror_that_lacks_the_set_or_is_gone(served, tmp_path, monkeypatch, cap
 
 
 def test_mirror_serves_nothing_outside_its_folder(served):
-    import requests
-
+    # http.client sends a path as it is; requests resolves the dots of the first before it asks
     for path in ("/../data/mednist-64/manifest.json", "/%2e%2e/data/mednist-64/manifest.json", "/"):
-        assert requests.get(served[1] + path, timeout=5).status_code == 404
+        connection = HTTPConnection(served[1].removeprefix("http://"), timeout=5)
+        connection.request("GET", path)
+        assert connection.getresponse().status == 404
+        connection.close()
 
 
 # --- command lines -------------------------------------------------------------------------------
@@ -402,7 +404,7 @@ def test_manifest_says_what_a_reader_needs(root):
     for key in ("source", "licence", "citation", "counts", "left_out", "files", "origin"):
         assert key in manifest
     assert all(len(facts["sha256"]) == 64 for facts in manifest["files"].values())
-    assert not Path(text).is_absolute() and str(root) not in text
+    assert str(root) not in text
 
 
 def test_import_is_light():
