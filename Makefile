@@ -77,8 +77,8 @@ site: venv ## the course as a static site in _site/_build/html, in an environmen
 	  .venv/bin/uv pip install --quiet --python .venv-site/bin/python --require-hashes \
 	    -r requirements-site.txt && \
 	  cp requirements-site.txt .venv-site/ || { $(failed); }; }
-	@.venv-site/bin/jupyter-book build . --quiet -W --keep-going --config site/_config.yml \
-	  --toc site/_toc.yml --path-output _site $(ARGS)
+	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
+	  --path-output _site -W --keep-going $(ARGS)
 
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
