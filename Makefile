@@ -54,6 +54,7 @@ test: dev ## run all tests, with the time of each part
 	}; \
 	part "library and tools" $(addprefix --ignore=,$(WHOLE)); \
 	part "exercise notebooks" $(WHOLE); \
+	export COURSE_STRICT=1; \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
 	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status
@@ -78,7 +79,7 @@ site: venv ## the course as a static site in _site/_build/html, in an environmen
 	    -r locks/requirements-site.txt && \
 	  cp locks/requirements-site.txt .venv-site/ || { $(failed); }; }
 	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
-	  --path-output _site $(ARGS)
+	  --path-output _site -W --keep-going $(ARGS)
 
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

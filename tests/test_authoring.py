@@ -125,11 +125,20 @@ def statements(source):
     return {line for line in found if len(line) > 25 and not line.startswith(("'", '"'))}
 
 
-def test_only_the_references_differ(module):
+def test_solution_is_the_exercise_notebook_with_the_references_put_in(module):
+    """So nbval, with COURSE_STRICT=1, runs what a learner who solves everything runs."""
     exercise, solution = (cells_of(path) for path in notebooks(module))
-    differing = {id for id in exercise if exercise[id].source != solution[id].source}
-    marked = {c.id for c in read_source(module) if "reference" in c.metadata}
-    assert differing == marked
+    marked = {
+        c.id: c.metadata["reference"] for c in read_source(module) if "reference" in c.metadata
+    }
+    assert list(exercise) == list(solution)
+    for id, cell in solution.items():
+        differs = cell.source != exercise[id].source
+        assert differs == (id in marked)
+        assert not differs or cell.source == reference_source(marked[id])
+        assert not {"nbval-skip", "nbval-raises-exception", "raises-exception"} & set(
+            cell.metadata.get("tags", [])
+        )
 
 
 def test_every_exercise_has_its_cells(module):
@@ -184,7 +193,10 @@ def test_launch_points_at_the_release_and_the_readme_at_the_repository(module):
     assert f'--branch {launch.TAG}"' in launch.BOOTSTRAP and f' {launch.URL}"' in launch.BOOTSTRAP
     readme = (builder.COURSE / "README.md").read_text(encoding="utf-8")
     assert f"git clone {launch.URL} && cd {name}\n" in readme
-    assert launch.badges(module.stem) in readme
+    number = int(module.stem[:2])
+    assert f"[![Open in Colab][colab]][colab-{number}]" in readme
+    assert f"[![Open on Binder][binder]][binder-{number}]" in readme
+    assert launch.definitions([path.stem for path in SOURCES]) in readme
     theirs = re.findall(r"(?:github\.com|gh|github)/([\w-]+/[\w-]+)", readme)
     assert set(theirs) == {launch.REPOSITORY}
 

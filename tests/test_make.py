@@ -40,6 +40,7 @@ case "$*" in
   *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
   *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
   *"-n 2 tests/test_notebooks.py"*) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
+  *"-m pytest"*) echo "strict: $COURSE_STRICT" ;;
 esac
 """
 UV = """\
@@ -302,6 +303,7 @@ def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
 def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
     status, printed, calls = ready.make("test")
     assert status == 0 and calls.count("pytest") == 3 and "threads: 1" in printed
+    assert re.findall("strict: (.*)", printed) == ["", "1"]  # a failed check fails its notebook
     times = printed.partition("== time by part\n")[2].splitlines()
     assert [re.sub(r" *\d+ s  ", "", line) for line in times] == [
         "library and tools",

@@ -19,7 +19,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
-from helpers.authoring.launch import BOOTSTRAP, badges
+from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
 
@@ -175,13 +175,13 @@ def executed_on(cells):
 
 
 def publish(module, solution):
-    """Bring the module's picture and its table of results from the solution to the README."""
+    """Bring the module's picture and its table of results from the solution to the documents."""
     if picture := tagged_output(solution, "cover", "image/png"):
         path = COURSE / "solutions" / "figures" / f"{module}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
     if table := tagged_output(solution, "results", "text/markdown"):
-        fill(COURSE / "README.md", f"results-{module}", table)
+        fill(COURSE / "docs" / "results.md", f"results-{module}", table)
 
 
 def fill(document, name, text):
@@ -196,9 +196,8 @@ def fill(document, name, text):
 def fill_documents():
     """What the documents say of all modules, from the same sources as everything else."""
     modules = [path.stem for path in sources()]
-    launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
-    fill(COURSE / "README.md", "launch", "\n".join(launch))
-    fill(COURSE / "README.md", "troubleshooting", doctor.table())
+    fill(COURSE / "README.md", "launch", definitions(modules))
+    fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
 
 
