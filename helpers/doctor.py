@@ -1,7 +1,7 @@
 """What is wrong with this machine, and what to do about it: python -m helpers.doctor
 
 Exit status 1 if something is broken. Rests on the standard library; what else it needs it imports
-where it looks, so that it works in a broken environment. The README's troubleshooting table is made
+where it looks, so that it works in a broken environment. The table of docs/troubleshooting.md is made
 from CHECKS.
 """
 
@@ -370,7 +370,7 @@ def diagnose():
 
 
 def table():
-    """The README's troubleshooting table."""
+    """The table of docs/troubleshooting.md."""
     rows = ["| what you see | what to do |", "|---|---|"]
     return "\n".join([*rows, *(f"| {check.symptom} | {check.remedy} |" for check in CHECKS)])
 

@@ -78,7 +78,7 @@ WRONG = {
         "def reconstruction_error(x, x_hat):\n"
         "    x -= x_hat\n"
         "    return (x**2).mean(dim=(1, 2, 3))",
-        "reconstruction_error",
+        "in place",
     ),
 }
 SHORT = "def choose(quick, full):\n    return quick // 20"  # what is trained is not looked at
