@@ -39,6 +39,7 @@ lab: env ## open the course in JupyterLab [PORT=8888] [TORCH=cpu: Linux without 
 
 env: venv ## set up .venv, what a learner needs [PYTHON=python3.12]
 	@$(call install,requirements.txt)
+	@$(editable)
 
 dev: env ## the same with the maintainers' tools
 	@$(call install,requirements-dev.txt)
@@ -53,6 +54,7 @@ test: dev ## run all tests, with the time of each part
 	}; \
 	part "library and tools" $(addprefix --ignore=,$(WHOLE)); \
 	part "exercise notebooks" $(WHOLE); \
+	export COURSE_STRICT=1; \
 	part "solution notebooks" --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  -p no:cacheprovider --dist loadfile solutions/*.ipynb; \
 	printf "== time by part\n$$times%6d s  in all\n" $$(($$(date +%s) - start)); exit $$status
@@ -70,21 +72,22 @@ bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
 
 site: venv ## the course as a static site in _site/_build/html, in an environment of its own
-	@cmp -s requirements-site.txt .venv-site/requirements-site.txt || { \
-	  echo "Installing requirements-site.txt into .venv-site."; \
+	@cmp -s locks/requirements-site.txt .venv-site/requirements-site.txt || { \
+	  echo "Installing locks/requirements-site.txt into .venv-site."; \
 	  .venv/bin/uv venv --quiet --clear --python $(PY) .venv-site && \
 	  .venv/bin/uv pip install --quiet --python .venv-site/bin/python --require-hashes \
-	    -r requirements-site.txt && \
-	  cp requirements-site.txt .venv-site/ || { $(failed); }; }
+	    -r locks/requirements-site.txt && \
+	  cp locks/requirements-site.txt .venv-site/ || { $(failed); }; }
 	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
-	  --path-output _site $(ARGS)
+	  --path-output _site -W --keep-going $(ARGS)
 
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
-	@$(call compile,requirements.txt,pyproject.toml)
-	@$(call compile,requirements-dev.txt,pyproject.toml --extra dev --constraints requirements.txt)
+	@$(call compile,requirements.txt,pyproject.toml --group build)
+	@$(call compile,requirements-dev.txt,pyproject.toml --group build --extra dev \
+	  --constraints locks/requirements.txt)
 	@$(call compile,requirements-site.txt,--group site)
 
 clean: ## remove .venv and caches; data and notebooks stay
@@ -110,14 +113,14 @@ venv:
 	fi; \
 	echo "Creating .venv with $$chosen (Python $$version)."; \
 	rm -rf .venv && $$chosen -m venv .venv
-	@[ -x .venv/bin/uv ] || sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt | \
+	@[ -x .venv/bin/uv ] || sed -n '/^uv==/,/[^\\]$$/p' locks/requirements-dev.txt | \
 	$(PIP) --quiet -r /dev/stdin || { $(failed); }
 
 # $(call install,LOCK) does nothing while .venv holds a copy of that very lock. The copy is made
 # last, so an interrupted installation is taken up again. pip steps in for uv where a site sets
 # its package mirror in pip's configuration alone.
 define install
-cmp -s $(1) .venv/$(1) && { echo "$(1): up to date."; exit; }; \
+cmp -s locks/$(1) .venv/$(1) && { echo "$(1): up to date."; exit; }; \
 have=$$(($$(df -Pk . | awk 'NR == 2 {print $$4}') + $$(du -sk .venv | cut -f1))); \
 if [ $$have -lt $$(($(DISK_GB) * 1000000)) ]; then \
   echo "The environment needs $(DISK_GB) GB of disk space in $(CURDIR), and there are" \
@@ -125,20 +128,28 @@ if [ $$have -lt $$(($(DISK_GB) * 1000000)) ]; then \
   exit 1; \
 fi; \
 [ -e .venv/requirements.txt ] || size=" About $(DOWNLOAD_GB) GB to download and $(DISK_GB) GB on disk: 1 minute on a fast line, 15 on a slow one."; \
-echo "Installing $(1) into .venv.$$size"; \
-{ $(if $(TORCH),$(install_$(TORCH)),$(UV) --require-hashes -r $(1) || \
-{ echo "uv could not install it; trying pip."; $(PIP) -r $(1); }); } || { $(failed); }; \
-cp $(1) .venv/$(1)
+echo "Installing locks/$(1) into .venv.$$size"; \
+{ $(if $(TORCH),$(install_$(TORCH)),$(UV) --require-hashes -r locks/$(1) || \
+{ echo "uv could not install it; trying pip."; $(PIP) -r locks/$(1); }); } || { $(failed); }; \
+cp locks/$(1) .venv/$(1)
+endef
+
+# Notebooks find the course from any folder. The lock holds the build backend, so no network is needed.
+# Done again where pyproject.toml has changed or the folder was moved.
+define editable
+{ pwd; cat pyproject.toml; } | cmp -s - .venv/course || { \
+$(PY) -m pip install --disable-pip-version-check --quiet --no-index --no-deps --no-build-isolation \
+  --editable . && { pwd; cat pyproject.toml; } >.venv/course || { $(failed); }; }
 endef
 
 # All but torch comes from the lock, with hashes. The CPU builds of torch and torchvision have the
 # lock's versions, but other files than PyPI's: their hashes are not in the lock and not checked. uv
 # knows where they lie; pip does not, so it cannot step in.
 define install_cpu
-awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|(nvidia|cuda)-[a-z0-9-]*)==/} keep' $(1) \
+awk '/^[a-z]/ {keep = !/^(torch|torchvision|triton|(nvidia|cuda)-[a-z0-9-]*)==/} keep' locks/$(1) \
   >.venv/without-torch.txt && \
 $(UV) --require-hashes -r .venv/without-torch.txt && \
-$(UV) --torch-backend cpu $$(sed -n 's/^\(torch[a-z]*==[0-9.]*\).*/\1/p' $(1)) && \
+$(UV) --torch-backend cpu $$(sed -n 's/^\(torch[a-z]*==[0-9.]*\).*/\1/p' locks/$(1)) && \
 echo cpu >.venv/torch
 endef
 
@@ -150,5 +161,5 @@ failed = echo "The installation failed; the lines above say why (network, disk, 
 
 define compile
 .venv/bin/uv pip compile $(2) --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-header --quiet $(ARGS) --output-file $(1)
+  --no-emit-index-url --no-header --quiet $(ARGS) --output-file locks/$(1)
 endef

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 from helpers.datasets import DataError, store
+from helpers.places import course_data
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m data_scripts.check", description=__doc__)
     parser.add_argument("--root", type=Path, help="folder of prepared files [COURSE_DATA or data/]")
-    root = parser.parse_args(arguments).root or store.course_data()
+    root = parser.parse_args(arguments).root or course_data()
     folders = store.prepared_folders(root)
     if not folders:
         print(f"No prepared data in {root}. To prepare: python -m data_scripts.prepare")

@@ -15,6 +15,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from helpers.datasets import DataError, store
+from helpers.places import course_data
 
 
 def main(arguments=None):
@@ -27,7 +28,7 @@ def main(arguments=None):
     parser.add_argument("--root", type=Path, help="folder of prepared files [COURSE_DATA or data/]")
     parser.add_argument("--serve", type=int, metavar="PORT", help="then serve it over HTTP")
     options = parser.parse_args(arguments)
-    root = options.root or store.course_data()
+    root = options.root or course_data()
     try:
         copy(root, options.folder)
     except DataError as error:

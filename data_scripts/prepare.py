@@ -13,6 +13,7 @@ from pathlib import Path
 from helpers.datasets import DATA_SETS, DataError, store
 from helpers.datasets.download import free_bytes, megabytes
 from helpers.datasets.prepare import bring, folder_of, mirror, prepare
+from helpers.places import course_data
 
 
 def main(arguments=None):
@@ -33,7 +34,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(DATA_SETS):
         parser.error(f"no data set {', '.join(sorted(unknown))}; there are {', '.join(DATA_SETS)}")
-    root = options.root or store.course_data()
+    root = options.root or course_data()
     action = plan if options.dry_run else run
     failed = False
     for name in options.names or DATA_SETS:

@@ -1,8 +1,8 @@
 """What is wrong with this machine, and what to do about it: python -m helpers.doctor
 
 Exit status 1 if something is broken. Rests on the standard library; what else it needs it imports
-where it looks, so that it works in a broken environment. The README's troubleshooting table is
-CHECKS.
+where it looks, so that it works in a broken environment. The table of docs/troubleshooting.md is made
+from CHECKS.
 """
 
 import importlib
@@ -21,11 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-COURSE = Path(__file__).resolve().parents[1]
+from helpers import places
+
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 PORT = 8888
 GB = 1e9
 MANAGER = "@jupyter-widgets/jupyterlab-manager"
+ANEW = "`make clean`, then `make lab`; with conda `conda env remove -n anomaly-course`, then create"
 
 
 class Check(NamedTuple):
@@ -37,18 +39,46 @@ class Check(NamedTuple):
     look: Callable[[], tuple[str, str]]
 
 
+CHECKS = []
+
+
+def check(name, symptom, remedy):
+    """Put the decorated function, which looks, on the list of checks."""
+
+    def register(look):
+        CHECKS.append(Check(name, symptom, remedy, look))
+        return look
+
+    return register
+
+
+@check(
+    "Python",
+    "`SyntaxError` or a failed installation on an unsupported Python",
+    "Install Python 3.11, 3.12 or 3.13 and name it: `make env PYTHON=/path/to/python3.12`",
+)
 def python():
     found = f"{platform.python_version()}, {sys.executable}"
     return "ok" if sys.version_info[:2] in PYTHONS else "broken", found
 
 
+@check(
+    "Environment",
+    "Everything is installed, and yet `ModuleNotFoundError`",
+    "Use the course's own Python: `.venv/bin/python` in place of `python`, or `make lab`",
+)
 def environment():
-    own = COURSE / ".venv"
+    own = places.COURSE / ".venv"
     if own.exists() and not os.path.samefile(own, sys.prefix):
         return "note", f"this is not the Python of the course's .venv, but that of {sys.prefix}"
     return "ok", sys.prefix
 
 
+@check(
+    "Packages",
+    "`ModuleNotFoundError: No module named ...`",
+    "`make env`; with conda `conda env update -f environment.yml`. Then restart the kernel",
+)
 def installed():
     from importlib.metadata import PackageNotFoundError, version
 
@@ -65,6 +95,12 @@ def installed():
     return ("broken", "; ".join(wrong)) if wrong else ("ok", f"{len(packages())} packages")
 
 
+@check(
+    "Imports",
+    "`ImportError`, `undefined symbol` or `DLL load failed` although the package is installed",
+    f"Set the environment up anew: {ANEW} it again. On Windows torch needs the Microsoft "
+    "Visual C++ runtime as well",
+)
 def importable():
     from helpers.packages import packages
 
@@ -78,17 +114,43 @@ def importable():
     return ("broken", "; ".join(wrong)) if wrong else ("ok", "what is installed can be imported")
 
 
+@check(
+    "Names",
+    "`AttributeError: partially initialized module`, or a library lacks what it should have",
+    "Rename the file: beside the notebooks it is imported in the library's place",
+)
 def shadowed():
     from helpers.packages import packages
 
-    theirs = {package.import_name for package in packages()} | set(sys.stdlib_module_names)
-    names = sorted(p.name for p in (COURSE / "notebooks").glob("*") if p.suffix in ("", ".py"))
-    wrong = [name for name in names if name.partition(".")[0] in theirs]
+    theirs = {"helpers", *(package.import_name for package in packages())}
+    theirs |= set(sys.stdlib_module_names)
+    files = [p for p in notebooks().glob("*") if p.suffix in ("", ".py")]
+    wrong = {p for p in files if p.name.partition(".")[0] in theirs} | namesakes()
     if wrong:
-        return "broken", f"in notebooks/: {', '.join(wrong)}"
-    return "ok", "no file in notebooks/ has the name of a library"
+        return "broken", ", ".join(sorted(map(str, wrong)))
+    return "ok", "no file beside the notebooks has the name of a library"
 
 
+def namesakes():
+    """Files that `import helpers` finds before the course's package, from wherever a notebook lies.
+
+    The course may be on the path twice: in front, as the current folder, and where it is installed.
+    Whatever stands before the latter is found by a notebook in another folder.
+    """
+    ours = Path(__file__).resolve().parent
+    homes = [Path(folder).resolve() / "helpers" for folder in sys.path]
+    installed = max((i for i, home in enumerate(homes) if home.resolve() == ours), default=0)
+    others = [home for home in homes[:installed] if home.resolve() != ours]
+    files = [file for home in others for file in (home.with_suffix(".py"), home / "__init__.py")]
+    return {file for file in files if file.exists()}
+
+
+@check(
+    "Device",
+    "`preflight` says cpu on a machine with an NVIDIA GPU",
+    "Update the NVIDIA driver. If torch is a CPU build (`make lab TORCH=cpu`): `make clean`, "
+    "then `make lab`",
+)
 def device():
     import torch
 
@@ -104,6 +166,12 @@ def device():
     return "ok", "cpu: no GPU found, and none needed"
 
 
+@check(
+    "Threads",
+    "Training is several times slower than `preflight` says",
+    "Unset `OMP_NUM_THREADS` (the course asks for the cores that it may use) and stop other "
+    "running notebooks",
+)
 def threads():
     import joblib
 
@@ -115,6 +183,11 @@ def threads():
     return "ok", f"{cores} cores for this process"
 
 
+@check(
+    "Memory",
+    "The kernel died and restarts",
+    "In JupyterLab: Kernel, Shut Down All Kernels; close other programs; open one at a time",
+)
 def memory():
     import psutil
 
@@ -122,8 +195,9 @@ def memory():
     return "ok" if free > 1.5 * GB else "broken", f"{free / GB:.1f} GB free"
 
 
-def data_folder():
-    return Path(os.environ.get("COURSE_DATA") or COURSE / "data").expanduser()
+def notebooks():
+    """Where the learner works: a wheel brings no notebooks, so they lie where this is run."""
+    return Path.cwd() if places.FROM_WHEEL else places.COURSE / "notebooks"
 
 
 def existing(path):
@@ -131,14 +205,26 @@ def existing(path):
     return next(p for p in (path, *path.parents) if p.exists())
 
 
+@check(
+    "Disk",
+    "`No space left on device`",
+    "Make room, or let `COURSE_DATA` name a folder on another disk",
+)
 def disk():
-    free = {str(p): shutil.disk_usage(existing(p)).free for p in (COURSE, data_folder())}
+    folders = (notebooks(), places.course_data())
+    free = {str(p): shutil.disk_usage(existing(p)).free for p in folders}
     found = ", ".join(f"{size / GB:.1f} GB free for {path}" for path, size in free.items())
     return "ok" if min(free.values()) > 1 * GB else "broken", found
 
 
+@check(
+    "Folder",
+    "`Permission denied`; notebooks and progress are not saved",
+    "Copy the course to a folder that you may write, or change the owner; let `COURSE_DATA` "
+    "name another folder for the data",
+)
 def writable():
-    for folder in (COURSE / "notebooks", existing(data_folder())):
+    for folder in (notebooks(), existing(places.course_data())):
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
@@ -146,6 +232,11 @@ def writable():
     return "ok", "notebooks and data can be written"
 
 
+@check(
+    "Settings",
+    "`ValueError: COURSE_PROFILE is ...`, or the notebook stops at a failed check",
+    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
+)
 def settings():
     allowed = {"COURSE_PROFILE": ("quick", "full"), "COURSE_SOURCE": ("auto", "real", "sample")}
     for name, values in allowed.items():
@@ -157,9 +248,14 @@ def settings():
     return "ok", ", ".join(f"{n}={os.environ[n]}" for n in allowed if n in os.environ) or "none set"
 
 
+@check(
+    "Data",
+    "`DataError`: the prepared files are damaged, or real data are asked for and not there",
+    "Delete the folder it names and run `make data`, or `export COURSE_SOURCE=sample`",
+)
 def data():
     good, damaged = [], []
-    for manifest in sorted(data_folder().glob("[!.]*/manifest.json")):
+    for manifest in sorted(places.course_data().glob("[!.]*/manifest.json")):
         try:
             files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
             whole = all(
@@ -169,14 +265,19 @@ def data():
             whole = False
         (good if whole else damaged).append(manifest.parent.name)
     if damaged:
-        return "broken", f"damaged in {data_folder()}: {', '.join(damaged)}"
+        return "broken", f"damaged in {places.course_data()}: {', '.join(damaged)}"
     if good:
-        return "ok", f"real data in {data_folder()}: {', '.join(good)}"
+        return "ok", f"real data in {places.course_data()}: {', '.join(good)}"
     if os.environ.get("COURSE_SOURCE") == "real":
-        return "broken", f"COURSE_SOURCE is real, and {data_folder()} holds none"
+        return "broken", f"COURSE_SOURCE is real, and {places.course_data()} holds none"
     return "ok", "offline samples; for the real data: make data"
 
 
+@check(
+    "Mirror",
+    "`DataError`: the classroom mirror does not answer",
+    "Ask the instructor for the address, or `unset COURSE_MIRROR`",
+)
 def mirror():
     where = os.environ.get("COURSE_MIRROR", "")
     if not where:
@@ -193,6 +294,11 @@ def mirror():
     return "ok", where
 
 
+@check(
+    "Port",
+    "JupyterLab opens on another port than 8888, or shows somebody else's files",
+    "Use the address that `make lab` printed, or choose: `make lab PORT=8890`",
+)
 def port():
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)):
@@ -200,6 +306,12 @@ def port():
     return "note", f"{PORT} is in use, perhaps by another JupyterLab"
 
 
+@check(
+    "Widgets",
+    '`interactive(children=...)` or "Error displaying widget" in place of sliders',
+    f"`jupyter labextension enable {MANAGER}`; if it is not there, `pip install "
+    "--force-reinstall jupyterlab_widgets`. Then reload the page",
+)
 def widgets():
     from jupyter_core.paths import jupyter_config_path, jupyter_path
 
@@ -216,6 +328,11 @@ def widgets():
     return "ok", "enabled"
 
 
+@check(
+    "Kernel",
+    "The notebook runs another Python than the one that `make env` set up",
+    "Delete the folder that is named (`jupyter kernelspec remove python3`); restart JupyterLab",
+)
 def kernel():
     from jupyter_core.paths import jupyter_path
 
@@ -228,6 +345,11 @@ def kernel():
     return "ok", "of this Python"
 
 
+@check(
+    "Clock",
+    "`CERTIFICATE_VERIFY_FAILED` at every download",
+    "Set the clock of the computer",
+)
 def clock():
     """A clock before the day on which this Python was built is wrong."""
     built = platform.python_build()[1]
@@ -236,118 +358,6 @@ def clock():
     except ValueError:
         wrong = False
     return "broken" if wrong else "ok", time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time()))
-
-
-ANEW = "`make clean`, then `make lab`; with conda `conda env remove -n anomaly-course`, then create"
-CHECKS = (
-    Check(
-        "Python",
-        "`SyntaxError` or a failed installation on an unsupported Python",
-        "Install Python 3.11, 3.12 or 3.13 and name it: `make env PYTHON=/path/to/python3.12`",
-        python,
-    ),
-    Check(
-        "Environment",
-        "Everything is installed, and yet `ModuleNotFoundError`",
-        "Use the course's own Python: `.venv/bin/python` in place of `python`, or `make lab`",
-        environment,
-    ),
-    Check(
-        "Packages",
-        "`ModuleNotFoundError: No module named ...`",
-        "`make env`; with conda `conda env update -f environment.yml`. Then restart the kernel",
-        installed,
-    ),
-    Check(
-        "Imports",
-        "`ImportError`, `undefined symbol` or `DLL load failed` although the package is installed",
-        f"Set the environment up anew: {ANEW} it again. On Windows torch needs the Microsoft "
-        "Visual C++ runtime as well",
-        importable,
-    ),
-    Check(
-        "Names",
-        "`AttributeError: partially initialized module`, or a library lacks what it should have",
-        "Rename the file: beside the notebooks it is imported in the library's place",
-        shadowed,
-    ),
-    Check(
-        "Device",
-        "`preflight` says cpu on a machine with an NVIDIA GPU",
-        "Update the NVIDIA driver. If torch is a CPU build (`make lab TORCH=cpu`): `make clean`, "
-        "then `make lab`",
-        device,
-    ),
-    Check(
-        "Threads",
-        "Training is several times slower than `preflight` says",
-        "Unset `OMP_NUM_THREADS` (the course asks for the cores that it may use) and stop other "
-        "running notebooks",
-        threads,
-    ),
-    Check(
-        "Memory",
-        "The kernel died and restarts",
-        "In JupyterLab: Kernel, Shut Down All Kernels; close other programs; open one at a time",
-        memory,
-    ),
-    Check(
-        "Disk",
-        "`No space left on device`",
-        "Make room, or let `COURSE_DATA` name a folder on another disk",
-        disk,
-    ),
-    Check(
-        "Folder",
-        "`Permission denied`; notebooks and progress are not saved",
-        "Copy the course to a folder that you may write, or change the owner; let `COURSE_DATA` "
-        "name another folder for the data",
-        writable,
-    ),
-    Check(
-        "Settings",
-        "`ValueError: COURSE_PROFILE is ...`, or the notebook stops at a failed check",
-        "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
-        settings,
-    ),
-    Check(
-        "Data",
-        "`DataError`: the prepared files are damaged, or real data are asked for and not there",
-        "Delete the folder it names and run `make data`, or `export COURSE_SOURCE=sample`",
-        data,
-    ),
-    Check(
-        "Mirror",
-        "`DataError`: the classroom mirror does not answer",
-        "Ask the instructor for the address, or `unset COURSE_MIRROR`",
-        mirror,
-    ),
-    Check(
-        "Port",
-        "JupyterLab opens on another port than 8888, or shows somebody else's files",
-        "Use the address that `make lab` printed, or choose: `make lab PORT=8890`",
-        port,
-    ),
-    Check(
-        "Widgets",
-        "`interactive(children=...)` or \"Error displaying widget\" in place of sliders",
-        f"`jupyter labextension enable {MANAGER}`; if it is not there, `pip install "
-        "--force-reinstall jupyterlab_widgets`. Then reload the page",
-        widgets,
-    ),
-    Check(
-        "Kernel",
-        "The notebook runs another Python than the one that `make env` set up",
-        "Delete the folder that is named (`jupyter kernelspec remove python3`); restart JupyterLab",
-        kernel,
-    ),
-    Check(
-        "Clock",
-        "`CERTIFICATE_VERIFY_FAILED` at every download",
-        "Set the clock of the computer",
-        clock,
-    ),
-)  # fmt: skip
 
 
 def diagnose():
@@ -360,7 +370,7 @@ def diagnose():
 
 
 def table():
-    """The README's troubleshooting table."""
+    """The table of docs/troubleshooting.md."""
     rows = ["| what you see | what to do |", "|---|---|"]
     return "\n".join([*rows, *(f"| {check.symptom} | {check.remedy} |" for check in CHECKS)])
 

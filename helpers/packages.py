@@ -8,14 +8,16 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
-PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
+from helpers.places import COURSE, FROM_WHEEL
+
+PYPROJECT = COURSE / "pyproject.toml"
 IMPORT_NAMES = {
     "ipython": "IPython",
+    "opentsne": "openTSNE",
     "pillow": "PIL",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
@@ -28,7 +30,7 @@ class Package(NamedTuple):
 
     @property
     def import_name(self):
-        return IMPORT_NAMES.get(self.name, self.name)
+        return IMPORT_NAMES.get(self.name.lower(), self.name)
 
     @property
     def is_missing(self):
@@ -37,7 +39,10 @@ class Package(NamedTuple):
 
 def packages():
     """All packages of a learner's environment."""
-    listed = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
+    if FROM_WHEEL:
+        listed = [line for line in requires("anomaly-course") if "extra ==" not in line]
+    else:
+        listed = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
     return [Package(*re.fullmatch(r"([\w-]+)>=([\d.]+)", line).groups()) for line in listed]
 
 

@@ -7,7 +7,6 @@ import random
 import time
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -16,9 +15,10 @@ import torch
 from torch import nn
 
 from helpers.banner import Banner
+from helpers.places import COURSE as COURSE  # for those who import it from here
+from helpers.places import RESULTS
 
-COURSE = Path(__file__).resolve().parents[1]
-TIMINGS = COURSE / "solutions" / "results" / "timings.json"
+TIMINGS = RESULTS / "timings.json"
 
 
 @cache

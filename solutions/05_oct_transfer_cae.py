@@ -1,4 +1,4 @@
-# %% [markdown] id="title"
+# %% [markdown] id="title" executed_on="sample"
 # # Module 5 · A transfer-pretrained autoencoder on retinal OCT
 #
 # A convolutional autoencoder whose encoder was borrowed from a classifier is to find diseased retinas,

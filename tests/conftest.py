@@ -1,7 +1,16 @@
-"""Whole notebooks are run as on Binder: one core, 2 GB. What they needed is printed at the end."""
+"""What tests share: the drawn samples, and what notebooks needed, printed at the end."""
+
+import importlib
+import os
+from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+
+from helpers.datasets import find, offline
+
+COURSE_DATA = os.environ.get("COURSE_DATA")  # read before fixtures hide it
 
 
 @pytest.fixture(autouse=True)
@@ -9,6 +18,29 @@ def denormal_numbers_as_before():
     """A test that sets up threads has them flushed, which hypothesis does not bear."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """drawn(name, seed=0) is a root for `load` where that sample lies.
+
+    It is drawn once in a run, by the first worker that asks, and kept where COURSE_DATA says: the
+    notebooks that are run after the tests of the library find it there.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def root_of(name, seed=0):
+        root = Path(COURSE_DATA) if COURSE_DATA and seed == 0 else shared / f"drawn-{seed}"
+        data_set = find(name)
+        folder = root / "samples" / f"{name}-{data_set.sizes[0]}"
+        with FileLock(shared / f"{name}-{seed}.lock"):
+            if offline._kept(folder, name) is None:
+                module = importlib.import_module(f"helpers.datasets.samples.{data_set.sample}")
+                offline._keep(module.make(seed), folder, name)
+        return root
+
+    return root_of
 
 
 @pytest.fixture

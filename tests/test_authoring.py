@@ -10,7 +10,13 @@ import pytest
 
 from helpers.authoring import build as builder
 from helpers.authoring import launch
-from helpers.authoring.build import SourceError, make_notebook, read_source, reference_source
+from helpers.authoring.build import (
+    SourceError,
+    executed_on,
+    make_notebook,
+    read_source,
+    reference_source,
+)
 from helpers.checks import exercises
 
 SOURCES = builder.sources()
@@ -119,11 +125,20 @@ def statements(source):
     return {line for line in found if len(line) > 25 and not line.startswith(("'", '"'))}
 
 
-def test_only_the_references_differ(module):
+def test_solution_is_the_exercise_notebook_with_the_references_put_in(module):
+    """So nbval, with COURSE_STRICT=1, runs what a learner who solves everything runs."""
     exercise, solution = (cells_of(path) for path in notebooks(module))
-    differing = {id for id in exercise if exercise[id].source != solution[id].source}
-    marked = {c.id for c in read_source(module) if "reference" in c.metadata}
-    assert differing == marked
+    marked = {
+        c.id: c.metadata["reference"] for c in read_source(module) if "reference" in c.metadata
+    }
+    assert list(exercise) == list(solution)
+    for id, cell in solution.items():
+        differs = cell.source != exercise[id].source
+        assert differs == (id in marked)
+        assert not differs or cell.source == reference_source(marked[id])
+        assert not {"nbval-skip", "nbval-raises-exception", "raises-exception"} & set(
+            cell.metadata.get("tags", [])
+        )
 
 
 def test_every_exercise_has_its_cells(module):
@@ -178,7 +193,10 @@ def test_launch_points_at_the_release_and_the_readme_at_the_repository(module):
     assert f'--branch {launch.TAG}"' in launch.BOOTSTRAP and f' {launch.URL}"' in launch.BOOTSTRAP
     readme = (builder.COURSE / "README.md").read_text(encoding="utf-8")
     assert f"git clone {launch.URL} && cd {name}\n" in readme
-    assert launch.badges(module.stem) in readme
+    number = int(module.stem[:2])
+    assert f"[![Open in Colab][colab]][colab-{number}]" in readme
+    assert f"[![Open on Binder][binder]][binder-{number}]" in readme
+    assert launch.definitions([path.stem for path in SOURCES]) in readme
     theirs = re.findall(r"(?:github\.com|gh|github)/([\w-]+/[\w-]+)", readme)
     assert set(theirs) == {launch.REPOSITORY}
 
@@ -260,7 +278,7 @@ def test_notebooks_are_plain_json_with_little_metadata(course):
 
 
 def test_patients_scans_are_never_shown(course, monkeypatch):
-    """Module 5 is executed on the sample, whatever the environment says; others as it says."""
+    """A module that asks for it is executed on the sample, whatever the environment says."""
     monkeypatch.setenv("COURSE_SOURCE", "real")
     monkeypatch.setattr(builder, "record_timing", lambda *args: None)
     seen = {}
@@ -271,9 +289,10 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
     )
     path = course(f'{TITLE}# %% id="one"\nprint(1)\n')
     builder.build(path)
-    assert seen.pop("solutions") == {}
-    builder.build(path.rename(path.with_name("05_small.py")))
-    assert seen.pop("solutions") == {"COURSE_SOURCE": "sample"}
+    assert seen.pop("solutions") == {"COURSE_STRICT": "1"}
+    builder.build(course(path.read_text().replace('id="title"', 'id="title" executed_on="sample"')))
+    assert seen.pop("solutions") == {"COURSE_STRICT": "1", "COURSE_SOURCE": "sample"}
+    assert [executed_on(read_source(path)) for path in SOURCES] == [None] * 4 + ["sample"]
 
 
 def test_the_environment_reaches_the_kernel(course):

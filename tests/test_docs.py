@@ -1,14 +1,22 @@
 """What the documents show is there, and is what the notebooks computed."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
-from helpers.authoring.build import COURSE, ON_SAMPLE, measured_table, sources
+from helpers.authoring.build import (
+    COURSE,
+    executed_on,
+    measured_table,
+    read_source,
+    sources,
+)
+from helpers.checks import exercises
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"]
+PAGES = sorted(f"docs/{path.name}" for path in (COURSE / "docs").glob("*.md"))
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md", *PAGES]
+START_PAGES = ["README.md", "notebooks/README.md"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -20,7 +28,7 @@ def test_links_lead_somewhere(name):
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
-def test_readme_shows_what_the_solution_notebook_computed(source):
+def test_results_page_shows_what_the_solution_notebook_computed(source):
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     tables = [
         output.data["text/markdown"].strip()
@@ -29,9 +37,9 @@ def test_readme_shows_what_the_solution_notebook_computed(source):
         for output in cell.outputs
     ]
     assert len(tables) == 1
-    wanted = "sample" if source.stem[:2] in ON_SAMPLE else "real"
+    wanted = executed_on(read_source(source)) or "real"
     assert f"{wanted} data" in tables[0], "the committed notebook was executed on other data"
-    assert tables[0] in (COURSE / "README.md").read_text(encoding="utf-8")
+    assert tables[0] in (COURSE / "docs/results.md").read_text(encoding="utf-8")
 
 
 def test_start_page_shows_what_was_measured():
@@ -46,7 +54,21 @@ def test_make_targets_named_in_the_documents_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_modules_in_the_start_page_exist():
-    text = Path(COURSE / "notebooks" / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", START_PAGES)
+def test_start_pages_list_every_module_with_its_number_of_exercises(name):
+    lines = (COURSE / name).read_text(encoding="utf-8").splitlines()
     for source in sources():
-        assert f"{source.stem}.ipynb" in text
+        row = next(line for line in lines if f"{source.stem}.ipynb)" in line)
+        own = [e for e in exercises() if int(e.id.split(".")[0]) == int(source.stem[:2])]
+        assert f"| {len(own)} |" in row
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_linked_from_the_readme_and_part_of_the_site(page):
+    assert f"]({page})" in (COURSE / "README.md").read_text(encoding="utf-8")
+    assert f"file: {page.removesuffix('.md')}\n" in (COURSE / "site/_toc.yml").read_text()
+
+
+def test_readme_fits_on_two_screens():
+    lines = (COURSE / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 95

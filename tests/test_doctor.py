@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import doctor
+from helpers import doctor, packages, places
 
 COURSE = Path(__file__).parents[1]
 
@@ -29,7 +29,7 @@ def course(tmp_path, monkeypatch):
     for name in [n for n in os.environ if n.startswith("COURSE_")]:
         monkeypatch.delenv(name)
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(doctor, "COURSE", tmp_path)
+    monkeypatch.setattr(places, "COURSE", tmp_path)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def old_package(course, monkeypatch):
 
 def list_packages(course, monkeypatch, requirement):
     (course / "pyproject.toml").write_text(f'[project]\ndependencies = ["{requirement}"]\n')
-    monkeypatch.setattr("helpers.packages.PYPROJECT", course / "pyproject.toml")
+    monkeypatch.setattr(packages, "PYPROJECT", course / "pyproject.toml")
 
 
 def broken_package(course, monkeypatch):
@@ -77,6 +77,23 @@ def broken_package(course, monkeypatch):
 
 def shadowing_file(course, monkeypatch):
     (course / "notebooks" / "torch.py").touch()
+
+
+def own_helpers(course, monkeypatch):
+    (course / "notebooks" / "helpers.py").touch()
+
+
+def own_helpers_on_the_path(course, monkeypatch):
+    """Before the course's package, as PYTHONPATH is before an editable installation."""
+    (course / "scripts").mkdir()
+    (course / "scripts" / "helpers.py").touch()
+    monkeypatch.setattr(sys, "path", [str(COURSE), str(course / "scripts"), str(COURSE)])
+
+
+def own_helpers_as_a_package(course, monkeypatch):
+    (course / "helpers").mkdir()
+    (course / "helpers" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(course)
 
 
 def unseen_gpu(course, monkeypatch):
@@ -168,6 +185,9 @@ FAULTS = [
     (old_package, "Packages", "broken", "older than 999.1", "make env"),
     (broken_package, "Imports", "broken", "DLL load failed", "make clean"),
     (shadowing_file, "Names", "broken", "torch.py", "Rename"),
+    (own_helpers, "Names", "broken", "notebooks/helpers.py", "Rename"),
+    (own_helpers_on_the_path, "Names", "broken", "scripts/helpers.py", "Rename"),
+    (own_helpers_as_a_package, "Names", "broken", "helpers/__init__.py", "Rename"),
     (unseen_gpu, "Device", "note", "NVIDIA GPU", "driver"),
     (too_many_threads, "Threads", "note", "512", "Unset `OMP_NUM_THREADS`"),
     (little_memory, "Memory", "broken", "1.2 GB", "Shut Down All Kernels"),
@@ -206,6 +226,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def test_a_namesake_behind_the_course_is_no_fault(course, monkeypatch):
+    (course / "helpers.py").touch()
+    (course / "scripts" / "helpers").mkdir(parents=True)  # no __init__.py: any package goes first
+    monkeypatch.setattr(sys, "path", [str(course / "scripts"), str(COURSE), str(course)])
+    assert finding("Names")[0] == "ok"
+
+
 # --- as a command -------------------------------------------------------------------------------
 
 
@@ -238,5 +265,5 @@ def test_works_without_any_package():
     )
 
 
-def test_readme_shows_the_table():
-    assert doctor.table() in (COURSE / "README.md").read_text(encoding="utf-8")
+def test_documents_show_the_table():
+    assert doctor.table() in (COURSE / "docs/troubleshooting.md").read_text(encoding="utf-8")

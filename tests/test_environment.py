@@ -41,7 +41,7 @@ def required(*groups):
 
 def locked(name):
     """[(requirement, its hashes)] of a lock file."""
-    text = (COURSE / name).read_text(encoding="utf-8")
+    text = (COURSE / "locks" / name).read_text(encoding="utf-8")
     text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
     entries = []
     for line in text.splitlines():
@@ -87,13 +87,22 @@ def test_lock_is_exact_hashed_and_names_no_registry(lock):
         assert str(requirement.specifier).startswith("=="), requirement
         assert hashes, f"{requirement} has no hash"
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", h) for h in hashes), requirement
-    text = (COURSE / lock).read_text(encoding="utf-8")
+    text = (COURSE / "locks" / lock).read_text(encoding="utf-8")
     assert not re.search(r"://|--(extra-)?index|--find-links", text)
 
 
 def test_maintainers_lock_has_the_learners_versions():
     learner = {str(requirement) for requirement, _ in locked("requirements.txt")}
     assert learner <= {str(requirement) for requirement, _ in locked("requirements-dev.txt")}
+
+
+def test_build_backend_is_locked_for_everyone():
+    """`make env` builds the editable installation with it, and Binder does."""
+    backend = PYPROJECT["build-system"]["requires"]
+    assert PYPROJECT["dependency-groups"]["build"] == backend
+    versions = {canonicalize_name(r.name): r.specifier for r, _ in locked("requirements.txt")}
+    for requirement in map(Requirement, backend):
+        assert requirement.specifier.contains(str(versions[requirement.name]).removeprefix("=="))
 
 
 def test_conda_environment_is_pyprojects_list():
@@ -107,8 +116,10 @@ def test_binder_pins_pyprojects_list():
         name: version.removeprefix("=") for name, version in conda("binder/environment.yml").items()
     }
     assert SpecifierSet(PROJECT["requires-python"]).contains(pins.pop("python"))
-    assert set(pins) == set(required())
-    for name, specifier in required().items():
+    backend = {r.name: r.specifier for r in map(Requirement, PYPROJECT["build-system"]["requires"])}
+    needed = required() | backend
+    assert set(pins) == set(needed)
+    for name, specifier in needed.items():
         assert specifier.contains(Version(pins[name])), f"{name}={pins[name]}, needed {specifier}"
 
 

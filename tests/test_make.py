@@ -40,6 +40,7 @@ case "$*" in
   *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
   *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
   *"-n 2 tests/test_notebooks.py"*) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
+  *"-m pytest"*) echo "strict: $COURSE_STRICT" ;;
 esac
 """
 UV = """\
@@ -63,6 +64,8 @@ class Machine:
         self.stubs, self.log = root / "stubs", root / "log"
         self.course.mkdir()
         self.stubs.mkdir()
+        (self.course / "locks").mkdir()
+        (self.course / "pyproject.toml").write_text("[project]\n")
         shutil.copy(COURSE / "Makefile", self.course)
         self.lock("requirements.txt", "torch==1.0 \\\n    --hash=sha256:0\n")
         self.lock(
@@ -85,7 +88,7 @@ class Machine:
         self.command(name, SYSTEM_PYTHON.format(version=version, venv=0 if can_make_venv else 1))
 
     def lock(self, name, text):
-        (self.course / name).write_text(text)
+        (self.course / "locks" / name).write_text(text)
 
     def make(self, *arguments, **environment):
         """Run make; returns its exit status, what it printed, and the calls it made."""
@@ -167,11 +170,14 @@ def test_uv_comes_from_the_lock_and_installs_the_lock_with_hashes(machine):
     assert status == 0 and "GB to download" in printed
     assert "uv==0.1 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n" in calls
     assert "xyz" not in calls and calls.count("--require-hashes") == 2
-    assert "uv pip install --python .venv/bin/python --require-hashes -r requirements.txt" in calls
+    assert (
+        "uv pip install --python .venv/bin/python --require-hashes -r locks/requirements.txt"
+        in calls
+    )
 
 
 def test_installs_again_only_when_the_lock_changes(ready):
-    lock = ready.course / "requirements.txt"
+    lock = ready.course / "locks/requirements.txt"
     assert ready.make("env")[2] == ""
     os.utime(lock)  # as a fresh checkout does
     assert ready.make("env")[2] == ""
@@ -187,6 +193,19 @@ def test_learners_do_not_get_the_maintainers_tools(machine):
     assert "requirements-dev.txt" not in machine.make("lab")[2]
 
 
+def test_course_is_installed_editable_without_the_network(machine):
+    machine.python("python3", "3.12")
+    last = machine.make("env")[2].splitlines()[-1]
+    assert last.startswith("python -m pip install ") and last.endswith("--editable .")
+    assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(last.split())
+    (machine.course / "pyproject.toml").write_text("[project]\nversion = 2\n")
+    assert machine.make("env")[2].splitlines() == [last]
+    moved = machine.course.with_name("elsewhere")
+    machine.course = machine.course.rename(moved)
+    assert machine.make("env")[2].splitlines() == [last]
+    assert machine.make("env")[2] == ""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="TORCH=cpu is for Linux")
 class TestCPU:
     @pytest.fixture
@@ -195,7 +214,7 @@ class TestCPU:
         blocks = "numpy==2.0|torch==1.0|torchvision==0.1|triton==3|nvidia-nccl-cu13==2|cuda-x==1"
         text = "".join(f"{b} \\\n    --hash=sha256:0\n    # via x\n" for b in blocks.split("|"))
         machine.lock("requirements.txt", text)
-        dev = (machine.course / "requirements-dev.txt").read_text()
+        dev = (machine.course / "locks/requirements-dev.txt").read_text()
         machine.lock("requirements-dev.txt", dev + "nvidia-nccl-cu13==2 \\\n    --hash=sha256:0\n")
         return machine
 
@@ -215,7 +234,7 @@ class TestCPU:
         machine.make("env", "TORCH=cpu")
         assert machine.make("env")[2] == ""
         calls = machine.make("dev")[2]
-        assert "--torch-backend cpu" in calls and "-r requirements-dev.txt" not in calls
+        assert "--torch-backend cpu" in calls and "requirements-dev.txt" not in calls
         assert "nvidia" not in (machine.course / ".venv/without-torch.txt").read_text()
 
     def test_a_small_disk_will_do(self, machine):
@@ -230,7 +249,8 @@ class TestCPU:
         status, printed, calls = machine.make("env", "TORCH=cpu", UV_STATUS="2")
         assert status != 0 and "The installation failed" in printed
         assert (
-            "python -m pip install --disable-pip-version-check --require-hashes -r req" not in calls
+            "python -m pip install --disable-pip-version-check --require-hashes -r locks"
+            not in calls
         )
         assert not (machine.course / ".venv/torch").exists()
 
@@ -239,7 +259,10 @@ def test_pip_steps_in_for_uv(machine):
     machine.python("python3", "3.12")
     status, _, calls = machine.make("env", UV_STATUS="2")
     assert status == 0
-    assert "pip install --disable-pip-version-check --require-hashes -r requirements.txt" in calls
+    assert (
+        "pip install --disable-pip-version-check --require-hashes -r locks/requirements.txt"
+        in calls
+    )
     assert machine.make("env")[2] == ""
 
 
@@ -280,6 +303,7 @@ def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
 def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
     status, printed, calls = ready.make("test")
     assert status == 0 and calls.count("pytest") == 3 and "threads: 1" in printed
+    assert re.findall("strict: (.*)", printed) == ["", "1"]  # a failed check fails its notebook
     times = printed.partition("== time by part\n")[2].splitlines()
     assert [re.sub(r" *\d+ s  ", "", line) for line in times] == [
         "library and tools",
@@ -299,7 +323,7 @@ def test_site_has_an_environment_of_its_own(ready):
     book.chmod(0o755)
     status, _, calls = ready.make("site")
     assert status == 0 and "--path-output _site" in calls and "dev" not in calls
-    assert "uv venv" in calls and "--require-hashes -r requirements-site.txt" in calls
+    assert "uv venv" in calls and "--require-hashes -r locks/requirements-site.txt" in calls
     calls = ready.make("site")[2]
     assert "uv" not in calls and "book build" in calls
 
@@ -315,8 +339,10 @@ def test_arguments_reach_the_command(ready):
 def test_lock_names_its_files_and_no_index(ready):
     calls = ready.make("lock", "ARGS=--upgrade")[2].splitlines()
     assert len(calls) == 3 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
-    assert "--extra dev --constraints requirements.txt" in calls[1]
-    assert "--group site" in calls[2] and "requirements-site.txt" in calls[2]
+    assert "--extra dev --constraints locks/requirements.txt" in calls[1]
+    assert all("--group build" in c for c in calls[:2]) and "--group site" in calls[2]
+    names = [call.partition("--output-file ")[2] for call in calls]
+    assert names == [f"locks/requirements{kind}.txt" for kind in ("", "-dev", "-site")]
 
 
 def test_clean_keeps_data_and_notebooks(ready):

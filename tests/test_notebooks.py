@@ -1,4 +1,7 @@
-"""Every exercise notebook as a learner runs it: untouched, and with the solutions put in."""
+"""Exercise notebooks as learners run them: untouched, and with wrong answers.
+
+With right answers they are the solution notebooks, which nbval executes with COURSE_STRICT=1.
+"""
 
 import json
 from pathlib import Path
@@ -7,7 +10,7 @@ import nbformat
 import pytest
 from conditions import MEMORY_MB, chromium, one_core
 
-from helpers.authoring.build import COURSE, execute, read_source, reference_source, sources
+from helpers.authoring.build import COURSE, execute, sources
 from helpers.checks import exercises
 
 PATHS = [COURSE / "notebooks" / f"{path.stem}.ipynb" for path in sources()]
@@ -54,20 +57,56 @@ def test_untouched_notebook_runs_to_its_end_as_on_binder(path, folder, monkeypat
         assert "not started yet" in text_of(cell)
 
 
-def test_with_the_solutions_every_check_passes(path, folder, monkeypatch):
-    monkeypatch.setenv("COURSE_STRICT", "1")
-    notebook = nbformat.read(path, as_version=4)
-    references = {
-        cell.id: cell.metadata["reference"]
-        for source in sources(path.stem[:2])
-        for cell in read_source(source)
-        if "reference" in cell.metadata
-    }
-    for cell in notebook.cells:
-        if cell.id in references:
-            cell.source = reference_source(references[cell.id])
-    execute(notebook, folder)
-    assert statuses(folder) == dict.fromkeys(own_exercises(path), "passed")
+# A wrong value, an exception, and a right value that spoils its argument; and what the checker has
+# to speak of.
+WRONG = {
+    "1.1": (
+        "def conv_output_size(size, kernel_size, stride=1, padding=0):\n"
+        "    return (size + padding - kernel_size) // stride + 1",
+        "Padding goes on both sides",
+    ),
+    "1.3": (
+        "def train_step(model, x, optimizer, loss_fn):\n"
+        "    optimizer.zero_grad()\n"
+        "    loss = loss_fn(model(x))\n"
+        "    loss.backward()\n"
+        "    optimizer.step()\n"
+        "    return loss.item()",
+        "TypeError: mse_loss()",
+    ),
+    "1.4": (
+        "def reconstruction_error(x, x_hat):\n"
+        "    x -= x_hat\n"
+        "    return (x**2).mean(dim=(1, 2, 3))",
+        "in place",
+    ),
+}
+SHORT = "def choose(quick, full):\n    return quick // 20"  # what is trained is not looked at
+ASK = "print(*(f.__module__ for f in (conv_output_size, train_step, reconstruction_error)))"
+
+
+def test_wrong_answers_are_named_and_the_notebook_goes_on(folder, monkeypatch):
+    """Module 1 up to the cell that uses the last of the answers; an error in any cell fails."""
+    monkeypatch.delenv("COURSE_STRICT", raising=False)
+    notebook = nbformat.read(PATHS[0], as_version=4)
+    cells = {cell.id: cell for cell in notebook.cells}
+    for id, (answer, _) in WRONG.items():
+        cells[f"ex-{id.replace('.', '-')}"].source = answer
+    order = list(cells)
+    after_setup, end = order.index("setup") + 1, order.index("score-function") + 1
+    notebook.cells[end:] = [nbformat.v4.new_code_cell(ASK)]
+    notebook.cells.insert(after_setup, nbformat.v4.new_code_cell(SHORT))
+    execute(notebook, folder, COURSE_SOURCE="sample")
+    for id, (_, says) in WRONG.items():
+        banner = text_of(cells[f"check-{id.replace('.', '-')}"])
+        assert banner.startswith(f"✗ Exercise {id}") and says in banner
+    found = statuses(folder)
+    assert found.pop("1.2") == "not_started"
+    assert {id: status.partition("_")[0] for id, status in found.items()} == dict.fromkeys(
+        WRONG, "wrong"
+    )
+    used = text_of(notebook.cells[-1]).split()
+    assert all(module.startswith("helpers.") for module in used) and len(used) == len(WRONG)
 
 
 def text_of(cell):

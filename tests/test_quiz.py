@@ -1,7 +1,10 @@
 import pytest
 
 from helpers import quiz as quiz_module
-from helpers.quiz import QUESTIONS, quiz
+from helpers.checks.exercise import MODULES
+from helpers.quiz import questions, quiz
+
+QUESTIONS = {module: questions(module) for module in MODULES}
 
 ALL = [
     pytest.param(question, id=f"{module}-{number}")

@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from helpers.datasets import load
 from helpers.datasets.samples import cifar10
 from helpers.metrics import auroc
 
@@ -25,8 +26,8 @@ MACHINES = ["airplane", "automobile", "ship", "truck"]
 
 
 @pytest.fixture(scope="module")
-def sample():
-    return cifar10.make()
+def sample(drawn):
+    return load("cifar10", source="sample", root=drawn("cifar10"))
 
 
 def pets(part):

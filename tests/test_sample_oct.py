@@ -14,14 +14,15 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.datasets import load
 from helpers.datasets.samples import oct as sample
 
 DISEASES = ("CNV", "DME", "DRUSEN")
 
 
 @pytest.fixture(scope="module", params=[0, 1])
-def sets(request):
-    return sample.make(request.param)
+def sets(request, drawn):
+    return load("oct", source="sample", root=drawn("oct", request.param))
 
 
 def png_size(image):

@@ -1,7 +1,9 @@
 """The static site: no link in it leads nowhere, and every solved notebook has its figures."""
 
+import os
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -28,12 +30,13 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    if built := os.environ.get("COURSE_SITE"):  # .ci/run has just built it
+        return Path(built)
     folder = tmp_path_factory.mktemp("site")
-    command = [BOOK, "build", ".", "--quiet", "--config", "site/_config.yml"]
-    command += ["--toc", "site/_toc.yml", "--path-output", folder]
+    command = [BOOK, "build", ".", "--quiet", "-W", "--keep-going"]
+    command += ["--config", "site/_config.yml", "--toc", "site/_toc.yml", "--path-output", folder]
     done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "WARNING" not in done.stderr, done.stderr
     return folder / "_build" / "html"
 
 

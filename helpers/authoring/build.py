@@ -19,7 +19,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
-from helpers.authoring.launch import BOOTSTRAP, badges
+from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
 
@@ -28,7 +28,6 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
-ON_SAMPLE = {"05"}  # patients' scans may not be shown to everyone; they enter as numbers
 EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
 
 
@@ -154,9 +153,9 @@ def build(path, *, run=True, force=False):
     kept = keep_outputs(solution, target)
     if run and (force or not kept):
         print(f"{path.stem}: executing ...", flush=True)
-        os.environ["COURSE_STRICT"] = "1"
-        source = {"COURSE_SOURCE": "sample"} if path.stem[:2] in ON_SAMPLE else {}
-        seconds = execute(solution, path.parent, **source)
+        source = executed_on(cells)
+        chosen = {"COURSE_SOURCE": source} if source else {}
+        seconds = execute(solution, path.parent, COURSE_STRICT="1", **chosen)
         record_timing(path.stem[:2], seconds)
         print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
     elif not kept:
@@ -167,14 +166,22 @@ def build(path, *, run=True, force=False):
     publish(path.stem[:2], solution)
 
 
+def executed_on(cells):
+    """`executed_on` of the module's first cell, which overrides COURSE_SOURCE, or None.
+
+    It is "sample" where the real pictures may not be shown to everyone, as patients' scans.
+    """
+    return cells[0].metadata.get("executed_on")
+
+
 def publish(module, solution):
-    """Bring the module's picture and its table of results from the solution to the README."""
+    """Bring the module's picture and its table of results from the solution to the documents."""
     if picture := tagged_output(solution, "cover", "image/png"):
         path = COURSE / "solutions" / "figures" / f"{module}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(picture))
     if table := tagged_output(solution, "results", "text/markdown"):
-        fill(COURSE / "README.md", f"results-{module}", table)
+        fill(COURSE / "docs" / "results.md", f"results-{module}", table)
 
 
 def fill(document, name, text):
@@ -189,9 +196,8 @@ def fill(document, name, text):
 def fill_documents():
     """What the documents say of all modules, from the same sources as everything else."""
     modules = [path.stem for path in sources()]
-    launch = [f"- Module {module[:2].lstrip('0')}: {badges(module)}" for module in modules]
-    fill(COURSE / "README.md", "launch", "\n".join(launch))
-    fill(COURSE / "README.md", "troubleshooting", doctor.table())
+    fill(COURSE / "README.md", "launch", definitions(modules))
+    fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
 
 
@@ -234,9 +240,12 @@ def record_timing(module, seconds):
 
 
 def write(notebook, path):
-    """Write as Jupyter does, but byte for byte the same for the same content."""
+    """Write as Jupyter does, so that saving an untouched notebook changes no byte of the file.
+
+    A line of a cell is then a line of the file, too. So git can merge a correction of the course
+    into a notebook in which a learner has worked.
+    """
     nbformat.validate(notebook)
-    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     draft = path.with_suffix(".part")
-    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
     draft.replace(path)

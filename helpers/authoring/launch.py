@@ -30,12 +30,31 @@ if "google.colab" in sys.modules and not os.path.exists("../helpers"):
     os.chdir("{FOLDER}/notebooks")"""
 
 
+IMAGES = {"colab": f"{COLAB}/assets/colab-badge.svg", "binder": f"{BINDER}/badge_logo.svg"}
+
+
+def addresses(module):
+    """Where notebooks/`module`.ipynb opens with one click: {"colab": URL, "binder": URL}."""
+    path = f"notebooks/{module}.ipynb"
+    return {
+        "colab": f"{COLAB}/github/{REPOSITORY}/blob/{TAG}/{path}",
+        "binder": f"{BINDER}/v2/gh/{REPOSITORY}/{TAG}?urlpath=lab/tree/{path}",
+    }
+
+
 def badges(module):
     """Markdown of the badges that open notebooks/`module`.ipynb on Colab and on Binder."""
-    path = f"notebooks/{module}.ipynb"
-    colab = f"{COLAB}/github/{REPOSITORY}/blob/{TAG}/{path}"
-    binder = f"{BINDER}/v2/gh/{REPOSITORY}/{TAG}?urlpath=lab/tree/{path}"
+    to = addresses(module)
     return (
-        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({colab}) "
-        f"[![Open on Binder]({BINDER}/badge_logo.svg)]({binder})"
+        f"[![Open in Colab]({IMAGES['colab']})]({to['colab']}) "
+        f"[![Open on Binder]({IMAGES['binder']})]({to['binder']})"
     )
+
+
+def definitions(modules):
+    """The same for a table: what [![Open in Colab][colab]][colab-1] refers to, and so on."""
+    lines = [f"[{place}]: {image}" for place, image in IMAGES.items()]
+    for module in modules:
+        number = int(module[:2])
+        lines += [f"[{place}-{number}]: {url}" for place, url in addresses(module).items()]
+    return "\n".join(lines)

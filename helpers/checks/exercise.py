@@ -1,41 +1,54 @@
-"""An exercise as the checker sees it: what is asked, what is probed, what commonly goes wrong."""
+"""An exercise: its texts and mistakes from a TOML file, its probe from Python."""
 
 import importlib
 import inspect
+import math
+import random
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers.checks.findings import Finding
+
+FOLDER = Path(__file__).parent
+MODULES = tuple(sorted(path.stem[-2:] for path in FOLDER.glob("module_*.toml")))
+# What a reference may be edited to use, beside the names of its own module.
+NAMES = {"F": F, "math": math, "nn": nn, "np": np, "random": random, "torch": torch}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a probe looked at.
+class TextError(ValueError):
+    """A file of exercises breaks a rule: the message names the file's entry."""
 
-    kind : the status of the verdict if it is wrong
-    seen : what the candidate gave; two candidates that give the same behave alike
-    right : whether that is right
-    says : one sentence for the learner, used where no misconception matches
+
+# Compared by identity, so that what was observed on them can be cached.
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A known-wrong answer, and what a good teacher says to who wrote it.
+
+    It is the reference with pieces of its source replaced: `edit` holds old, new, old, new, ...
+    Each old piece must stand there exactly once, so that a change of the reference that touches a
+    mistake fails loudly.
     """
-
-    kind: str
-    seen: Any
-    right: bool
-    says: str
-
-
-@dataclass(frozen=True)
-class Misconception:
-    """A known-wrong variant, and what a good teacher says to who wrote it."""
 
     name: str
     says: str
-    variant: Callable
+    edit: tuple[str, ...]
+    exercise: "Exercise"
+
+    @cached_property
+    def variant(self):
+        """The wrong function or class itself."""
+        return self.exercise.edited(self.edit, self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise. `probe(candidate)` yields Findings on crafted inputs."""
 
@@ -46,7 +59,7 @@ class Exercise:
     minutes: int
     hints: tuple[str, str, str]
     probe: Callable[[Callable], Iterator[Finding]]
-    misconceptions: tuple[Misconception, ...]
+    edits: dict[str, dict]
 
     def __post_init__(self):
         self.load_reference()  # no check should wait for an import
@@ -60,81 +73,56 @@ class Exercise:
         """The source text of the reference."""
         return inspect.getsource(self.load_reference())
 
+    def edited(self, edit=(), label="copy"):
+        """The reference, compiled anew from its source with pieces of it replaced."""
+        source = self.source()
+        where = f"exercise {self.id}, mistake {label}"
+        if len(edit) % 2:
+            raise TextError(f"{where}: `edit` holds pairs of old and new, got {len(edit)} texts")
+        for old, new in zip(edit[::2], edit[1::2], strict=True):
+            if (times := source.count(old)) != 1:
+                raise TextError(
+                    f"{where}: {old!r} stands {times} times in {self.reference}, not once; edit "
+                    "the mistake along with the reference"
+                )
+            source = source.replace(old, new)
+        reference = self.load_reference()
+        names = NAMES | vars(inspect.getmodule(reference))
+        exec(compile(source, f"<{where}>", "exec"), names)
+        return names[reference.__name__]
 
-# --- what probes are written with -----------------------------------------------------------
-
-
-def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
-    """`seen` is a number or array equal to `expected`, which is known on paper."""
-    if isinstance(seen, torch.Tensor):
-        seen = seen.detach().cpu()
-    try:
-        seen_array = np.asarray(seen, dtype=np.float64)
-    except (TypeError, ValueError):
-        says = f"{what} should give {show(expected)}; yours gave {kind_of(seen)}."
-        return Finding("wrong_form", kind_of(seen), False, says)
-    expected_array = np.asarray(expected, dtype=np.float64)
-    if seen_array.shape != expected_array.shape:
-        says = (
-            f"{what} should give {shape_name(expected_array.shape)}; "
-            f"yours gave {shape_name(seen_array.shape)}."
+    @cached_property
+    def mistakes(self):
+        """The known mistakes, in the order of the file."""
+        return tuple(
+            Mistake(name, about["says"], tuple(about["edit"]), self)
+            for name, about in self.edits.items()
         )
-        return Finding("wrong_form", seen_array, False, says)
-    right = np.allclose(seen_array, expected_array, rtol=tolerance, atol=tolerance, equal_nan=True)
-    return Finding(
-        kind, seen_array, right, f"{what} should give {show(expected)}; yours gave {show(seen)}."
-    )
 
 
-def shape(what, seen, expected):
-    """`seen` is a tensor of shape `expected`."""
-    if not isinstance(seen, torch.Tensor):
-        says = f"{what} should give {kind_of(torch.empty(expected))}; yours gave {kind_of(seen)}."
-        return Finding("wrong_form", kind_of(seen), False, says)
-    says = f"{what} should give {shape_name(expected)}; yours gave {shape_name(seen.shape)}."
-    return Finding("wrong_form", tuple(seen.shape), tuple(seen.shape) == tuple(expected), says)
+def texts(module):
+    """What the file of a module ("02") says: exercises by id, and the quiz."""
+    with open(FOLDER / f"module_{module}.toml", "rb") as file:
+        return tomllib.load(file)
 
 
-def form(right, says, seen=None):
-    return Finding("wrong_form", bool(right) if seen is None else seen, bool(right), says)
-
-
-def behaviour(right, says, seen=None):
-    return Finding("wrong_behaviour", bool(right) if seen is None else seen, bool(right), says)
-
-
-def show(x):
-    """A number or a short array as people write it."""
-    if isinstance(x, torch.Tensor):
-        x = x.detach().cpu().numpy()
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        return repr(x)
-    if array.ndim == 0:
-        return f"{array.item():.6g}"
-    number = {"float_kind": lambda v: f"{v:.4g}"}
-    text = np.array2string(array, threshold=12, separator=", ", formatter=number)
-    return " ".join(text.split())
-
-
-def kind_of(x):
-    """What kind of thing x is, in words."""
-    if x is None:
-        return "None (is a `return` missing?)"
-    if x is ...:
-        return "`...` (a part is still to be written)"
-    if isinstance(x, (torch.Tensor, np.ndarray)):
-        kind = "a tensor" if isinstance(x, torch.Tensor) else "an array"
-        return f"{kind} with {shape_name(x.shape)}"
-    return f"an object of type {type(x).__name__}"
-
-
-def shape_name(shape):
-    return f"the shape {tuple(shape)}" if len(shape) else "a single number"
-
-
-def same(a, b):
-    """Whether two things that candidates gave are the same behaviour."""
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
-    return type(a) is type(b) and a == b
+def declared(module, probes):
+    """The exercises of a module, in the order of its file; `probes` maps each id to its probe."""
+    about = {id: entry for id, entry in texts(module).items() if id != "quiz"}
+    if about.keys() != probes.keys():
+        apart = ", ".join(sorted(about.keys() ^ probes.keys()))
+        raise TextError(f"module {module}: either text or probe is missing for {apart}")
+    found = []
+    for id, entry in about.items():
+        edits = entry.pop("mistakes")
+        for name, mistake in edits.items():
+            if mistake.keys() != {"edit", "says"}:
+                raise TextError(
+                    f"exercise {id}, mistake {name}: give it `edit` and `says`, no more"
+                )
+        entry["hints"] = tuple(entry["hints"])
+        try:
+            found.append(Exercise(id, probe=probes[id], edits=edits, **entry))
+        except TypeError as error:
+            raise TextError(f"exercise {id} of module {module}: {error}") from None
+    return tuple(found)

@@ -1,25 +1,35 @@
 """`grade`: run an exercise's probe on a candidate and say what is wrong, in words."""
 
-import dis
+import inspect
+import math
 import os
-import random
 import traceback
 import types
 import warnings
-from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
 from torch import nn
 
-from helpers.checks.exercise import Finding, kind_of, same
+from helpers.checks.findings import Finding, form, kind_of, same
 from helpers.checks.verdict import Verdict
+from helpers.checks.watch import (
+    ReferenceCalled,
+    Watch,
+    functions_of,
+    is_ours,
+    out_of_reach,
+    preserved_session,
+)
 
 TITLES = {
     "wrong_form": "not the right form yet",
     "wrong_value": "the form is right, the value is not",
     "wrong_behaviour": "the value is right, something else is not",
 }
+CONDUCT = "it changes what it should leave alone"
+NOT_YOUR_OWN = "no answer of your own"
 
 
 def grade_exercise(exercise, candidate):
@@ -37,16 +47,25 @@ def grade_exercise(exercise, candidate):
         if isinstance(reference, type) and not isinstance(candidate, type):
             says = f"`{reference.__name__}` should be a class; yours is a function."
             return Verdict("wrong_form", TITLES["wrong_form"], says)
-        findings = observe(exercise, candidate)
+        if is_ours(candidate, reference):
+            return not_your_own(reference)
+        try:
+            with out_of_reach(reference):
+                findings, conduct = observe(exercise, candidate)
+        except ReferenceCalled:
+            return not_your_own(reference)
         wrong = next((f for f in findings if not f.right), None)
+        if conduct:
+            says = conduct[0].says if wrong is None else f"{conduct[0].says}\n{wrong.says}"
+            return Verdict("wrong_behaviour", CONDUCT, says)
         if wrong is None:
             return Verdict("passed", "passed")
-        if wrong.kind == "raised" and not all(f.right for f in observe(exercise, reference)):
+        if wrong.kind == "raised" and not all(f.right for f in known(exercise, None)):
             raise RuntimeError(f"the reference itself fails: {wrong.says}")
         status = "wrong_form" if wrong.kind == "raised" else wrong.kind
-        known = recognise(exercise, findings)
-        if known:
-            return Verdict(status, TITLES[status], known.says, known.name)
+        if mistake := recognise(exercise, findings):
+            says = f"{mistake.says}\n{wrong.says}"
+            return Verdict(status, TITLES[status], says, mistake.name)
         return Verdict(status, TITLES[status], wrong.says)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -58,79 +77,115 @@ def grade_exercise(exercise, candidate):
         return Verdict("checker_error", "the checker failed", says)
 
 
-def observe(exercise, candidate):
-    """All findings of the exercise's probe, up to the first exception that the candidate raises."""
+def not_your_own(reference):
+    """The verdict on the reference itself, on what a check handed out, and on a call of it."""
+    says = (
+        f"This is the course's own `{reference.__name__}`, or it calls it. Write the function "
+        "yourself and run its cell; if the cell ends with an error, the name still holds what the "
+        "last check gave you."
+    )
+    return Verdict("not_started", NOT_YOUR_OWN, says)
+
+
+def observe(exercise, candidate, stop=None):
+    """(findings, conduct): all findings of the probe, and what the candidate did beside them.
+
+    The findings end at the first exception that the candidate raises, or with number `stop`.
+    """
     findings = []
-    with preserved_state(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+    with preserved_session(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         torch.manual_seed(731_904)  # no seed that a candidate would set itself
-        before = global_state()
+        watch = Watch(candidate, exercise.load_reference())
         try:
-            for finding in exercise.probe(candidate):
+            for finding in look(exercise, watch.candidate):
                 findings.append(finding)
+                if len(findings) - 1 == stop:
+                    break
+        except ReferenceCalled:
+            raise
         except (Exception, SystemExit) as error:
             seen = f"{type(error).__name__}: {error}"
             findings.append(Finding("raised", seen, False, explain(error, candidate)))
-        changed = [name for name, value in global_state().items() if before[name] != value]
-        if changed:
-            says = (
-                f"Your code changes {changed[0]} for the whole session and leaves it so. "
-                "A function should leave the world as it found it."
-            )
-            findings.append(Finding("wrong_behaviour", tuple(changed), False, says))
-    return findings
+        return findings, list(watch.findings())
+
+
+def look(exercise, candidate):
+    """The finding that all exercises share, then those of the exercise's own probe."""
+    yield defaults(candidate, exercise.load_reference())
+    yield from exercise.probe(candidate)
+
+
+def defaults(candidate, reference):
+    """The finding whether the parameters have the default values of the reference's.
+
+    None is let through: a candidate may put the value in later, and the probe judges that.
+    """
+    given = parameters(candidate)
+    by_name = {p.name: p for p in given}
+    for i, wanted in enumerate(parameters(reference)):
+        own = by_name.get(wanted.name) or (given[i] if i < len(given) else None)
+        if (
+            wanted.default is wanted.empty
+            or own is None
+            or own.default is None
+            or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD)
+            or equal(own.default, wanted.default)
+        ):
+            continue
+        says = f"The parameter `{own.name}` should have the default {wanted.default!r}; yours has "
+        says += "none." if own.default is own.empty else f"{own.default!r}."
+        return form(False, says, seen=(own.name, repr(own.default)))
+    return form(True, "The defaults are those of the cell.")
+
+
+def parameters(candidate):
+    """The parameters of a function, or of a class as it is called; none if they cannot be read."""
+    try:
+        return list(inspect.signature(candidate).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def equal(a, b):
+    """Whether two default values are the same, numbers up to rounding."""
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    return math.isclose(a, b) if numbers else a == b
 
 
 def recognise(exercise, findings):
-    """The misconception whose variant goes wrong at the same place in the same way, or None.
+    """The known mistake that goes wrong at the same place in the same way, or None.
 
-    Of several, the one that agrees with the candidate on most findings.
+    Most of all that goes wrong, in the candidate or in the mistake, must agree: another mistake
+    with one symptom in common gets no name. Of several, the one that agrees most.
     """
     first = first_wrong(findings)
-    best, most = None, 0
-    for misconception in exercise.misconceptions:
-        others = observe(exercise, misconception.variant)
-        if first_wrong(others) != first:
+    best, most = None, (0.5, 0)
+    for mistake in exercise.mistakes:
+        # to the first fault only: most mistakes part from the candidate there
+        start = known(exercise, mistake, first)
+        if first_wrong(start) != first or not agrees(start[first], findings[first]):
             continue
-        agree = [
-            a.kind == b.kind and same(a.seen, b.seen)
-            for a, b in zip(findings, others, strict=False)
-        ]
-        if agree[first] and sum(agree) > most:
-            best, most = misconception, sum(agree)
+        pairs = zip(findings, known(exercise, mistake), strict=False)
+        wrong = [agrees(a, b) for a, b in pairs if not (a.right and b.right)]
+        score = sum(wrong) / len(wrong), sum(wrong)
+        if score > most:
+            best, most = mistake, score
     return best
+
+
+@cache
+def known(exercise, mistake, stop=None):
+    """Findings on a known mistake, or on a copy of the reference: the same at every check."""
+    variant = mistake.variant if mistake else exercise.edited()
+    return observe(exercise, variant, stop)[0]
+
+
+def agrees(a, b):
+    return a.kind == b.kind and a.right == b.right and same(a.seen, b.seen)
 
 
 def first_wrong(findings):
     return next((i for i, finding in enumerate(findings) if not finding.right), None)
-
-
-def global_state():
-    """Settings that no exercise may leave changed. Drawing random numbers is no change."""
-    return {
-        "torch's random seed": torch.initial_seed(),
-        "torch's gradient mode": torch.is_grad_enabled(),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's default device": torch.get_default_device(),
-    }
-
-
-@contextmanager
-def preserved_state():
-    """Put random states, gradient mode and default dtype back at the end."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    device = torch.get_default_device()
-    with torch.random.fork_rng():
-        try:
-            torch.set_grad_enabled(True)
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
-            torch.set_grad_enabled(grad)
-            torch.set_default_dtype(dtype)
-            if torch.get_default_device() != device:
-                torch.set_default_device(device)
 
 
 def explain(error, candidate):
@@ -146,8 +201,7 @@ def explain(error, candidate):
 
 def code_file(candidate):
     """The file, or the notebook cell, that holds the candidate's code."""
-    functions = vars(candidate).values() if isinstance(candidate, type) else [candidate]
-    return next((f.__code__.co_filename for f in functions if hasattr(f, "__code__")), None)
+    return next((f.__code__.co_filename for f in functions_of(candidate)), None)
 
 
 def is_untouched(candidate, reference):
@@ -165,26 +219,46 @@ def is_untouched(candidate, reference):
 def holds_ellipsis(cls):
     """Whether a fresh instance of an nn.Module class has only `...` where its layers belong."""
     try:
-        with preserved_state():
+        with preserved_session():
             instance = cls()
     except Exception:
         return False  # the probe will say what is wrong
     return any(v is ... for v in vars(instance).values()) and not list(instance.children())
 
 
+def _passes(): ...
+def _describes():
+    """Text."""
+
+
+def _returns_ellipsis():
+    return ...
+
+
+def _describes_and_returns():
+    """Text."""
+    return ...
+
+
+def _describes_and_returns_none():
+    """Text."""
+    return None
+
+
+# The bytecode of functions that do nothing, by whichever Python runs.
+STUBS = {
+    f.__code__.co_code
+    for f in (
+        _passes,
+        _describes,
+        _returns_ellipsis,
+        _describes_and_returns,
+        _describes_and_returns_none,
+    )
+}
+
+
 def is_stub(function):
     """Whether a function's body is only a docstring, `...`, `pass`, or the return of these."""
-    harmless = {
-        "RESUME",
-        "NOP",
-        "LOAD_CONST",
-        "RETURN_VALUE",
-        "RETURN_CONST",
-        "LOAD_COMMON_CONSTANT",
-    }
-    instructions = list(dis.get_instructions(function))
-    if any(i.opname not in harmless for i in instructions):
-        return False
-    return all(
-        i.argval in (None, ...) for i in instructions if i.opname in ("LOAD_CONST", "RETURN_CONST")
-    )
+    code = function.__code__
+    return code.co_code in STUBS and set(code.co_consts) <= {None, ..., function.__doc__}

@@ -21,6 +21,7 @@ from helpers.datasets.mnist import FASHION_MNIST, MNIST
 from helpers.datasets.oct import OCT
 from helpers.datasets.offline import sample
 from helpers.datasets.prepare import bring, folder_of, mirror
+from helpers.places import course_data
 
 __all__ = ["DATA_SETS", "DataError", "ImageSet", "load"]
 
@@ -50,7 +51,7 @@ def load(name, *, source="auto", root=None, size=None):
     """
     data_set = find(name)
     size = data_set.checked_size(size)
-    root = Path(root) if root else store.course_data()
+    root = Path(root) if root else course_data()
     if source == "auto":
         source = os.environ.get("COURSE_SOURCE") or "auto"
     if source not in SOURCES:

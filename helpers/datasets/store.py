@@ -13,7 +13,6 @@ right name is whole.
 
 import hashlib
 import json
-import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,11 +27,6 @@ from helpers.datasets.image_set import ImageSet
 FORMAT = 1
 MANIFEST = "manifest.json"
 SPLITS = ("train", "test", "all")
-
-
-def course_data():
-    """The folder of prepared files: COURSE_DATA, else data/ in the course folder."""
-    return Path(os.environ.get("COURSE_DATA") or Path(__file__).parents[2] / "data").expanduser()
 
 
 def sha256(path):

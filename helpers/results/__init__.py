@@ -4,9 +4,7 @@ import json
 
 import pandas as pd
 
-from helpers.runtime import COURSE
-
-FOLDER = COURSE / "solutions" / "results"
+from helpers.places import RESULTS as FOLDER
 
 
 def read_entries(name):

@@ -1,7 +1,10 @@
 """The checker itself: statuses, display, restored state, hints, progress, strict mode."""
 
+import dataclasses
+import functools
 import json
 import random
+import types
 
 import numpy as np
 import pytest
@@ -10,7 +13,13 @@ from torch import nn
 
 from helpers import checks
 from helpers.checks import CheckFailed, check, exercises, grade, hint, progress, solution
+from helpers.models import ConvAutoencoder
 from helpers.scores import reconstruction_error
+
+
+def edited(id):
+    """An answer of one's own that is right: the reference, compiled anew."""
+    return next(e for e in exercises() if e.id == id).edited()
 
 
 def scaffold(x, x_hat):
@@ -86,7 +95,7 @@ def test_result_instead_of_the_function():
 
 
 def test_wrong_answer_without_a_known_misconception_quotes_both_numbers():
-    verdict = grade("1.4", lambda x, x_hat: 7 * reconstruction_error(x, x_hat))
+    verdict = grade("1.4", lambda x, x_hat: 7 * (x - x_hat).square().mean(dim=(1, 2, 3)))
     assert verdict.status == "wrong_value"
     assert verdict.misconception is None
     assert "1.5" in verdict.detail and "10.5" in verdict.detail
@@ -96,13 +105,51 @@ def test_in_place_edit_is_wrong_behaviour():
     def in_place(x, x_hat):
         return x_hat.sub_(x).square().flatten(1).mean(1)
 
-    assert not grade("1.4", in_place).passed
+    verdict = grade("1.4", in_place)
+    assert verdict.status == "wrong_behaviour"
+    assert "`x_hat`" in verdict.detail and "in place" in verdict.detail
+
+
+def test_an_in_place_edit_is_named_first_and_spoils_no_other_check():
+    def right_but_edits(normal_scores, anomaly_scores, **settings):
+        interval = edited("3.3")(normal_scores, anomaly_scores, **settings)
+        np.random.default_rng(0).shuffle(normal_scores)
+        return interval
+
+    for _ in range(2):
+        verdict = grade("3.3", right_but_edits)
+        assert verdict.status == "wrong_behaviour" and "`normal_scores`" in verdict.detail
+    assert grade("3.3", edited("3.3")).passed
+
+
+def test_an_in_place_edit_and_a_wrong_value_are_both_said():
+    verdict = grade("1.4", lambda x, x_hat: x.sub_(x_hat).square().flatten(1).sum(1))
+    first, second = verdict.detail.split("\n")
+    assert "`x`" in first and "should give" in second
+
+
+@pytest.mark.parametrize("reseed", [np.random.seed, random.seed, torch.manual_seed])
+def test_any_seed_left_changed_is_wrong_behaviour(reseed):
+    def seeding(x, x_hat):
+        reseed(0)
+        return (x - x_hat).square().mean(dim=(1, 2, 3))
+
+    verdict = grade("1.4", seeding)
+    assert verdict.status == "wrong_behaviour"
+    assert "random" in verdict.detail and "whole session" in verdict.detail
+
+
+def test_another_default_is_said():
+    verdict = grade("1.5", lambda scores, k=2.0: np.mean(scores) + k * np.std(scores))
+    assert "default 1.0; yours has 2.0" in verdict.detail
+    verdict = grade("1.5", lambda scores, k: np.mean(scores) + k * np.std(scores))
+    assert "yours has none" in verdict.detail
 
 
 def test_seed_left_changed_is_wrong_behaviour():
     def seeding(x, x_hat):
         torch.manual_seed(0)
-        return reconstruction_error(x, x_hat)
+        return (x - x_hat).square().mean(dim=(1, 2, 3))
 
     verdict = grade("1.4", seeding)
     assert verdict.status == "wrong_behaviour"
@@ -123,9 +170,9 @@ def test_gradient_mode_left_changed_is_wrong_behaviour():
 
 @pytest.mark.parametrize("id", [e.id for e in exercises()])
 def test_state_is_as_before(id):
-    reference = next(e for e in exercises() if e.id == id).load_reference()
+    candidate = edited(id)
     torch.manual_seed(5), random.seed(5), np.random.seed(5)  # noqa: NPY002
-    grade(id, reference)
+    grade(id, candidate)
     drawn = torch.rand(1).item(), random.random(), np.random.rand()  # noqa: NPY002
     torch.manual_seed(5), random.seed(5), np.random.seed(5)  # noqa: NPY002
     assert drawn == (torch.rand(1).item(), random.random(), np.random.rand())  # noqa: NPY002
@@ -137,9 +184,7 @@ def test_broken_checker_is_our_fault(monkeypatch):
         raise ZeroDivisionError
         yield
 
-    broken = next(e for e in exercises() if e.id == "1.4").__class__(
-        "9.9", "broken", "helpers.scores.reconstruction_error", 1, 1, ("a", "b", "c"), probe, ()
-    )
+    broken = dataclasses.replace(checks._EXERCISES["1.4"], id="9.9", probe=probe)
     monkeypatch.setitem(checks._EXERCISES, "9.9", broken)
     verdict = grade("9.9", lambda x, x_hat: x)
     assert verdict.status == "checker_error"
@@ -156,19 +201,63 @@ def test_check_returns_the_candidate_or_the_reference(capsys):
     assert "passed" in shown and "not started" in shown and 'hint("1.4")' in shown
 
 
-def test_in_a_notebook_what_the_check_handed_out_is_no_answer(capsys, monkeypatch):
-    assert check("1.4", check("1.4", scaffold)) is reconstruction_error  # elsewhere it is one
-    assert "passed" in capsys.readouterr().out
-    monkeypatch.setattr(checks, "get_ipython", lambda: "a shell")
-    assert check("1.4", check("1.4", scaffold)) is reconstruction_error
-    shown = capsys.readouterr().out
-    assert "no new answer" in shown and "passed" not in shown
+def test_the_reference_is_no_answer_however_it_is_called(capsys):
+    class Wrapper:
+        def __call__(self, x, x_hat):
+            return reconstruction_error(x, x_hat)
+
+    handed_out = check("1.4", scaffold)
+    for candidate in (
+        reconstruction_error,
+        handed_out,
+        lambda x, x_hat: reconstruction_error(x, x_hat),
+        functools.partial(reconstruction_error),
+        functools.wraps(reconstruction_error)(lambda *args: reconstruction_error(*args)),
+        Wrapper(),
+        types.FunctionType(reconstruction_error.__code__, reconstruction_error.__globals__),
+    ):
+        assert grade("1.4", candidate).status == "not_started"
+        assert check("1.4", candidate) is reconstruction_error
+        assert "passed" not in capsys.readouterr().out
+    x = torch.ones(2, 1, 2, 2)
+    assert reconstruction_error(x, x).tolist() == [0, 0]  # it works again
 
 
-def test_strict_mode_raises(monkeypatch):
+def test_the_reference_class_is_no_answer_however_it_is_used():
+    class Heir(ConvAutoencoder):
+        pass
+
+    class Holder(nn.Module):
+        def __init__(self, latent_dim=20):
+            super().__init__()
+            self.net = ConvAutoencoder(latent_dim)
+
+        def forward(self, x):
+            return self.net(x)
+
+    class Borrower(nn.Module):
+        __init__ = nn.Module.__init__
+        forward = ConvAutoencoder.forward
+
+    for candidate in (ConvAutoencoder, Heir, Holder, Borrower):
+        assert grade("1.2", candidate).status == "not_started"
+
+
+def test_a_check_of_what_was_handed_out_leaves_the_record_alone(tmp_path):
+    check("1.4", lambda x, x_hat: x)
+    check("1.4", check("1.4", None))
+    statuses = json.loads((tmp_path / ".course-progress.json").read_text())
+    assert statuses == {"1.4": "not_started"}
+    check("1.4", lambda x, x_hat: x)
+    check("1.4", reconstruction_error)
+    assert json.loads((tmp_path / ".course-progress.json").read_text()) == {"1.4": "wrong_form"}
+
+
+def test_strict_mode_raises_and_says_only_what_is_true(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_STRICT", "1")
     with pytest.raises(CheckFailed, match="not started") as failed:
         check("1.4", scaffold)
+    assert "goes on with the reference" not in capsys.readouterr().out
     assert failed.value.verdict.status == "not_started"
     assert isinstance(failed.value, AssertionError)
 
@@ -193,7 +282,7 @@ def test_solution_is_the_references_source(capsys):
 
 
 def test_progress_counts_and_survives_a_broken_file(tmp_path, capsys):
-    check("1.4", reconstruction_error)
+    check("1.4", edited("1.4"))
     check("1.5", lambda scores, k=1.0: 0.0)
     capsys.readouterr()
     progress()
@@ -202,7 +291,7 @@ def test_progress_counts_and_survives_a_broken_file(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [tmp_path / ".course-progress.json"]
     (tmp_path / ".course-progress.json").write_text("{ broken")
     progress()
-    check("1.4", reconstruction_error)
+    check("1.4", edited("1.4"))
     assert "●" in capsys.readouterr().out
 
 

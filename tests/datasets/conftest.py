@@ -9,13 +9,19 @@ from faults import Handler, targz, tiny_mednist
 from helpers.datasets import download
 
 
+@pytest.fixture(scope="session")
+def course_data(tmp_path_factory):
+    return tmp_path_factory.mktemp("course-data")
+
+
 @pytest.fixture(autouse=True)
-def quick_and_alone(monkeypatch):
-    """Short time-outs, and nothing from the environment."""
+def quick_and_alone(monkeypatch, course_data):
+    """Short time-outs, nothing from the environment, and nothing into the course's own data/."""
     monkeypatch.setattr(download, "TIMEOUT", (0.5, 0.5))
     monkeypatch.setattr(download, "PAUSE", 0)
-    for name in ("COURSE_SOURCE", "COURSE_DATA", "COURSE_MIRROR"):
+    for name in ("COURSE_SOURCE", "COURSE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COURSE_DATA", str(course_data))
 
 
 @pytest.fixture
