@@ -8,7 +8,7 @@ from helpers.runtime import COURSE
 
 # From below to above. A room imports from its own floor and from those below.
 FLOORS = [
-    {"banner", "packages"},
+    {"banner", "packages", "places"},
     {"runtime"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
     | {"scores", "thresholds"},
