@@ -9,6 +9,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import mean_squared_error, roc_auc_score, roc_curve
 from torch import nn
 
+from helpers.scores import reconstruction_error
+from helpers.thresholds import conformal_p_values
+
 
 def by_counting_places(size, kernel_size, stride=1, padding=0):
     return len(range(0, size + 2 * padding - kernel_size + 1, stride))
@@ -557,6 +560,17 @@ def psnr_from_scikit_learn(x, x_hat, data_range=1.0):
     return torch.tensor(-10 * np.log10(mse / data_range**2))
 
 
+def psnr_from_exercise_4(x, x_hat, data_range=1.0):
+    return 10 * torch.log10(data_range**2 / reconstruction_error(x, x_hat))
+
+
+def threshold_from_p_values(calibration_scores, alpha):
+    if alpha < 1 / (len(calibration_scores) + 1):
+        return np.inf
+    p = conformal_p_values(calibration_scores, calibration_scores)
+    return calibration_scores[p > alpha].max(initial=-np.inf)
+
+
 RIGHT = {
     "1.1": [
         by_counting_places,
@@ -608,6 +622,7 @@ RIGHT = {
         threshold_by_trying,
         threshold_with_quantile,
         threshold_with_topk,
+        threshold_from_p_values,
     ],
     "1.8": [
         auroc_by_pairs,
@@ -643,5 +658,6 @@ RIGHT = {
         psnr_image_by_image,
         psnr_in_float64,
         psnr_from_scikit_learn,
+        psnr_from_exercise_4,
     ],
 }

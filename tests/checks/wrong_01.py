@@ -67,9 +67,9 @@ def stride_one(size, kernel_size, stride=1, padding=0):
     return size + 2 * padding - kernel_size + 1
 
 
-@wrong("1.1", "should give 10; yours gave 38")
+@wrong("1.1", "should give 10; yours gave 49")
 def backwards_arithmetic(size, kernel_size, stride=1, padding=0):
-    return (size - 1) * stride - 2 * padding + kernel_size - 11
+    return (size - 1) * stride - 2 * padding + kernel_size
 
 
 @wrong("1.1")
@@ -85,6 +85,11 @@ def stride_before_kernel(size, kernel_size, stride=1, padding=0):
 @wrong("1.1")
 def one_inside_the_division(size, kernel_size, stride=1, padding=0):
     return (size + 2 * padding - kernel_size + 1) // stride
+
+
+@wrong("1.1", "should give 10; yours gave 11")
+def kernel_forgotten(size, kernel_size, stride=1, padding=0):
+    return (size + 2 * padding) // stride
 
 
 @wrong("1.1", "default 1; yours has 2")
@@ -393,6 +398,19 @@ class NotAModule:
         return self.encoder(x)
 
 
+@wrong("1.2", "`encode` of an image should give")
+class ReLU6(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim, nn.ReLU6), decoder(latent_dim)
+
+
+@wrong("1.2")
+class NoiseOnTheInput(Autoencoder):
+    def encode(self, x):
+        return self.encoder(x + 0.1 * torch.randn_like(x))
+
+
 # --- 1.3 --------------------------------------------------------------------------------------
 
 
@@ -586,6 +604,34 @@ def output_clamped(model, x, optimizer, loss_fn):
 def first_image_only(model, x, optimizer, loss_fn):
     optimizer.zero_grad()
     loss = loss_fn(model(x[:1]), x[:1])
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@wrong("1.3", "no_step")
+def step_without_parentheses(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    optimizer.step  # noqa: B018
+    return loss.item()
+
+
+@wrong("1.3", "should give 3.33333; yours gave 3.3333")
+def rounded_loss(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    optimizer.step()
+    return round(loss.item(), 4)
+
+
+@wrong("1.3")
+def flattened_first(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    x_hat = model(x)
+    loss = loss_fn(x_hat.mean(), x.mean())
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -1234,6 +1280,13 @@ def flat_rows(x_train, x, components):
 
 
 @wrong("1.9")
+def first_image_for_all(x_train, x, components):
+    mean = x_train.flatten(1).mean(0)
+    v = directions_of(x_train.flatten(1) - mean)[:components]
+    return ((x[:1].flatten(1) - mean) @ v.T @ v + mean).expand(len(x), -1).reshape(x.shape)
+
+
+@wrong("1.9")
 def columns_of_vh(x_train, x, components):
     mean = x_train.flatten(1).mean(0)
     v = directions_of(x_train.flatten(1) - mean)[:, :components]
@@ -1269,7 +1322,7 @@ def uncentred_projection(x_train, x, components):
     return (x.flatten(1) @ v.T @ v + mean).view_as(x)
 
 
-@wrong("1.9", "With components=1")
+@wrong("1.9", "with components=1")
 def one_component_too_many(x_train, x, components):
     mean = x_train.flatten(1).mean(0)
     v = directions_of(x_train.flatten(1) - mean)[: components + 1]
@@ -1378,6 +1431,11 @@ def always_float32_path(z_start, z_end, steps):
 def difference_in_place(z_start, z_end, steps):
     z_end -= z_start
     return z_start + torch.linspace(0, 1, steps).to(z_start)[:, None] * z_end
+
+
+@wrong("1.10", "in five steps")
+def whole_numbers(z_start, z_end, steps):
+    return path(z_start, z_end, torch.linspace(0, 1, steps)).round()
 
 
 # --- 1.11 -------------------------------------------------------------------------------------
