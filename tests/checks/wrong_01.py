@@ -57,7 +57,7 @@ def rounded_up(size, kernel_size, stride=1, padding=0):
     return math.ceil((size + 2 * padding - kernel_size) / stride) + 1
 
 
-@wrong("1.1", "Size 28, kernel 3, stride 2, padding 1 should give 14; yours gave 15")
+@wrong("1.1", "Size 22, kernel 5, stride 3, padding 6 should give 10; yours gave 11")
 def rounded_to_even(size, kernel_size, stride=1, padding=0):
     return round((size + 2 * padding - kernel_size) / stride) + 1
 
@@ -1299,6 +1299,13 @@ def centred_on_x(x_train, x, components):
     v = directions_of(x_train.flatten(1) - mean)[:components]
     own = x.flatten(1).mean(0)
     return ((x.flatten(1) - own) @ v.T @ v + own).view_as(x)
+
+
+@wrong("1.9")
+def centred_on_the_median(x_train, x, components):
+    median = x_train.flatten(1).median(0).values
+    v = directions_of(x_train.flatten(1) - median)[:components]
+    return ((x.flatten(1) - median) @ v.T @ v + median).view_as(x)
 
 
 @wrong("1.9")
