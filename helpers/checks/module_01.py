@@ -73,19 +73,12 @@ def probe_autoencoder(cls):
     encoder, decoder = by_table()
     codes = torch.linspace(-2, 2, 40).reshape(2, 20)
     image = torch.linspace(0, 1, 784).reshape(1, 1, 28, 28).square()
-    fill(reached(net, net.encode(image)), encoder)
-    fill(reached(net, net.decode(codes)), decoder)
-    what = "Look at order, strides and ReLUs of your layers: with known numbers as weights"
-    yield value(
-        f"{what} `encode` of an image",
-        net.encode(image).flatten(),
-        encoder(image).detach().flatten(),
-    )
-    yield value(
-        f"{what} `decode` of two codes",
-        net.decode(codes).flatten(),
-        decoder(codes).detach().flatten(),
-    )
+    for name, given, half in (("encode", image, encoder), ("decode", codes, decoder)):
+        run = getattr(net, name)
+        fill(reached(net, run(given)), half)
+        seen, expected = run(given).flatten(), half(given).detach().flatten()
+        what = f"Look at order, strides and ReLUs of your layers: with known weights `{name}`"
+        yield value(what, seen, expected)
 
 
 def reached(net, out):

@@ -238,7 +238,7 @@ class LinearThenTransposed(Autoencoder):
         self.decoder = decoder(latent_dim, (nn.Identity, nn.ReLU))
 
 
-@wrong("1.2", "`decode` of two codes should give")
+@wrong("1.2", "with known weights `decode` should give")
 class NoReLUBetweenTransposed(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -253,7 +253,7 @@ class CodeCutOff(Autoencoder):
         self.encoder, self.decoder = encoder(latent_dim, after=[nn.ReLU()]), decoder(latent_dim)
 
 
-@wrong("1.2", "`encode` of an image should give")
+@wrong("1.2", "with known weights `encode` should give")
 class CodeSquashed(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -336,7 +336,7 @@ class WithDropout(Autoencoder):
         self.encoder.insert(5, nn.Dropout(0.2))
 
 
-@wrong("1.2", "`encode` of an image should give")
+@wrong("1.2", "with known weights `encode` should give")
 class WithInstanceNorm(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -398,7 +398,7 @@ class NotAModule:
         return self.encoder(x)
 
 
-@wrong("1.2", "`encode` of an image should give")
+@wrong("1.2", "with known weights `encode` should give")
 class ReLU6(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
