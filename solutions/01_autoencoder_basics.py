@@ -151,7 +151,7 @@ print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 # | `Conv2d` 1→16, kernel 3, stride 2, padding 1, ReLU | 16×14×14 | | `Linear` latent_dim→64 | 64 |
 # | `Conv2d` 16→32, the same, ReLU | 32×7×7 | | `Linear` 64→1568, ReLU, `Unflatten` | 32×7×7 |
 # | `Flatten`, `Linear` 1568→64 | 64 | | `ConvTranspose2d` 32→16, kernel 3, stride 2, padding 1, ReLU | 16×14×14 |
-# | `Linear` 64→latent_dim | latent_dim | | `ConvTranspose2d` 16→1, the same, sigmoid | 1×28×28 |
+# | `Linear` 64→latent_dim | latent_dim | | `ConvTranspose2d` 16→1, the same sizes, sigmoid (no ReLU) | 1×28×28 |
 #
 # A transposed convolution runs the arithmetic backwards: $(n-1)s - 2p + k$ pixels. From 7 that gives
 # 13, because 13 and 14 both shrink to 7; `output_padding=1` says which of them is meant.
@@ -160,7 +160,7 @@ print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 #
 # Write the network of the table. `encode` takes pictures (N, 1, 28, 28) to codes (N, latent_dim),
 # `decode` takes codes to pictures with pixels in [0, 1], calling the module does both. **Done** when
-# shapes, range and the number of parameters are right.
+# shapes, range and the number of parameters are right, and a ReLU bends wherever the table has one.
 
 
 # %% id="ex-1-2" tags=["exercise"] reference="helpers.models.ConvAutoencoder"
@@ -198,7 +198,8 @@ print(f"{weights:,} parameters; {28 * 28} pixels squeezed into 20 numbers, 1 : {
 # ### Exercise 1.3
 #
 # Write that step. `loss_fn(x_hat, x)` gives a scalar tensor; return its value as a Python `float`.
-# **Done** when two steps in a row are right (the second one shows what the first left behind).
+# The loop puts the model into training mode; leave it there. **Done** when two steps in a row are
+# right (the second one shows what the first left behind), with any loss.
 
 
 # %% id="ex-1-3" tags=["exercise"] reference="helpers.training.train_step"
@@ -265,8 +266,8 @@ plotting.show(
 #
 # ### Exercise 1.4
 #
-# Write `reconstruction_error`: pictures and reconstructions (N, C, H, W) in, errors (N,) out.
-# **Done** when a batch of one, colour, float64 and the gradient are right as well.
+# Write `reconstruction_error`: pictures and reconstructions (N, C, H, W) in, errors (N,) out, all
+# tensors. **Done** when a batch of one, colour, float64 and the gradient are right as well.
 
 
 # %% id="ex-1-4" tags=["exercise"] reference="helpers.scores.reconstruction_error"
@@ -415,7 +416,8 @@ conformal_p_values = check("1.6", conformal_p_values)
 #
 # Write `conformal_threshold`, so that `score > threshold` holds exactly where `p <= alpha`. With few
 # calibration scores no p-value is small enough; then nothing may be flagged and the threshold is
-# infinite. **Done** when both rules agree on every score.
+# infinite. With `alpha = 1` everything is flagged: minus infinity. **Done** when both rules agree on
+# every score.
 
 
 # %% id="ex-1-7" tags=["exercise"] reference="helpers.thresholds.conformal_threshold"
@@ -630,8 +632,9 @@ threshold_explorer(
 # ### Exercise 1.9
 #
 # Write `pca_reconstruct`: learn mean and directions from `x_train`, project `x` on the first
-# `components` directions, come back. Pictures in, pictures out. **Done** when a point off the
-# training plane falls back on it and the result does not depend on the other pictures in `x`.
+# `components` directions (at least one), come back. Pictures in, pictures out, as tensors. **Done**
+# when a point off the training plane falls back on it and the result does not depend on the other
+# pictures in `x`.
 
 
 # %% id="ex-1-9" tags=["exercise"] reference="helpers.latent.pca_reconstruct"
@@ -737,8 +740,8 @@ plotting.show(
 # ### Exercise 1.10
 #
 # Write `interpolate`: two codes (d,) and a number of steps in, a path (steps, d) out that *includes
-# both ends*. (The tutorial's film never shows its first digit.) **Done** when two steps give
-# exactly the ends.
+# both ends*, a tensor of the codes' type. (The tutorial's film never shows its first digit.) **Done**
+# when two steps give exactly the ends.
 
 
 # %% id="ex-1-10" tags=["exercise"] reference="helpers.latent.interpolate"
@@ -809,8 +812,8 @@ latent_explorer(ae, test.images[:500], test.labels[:500], test.classes)
 #
 # ### Exercise 1.11
 #
-# Write `psnr` for each picture: (N, C, H, W) twice in, (N,) out, in decibels. **Done** when another
-# range works as well.
+# Write `psnr` for each picture: (N, C, H, W) twice in, (N,) out, in decibels. **Done** when colour and
+# another range work as well, and a reconstruction without error gets infinity.
 
 
 # %% id="ex-1-11" tags=["exercise"] reference="helpers.metrics.psnr"

@@ -98,7 +98,7 @@ def test_wrong_answer_without_a_known_misconception_quotes_both_numbers():
     verdict = grade("1.4", lambda x, x_hat: 7 * (x - x_hat).square().mean(dim=(1, 2, 3)))
     assert verdict.status == "wrong_value"
     assert verdict.misconception is None
-    assert "1.5" in verdict.detail and "10.5" in verdict.detail
+    assert "[2.25, 3]" in verdict.detail and "[15.75, 21]" in verdict.detail
 
 
 def test_in_place_edit_is_wrong_behaviour():
