@@ -13,6 +13,7 @@ from helpers.checks.exercise import declared
 from helpers.checks.findings import (
     Finding,
     behaviour,
+    cases,
     drawn,
     follows,
     form,
@@ -26,11 +27,11 @@ from helpers.checks.findings import (
 )
 from helpers.runtime import device
 
-# --- what these probes share ------------------------------------------------------------------
 
-
-def is_pair(x):
-    return isinstance(x, (tuple, list)) and len(x) == 2
+def is_pair(x, what):
+    """The finding whether x is a pair of what is asked."""
+    pair = isinstance(x, (tuple, list)) and len(x) == 2
+    return form(pair, f"{what}; yours gave {kind_of(x)}.", seen="a pair" if pair else kind_of(x))
 
 
 def numbers(x):
@@ -38,94 +39,91 @@ def numbers(x):
     return np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x)
 
 
+def together(what, a, b, limit, needs):
+    """Numbers drawn for a and for b are independent; `limit` is 8 standard errors of chance."""
+    found = float(np.nan_to_num(np.corrcoef(a.ravel(), b.ravel())[0, 1], nan=1))
+    says = f"{what} go together (a correlation of {found:.2f}): {needs}."
+    return Finding("wrong_value", round(found), abs(found) < limit, says)
+
+
+def runs_on(f, *args):
+    """Two calls draw different numbers."""
+    a, b = (numbers(f(*args)) for _ in range(2))
+    says = "Two calls give the same draws: let the random numbers run on, without a seed inside."
+    return behaviour(not np.array_equal(a, b), says)
+
+
 def sixfold(*values):
     """One image (1, 2, 3) for each value, the same in all six pixels."""
     return torch.tensor(values).view(-1, 1, 1, 1).repeat(1, 1, 2, 3)
 
 
-# --- 2.1 --------------------------------------------------------------------------------------
-
-
 def probe_hold_one_out(f):
     labels = np.arange(7003) % 10  # 700 threes, 6,303 others
-    threes, normal = np.flatnonzero(labels == 3), np.flatnonzero(labels != 3)
+    normal = np.flatnonzero(labels != 3)
     split = f(labels, 3)
-    says = f"Return two arrays, `train, calibration`; yours gave {kind_of(split)}."
-    yield form(is_pair(split), says, seen="a pair" if is_pair(split) else kind_of(split))
-    train, calibration = map(numbers, split)
-    says = "Return positions in `labels`, whole numbers, so that `images[train]` picks the images."
+    yield is_pair(split, "Return two arrays, `train, calibration`")
+    both = train, calibration = [numbers(part) for part in split]
     kinds = train.dtype.kind + calibration.dtype.kind
+    says = "Return positions in `labels`, whole numbers, so that `images[train]` picks the images."
     yield form(set(kinds) <= set("iu") and train.ndim == calibration.ndim == 1, says, seen=kinds)
-    repeats = tuple(len(np.unique(part)) < len(part) for part in (train, calibration))
+    repeats = [len(part) - len(np.unique(part)) for part in both]
     says = "The same position stands twice in one part: each image belongs there once."
-    yield form(not any(repeats), says, seen=repeats)
-    held = [round(float(np.isin(part, threes).mean()), 1) for part in (train, calibration)]
+    yield form(not any(repeats), says, seen=tuple(map(bool, repeats)))
+    held = np.array([np.isin(part, np.flatnonzero(labels == 3)).mean() for part in both])
     says = "With held_out=3, no position of a 3 may stand in train or in calibration."
-    yield Finding("wrong_value", np.array(held), not any(held), says)
-    shared = len(np.intersect1d(train, calibration))
+    yield Finding("wrong_value", held.round(1), not held.any(), says)
+    shared = len(np.intersect1d(*both)) > 0
     says = "Some images stand in both parts: what was trained on cannot calibrate."
-    yield Finding("wrong_value", bool(shared), not shared, says)
-    yield _sizes("Of 6,303 normal images a sixth calibrates, so that", train, calibration, 1050.5)
-    complete = np.array_equal(np.sort(np.concatenate([train, calibration])), normal)
+    yield Finding("wrong_value", shared, not shared, says)
+    yield _sizes("Of 6,303 normal images, with the default share,", both, 1050.5)
+    complete = np.array_equal(np.sort(np.concatenate(both)), normal)
     says = "Together, train and calibration should hold every normal image once."
     yield Finding("wrong_value", complete, complete, says)
-    # of n numbers in random order half the steps go up, with a variance of (n + 1)/12
-    ordered = tuple(
-        round((np.mean(np.diff(part) > 0) - 0.5) / (8 / math.sqrt(12 * max(len(part), 1))))
-        for part in (train, calibration)
-    )
+    # of n numbers in random order half the steps go up; 8 standard errors are 8/sqrt(12·n)
+    up = [(np.mean(np.diff(part) > 0) - 0.5) * math.sqrt(12 * len(part)) / 8 for part in both]
     says = "The positions of train or of calibration stand in order: each part should be in random order."
-    yield Finding("wrong_value", np.clip(ordered, -1, 1), not any(ordered), says)
-    # neighbours in the file stand in different parts in 2·(1/6)·(5/6) of the cases, 1,751 of 6,302
-    changes = int(np.sum(np.diff(np.isin(normal, calibration).astype(int)) != 0))
-    chance = abs(changes - 1751) < 8 * 25
-    says = (
-        "Which image goes to calibration should be drawn at random; yours takes them by their place "
-        "in the file. Shuffle the positions before the cut."
-    )
-    yield Finding("wrong_value", chance, chance, says)
-    parts = map(numbers, f(labels, 0, calibration_share=0.3))
-    yield _sizes(
-        "With held_out=0 and calibration_share=0.3, of 6,302 normal images", *parts, 1890.6
-    )
+    yield Finding("wrong_value", np.sign(np.trunc(up)), max(map(abs, up)) < 1, says)
+    # neighbours in the file are parted in 2·(1/6)·(5/6) of 6,302 cases, 1,751 ± 22
+    chance = abs(np.sum(np.diff(np.isin(normal, calibration))) - 1751) < 8 * 22
+    says = "Which image goes to calibration should be drawn at random; yours takes them by their place in the file. Shuffle the positions before the cut."
+    yield Finding("wrong_value", bool(chance), bool(chance), says)
+    yield _sizes("Of 6,302 normal images, with a share of 0.3,", f(labels, 0, 0.3), 1890.6)
     yield from seeded(lambda **s: np.concatenate([*map(numbers, f(labels, 3, **s))]), "splits")
 
 
-def _sizes(what, train, calibration, share):
+def _sizes(what, parts, share):
     """However the share was rounded, the sizes are right within one image."""
-    sizes = np.array([len(train), len(calibration)])
-    right = abs(sizes[1] - share) < 1.5
+    sizes = np.array([len(part) for part in parts])
     says = f"{what} about {share:.0f} should stand in calibration; yours holds {sizes[1]}."
-    return Finding("wrong_value", sizes, bool(right), says)
-
-
-# --- 2.2 --------------------------------------------------------------------------------------
+    return Finding("wrong_value", sizes, bool(abs(sizes[1] - share) < 1.5), says)
 
 
 def probe_gaussian(f):
     # six pixels off by 0.5: squared error 1.5; one pixel off by 3: squared error 9
     x, x_hat = sixfold(0.7, 2.0), sixfold(0.2, 2.0)
     x_hat[1, 0, 0, 1] = -1.0
-    # six pixels: -6/2·log(2π) = -5.513631 without any error
-    yield value("Two perfect reconstructions of six pixels, sigma = 1", f(x, x), [-5.513631] * 2)
-    errors = "Squared errors of 1.5 and 9 over six pixels"
-    yield value(f"{errors}, sigma = 1", f(x, x_hat), [-6.263631, -10.013631])
-    # sigma = 2: 6·log 2 = 4.158883 less, and errors count an eighth
-    yield value(f"{errors}, sigma = 2", f(x, x_hat, np.float64(2)), [-9.860014, -10.797514])
-    # a density may exceed 1, so its logarithm may be positive
-    yield value("A perfect reconstruction, sigma = 0.1", f(x, x, sigma=0.1)[:1], [8.301879])
-    yield value("An image alone in its batch, squared error 9", f(x[1:], x_hat[1:]), [-10.013631])
-    colour = torch.arange(12.0).view(1, 3, 2, 2) / 12
-    yield value("A colour image (1, 3, 2, 2), perfect", f(colour, colour), [-11.027262])
+    errors, colour = (
+        "Squared errors of 1.5 and 9 over six pixels",
+        torch.arange(12.0).view(1, 3, 2, 2),
+    )
     two = torch.tensor(2.0)
-    yield value(f"{errors}, sigma a tensor of 2", f(x, x_hat, two), [-9.860014, -10.797514])
+    # Six pixels without any error: -6/2·log(2π) = -5.513631. sigma = 2: 6·log 2 = 4.158883 less,
+    # and errors count an eighth. A density may exceed 1, so its logarithm may be positive.
+    table = {
+        "Two perfect reconstructions of six pixels, sigma = 1": (x, x, [-5.513631] * 2),
+        f"{errors}, sigma = 1": (x, x_hat, [-6.263631, -10.013631]),
+        f"{errors}, sigma = 2": (x, x_hat, np.float64(2), [-9.860014, -10.797514]),
+        "Two perfect reconstructions, sigma = 0.1": (x, x, 0.1, [8.301879] * 2),
+        "An image alone in its batch, squared error 9": (x[1:], x_hat[1:], [-10.013631]),
+        "A colour image (1, 3, 2, 2), perfect": (colour, colour, [-11.027262]),
+        f"{errors}, sigma a tensor of 2": (x, x_hat, two, [-9.860014, -10.797514]),
+    }
+    yield from cases(f, table)
     # (x - x_hat)/sigma²; error/sigma³ - pixels/sigma: 1.5/8 - 3 and 9/8 - 3
     right = {"x_hat": (x - x_hat) / 4, "sigma": -4.6875}
     yield from gradients_are(lambda y, s: f(x, y, s), (x_hat, two), right, "the log-likelihood")
     yield from keeps_dtype(f, x, x_hat, dtypes=(torch.float64,))
-
-
-# --- 2.3 --------------------------------------------------------------------------------------
 
 
 def probe_bernoulli(f):
@@ -133,53 +131,50 @@ def probe_bernoulli(f):
     x[1, 0, 0, :2] = 1.0  # two ones, four zeros
     # between 0 and 1, so that logits taken for probabilities do not fail loudly
     logits = sixfold(0.25, 0.25)
-    # log sigmoid(0.25) = -0.575939 for a one, log sigmoid(-0.25) = -0.825939 for a zero
-    what = "Logits of 0.25; six ones, and two ones with four zeros"
-    yield value(what, f(x, logits), [-3.455636, -4.455636])
-    yield value("A fair coin for six pixels, logits of 0", f(x[:1], 0 * logits[:1]), [-4.158883])
-    # a grey pixel is the mean of a one and a zero: a quarter of one, three of the other
-    grey = sixfold(0.25)
-    yield value("Six pixels of grey 0.25, logits of 0.25", f(grey, logits[:1]), [-4.580636])
-    # probabilities 3/4 and 1/4: a one at each, log(3/16), and a zero at each, the same
-    odds = torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 1, 2, 2) * math.log(3.0)
-    ones = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2)
-    yield value("Probabilities 3/4, 1/4, 3/4, 1/4 for 1, 1, 0, 0", f(ones, odds), [-3.347953])
-    colour = ones.repeat(1, 3, 1, 1)
-    yield value("A colour image, three times that", f(colour, odds.repeat(1, 3, 1, 1)), [-10.04386])
-    sure = torch.tensor([200.0, -200.0]).view(1, 1, 1, 2)
-    ends = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
-    yield value("Logits 200 and -200 for a one and a zero: certain and right", f(ends, sure), [0])
-    wrong = f(1 - ends, sure)
-    yield value("Logits 200 and -200 for a zero and a one: certain and wrong", wrong, [-400])
-    # x - sigmoid: sigmoid(0.25) = 0.562177
-    right = {"logits": x - 0.562177}
+    row = lambda *values: torch.tensor(values).view(1, 1, 1, -1)  # noqa: E731
+    ones, odds = row(1.0, 1.0, 0.0, 0.0), row(1.0, -1.0, 1.0, -1.0) * math.log(3.0)
+    three = [part.repeat(1, 3, 1, 1) for part in (ones, odds)]
+    sure, ends = row(200.0, -200.0), row(1.0, 0.0)
+    # log sigmoid(0.25) = -0.575939 for a one, log sigmoid(-0.25) = -0.825939 for a zero, and a grey
+    # pixel is their mean; probabilities of 3/4 and 1/4, for a one each and a zero each: 2·log(3/16)
+    table = {
+        "Logits of 0.25; six ones, and two ones with four zeros": (
+            x,
+            logits,
+            [-3.455636, -4.455636],
+        ),
+        "A fair coin for six pixels, logits of 0": (x[:1], 0 * logits[:1], [-4.158883]),
+        "Six pixels of grey 0.25, logits of 0.25": (sixfold(0.25), logits[:1], [-4.580636]),
+        "Probabilities of 3/4, 1/4, 3/4, 1/4 for 1, 1, 0, 0": (ones, odds, [-3.347953]),
+        "A colour image with these in each channel": (*three, [-10.04386]),
+        "Logits 200 and -200 for a one and a zero: certain and right": (ends, sure, [0]),
+        "Logits 200 and -200 for a zero and a one: certain and wrong": (1 - ends, sure, [-400]),
+    }
+    yield from cases(f, table)
+    right = {"logits": x - 0.562177}  # less sigmoid(0.25)
     yield from gradients_are(lambda y: f(x, y), (logits,), right, "the log-likelihood")
     yield from keeps_dtype(f, x, logits, dtypes=(torch.float64,))
 
 
-# --- 2.4 --------------------------------------------------------------------------------------
-
-
 def probe_kl(f):
-    mu = torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0]])
-    logvar = torch.zeros(2, 3)
-    what = "sigma = 1 with mu = (0, 0, 0), which is the prior itself, and mu = (1, -2, 0)"
-    yield value(what, f(mu, logvar), [0, 2.5])
-    # sigma² = 4: (4 - 1 - log 4)/2 = 0.806853 for each latent
+    mu, zero = torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0]]), torch.zeros(2, 3)
     wide = torch.tensor([[4.0, 1.0, 1.0], [4.0, 4.0, 4.0]]).log()
-    what = "mu = 0 with one latent, and with three, of sigma² = 4"
-    yield value(what, f(0 * mu, wide), [0.806853, 2.420558])
-    # sigma² = 1/4: (1/4 - 1 + log 4)/2 = 0.318147
-    alone = f(torch.zeros(1, 1), torch.full((1, 1), -math.log(4.0)))
-    yield value("mu = 0, sigma² = 1/4, one latent, alone in its batch", alone, [0.318147])
-    what = "mu = (1, -2, 0) with sigma² = 4 everywhere, alone in its batch"
-    yield value(what, f(mu[1:], wide[1:]), [4.920558])
-    right = {"mu": mu, "logvar": (wide.exp() - 1) / 2}
-    yield from gradients_are(f, (mu, wide), right, "the KL")
+    narrow = torch.full((1, 1), -math.log(4.0))
+    prior = "sigma = 1 with mu = (0, 0, 0), which is the prior itself, and mu = (1, -2, 0)"
+    # sigma² = 4: (4 - 1 - log 4)/2 = 0.806853 for each latent; 1/4: (1/4 - 1 + log 4)/2
+    table = {
+        prior: (mu, zero, [0, 2.5]),
+        "mu = 0 with one latent, and with three, of sigma² = 4": (zero, wide, [0.806853, 2.420558]),
+        "mu = 0, sigma² = 1/4, one latent, alone in its batch": (0 * narrow, narrow, [0.318147]),
+        "mu = (1, -2, 0), sigma² = 4 everywhere, alone in its batch": (
+            mu[1:],
+            wide[1:],
+            [4.920558],
+        ),
+    }
+    yield from cases(f, table)
+    yield from gradients_are(f, (mu, wide), {"mu": mu, "logvar": (wide.exp() - 1) / 2}, "the KL")
     yield from keeps_dtype(f, mu, wide, dtypes=(torch.float64,))
-
-
-# --- 2.5 --------------------------------------------------------------------------------------
 
 
 def probe_monte_carlo_kl(f):
@@ -187,93 +182,77 @@ def probe_monte_carlo_kl(f):
     # times (3·epsilon² - log 4)/2; and log 2 + 2 - epsilon - 3/8·epsilon²
     mu = torch.tensor([[0.0] * 4, [4.0, 0, 0, 0], [0.0] * 4, [-2.0, 0, 0, 0]])
     logvar = torch.tensor([[1.0] * 4, [1.0] * 4, [4.0] * 4, [0.25, 1, 1, 1]]).log()
-    kl, spread = np.array([8, 3.227411, 2.318147]), np.array([4, 4.242641, 1.131923])
-    names = "mu = (4, 0, 0, 0), sigma = 1; mu = 0, sigma = 2; and mu = (-2, 0, 0, 0), sigma = (½, 1, 1, 1)"
-    samples = 4000
-    pair = f(mu, logvar, samples)
-    says = f"Return two tensors, the mean and its standard error; yours gave {kind_of(pair)}."
-    yield form(is_pair(pair), says, seen="a pair" if is_pair(pair) else kind_of(pair))
-    mean, error = map(numbers, pair)
-    for name, part in {"mean": mean, "standard error": error}.items():
+    error = np.array([4, 4.242641, 1.131923]) / 4000**0.5
+    pair = f(mu, logvar, 4000)
+    yield is_pair(pair, "Return two tensors, the mean and its standard error")
+    pair = [numbers(part) for part in pair]
+    for name, part in zip(("mean", "standard error"), pair, strict=True):
         says = f"The {name} for mu and logvar (4, 4) should be one number for each of the 4 images, (4,); yours has the shape {part.shape}."
         yield form(part.shape == (4,), says, seen=part.shape)
-    yield value("Where q is the prior, every draw gives 0: the mean", mean[:1], [0])
-    expected = spread / samples**0.5
-    yield drawn(f"The mean of 4,000 draws with {names}", mean[1:], kl, tolerance=8 * expected)
-    octaves = np.log2(np.maximum(error[1:], 1e-9) / expected)
-    says = f"The standard errors of 4,000 draws with {names} should be near {show(expected)}; yours gave {show(error[1:])}."
-    # steps of half an octave are coarse beside the three percent that chance leaves
+    yield value("Where q is the prior, every draw gives 0: the mean", pair[0][:1], [0])
+    of = "of 4,000 draws with mu = (4, 0, 0, 0), sigma = 1; mu = 0, sigma = 2; and mu = (-2, 0, 0, 0), sigma = (½, 1, 1, 1)"
+    yield drawn(f"The mean {of}", pair[0][1:], [8, 3.227411, 2.318147], tolerance=8 * error)
+    octaves = np.log2(np.maximum(pair[1][1:], 1e-9) / error)
+    says = f"The standard errors {of} should be near {show(error)}; yours gave {show(pair[1][1:])}."
+    # chance leaves two percent, a thirtieth of an octave
     yield Finding("wrong_value", np.round(2 * octaves), bool((abs(octaves) < 0.3).all()), says)
-    # two draws, two latents: the mean of 3·epsilon + 4·epsilon' + 12.5 over two draws
+    # a draw gives 3·epsilon + 4·epsilon' + 12.5
     many = torch.tensor([[3.0, -4.0]]).repeat(2000, 1)
-    means = numbers(f(many, 0 * many, 2)[0])
-    law = norm(12.5, 5 / math.sqrt(2))
     says = "The mean of 2 draws, for 2,000 equal images with mu = (3, -4) and sigma = 1,"
-    yield follows(says, means, law, "N(12.5, 12.5), each image on its own")
-    ratio = float(np.mean(numbers(f(many[:500], 0 * many[:500], 100)[1]))) / 0.5
-    says = f"The standard error of 100 draws with mu = (3, -4), sigma = 1 should be near 0.5; yours is {show(ratio / 2)} on average."
-    step = round(2 * math.log2(ratio)) if ratio > 0 else -99
-    yield Finding("wrong_value", step, 0.93 < ratio < 1.07, says)
-    again = [numbers(f(mu, logvar, 50)[0])[1:] for _ in range(2)]
-    says = "Two calls give the same draws: let the random numbers run on, without a seed inside."
-    yield behaviour(not np.array_equal(*again), says)
-    means = lambda *args: torch.as_tensor(numbers(f(*args)[0]))  # noqa: E731
-    yield from keeps_dtype(means, mu, logvar, 5, dtypes=(torch.float64,))
-
-
-# --- 2.6 --------------------------------------------------------------------------------------
+    law = norm(12.5, 5 / math.sqrt(2))
+    yield follows(
+        says, numbers(f(many, 0 * many, 2)[0]), law, "N(12.5, 12.5), each image on its own"
+    )
+    seen = float(np.mean(numbers(f(many[:500], 0 * many[:500], 100)[1])))
+    says = f"The standard error of 100 draws with mu = (3, -4), sigma = 1 should be near 0.5; yours is {show(seen)} on average."
+    octaves = math.log2(max(2 * seen, 1e-9))
+    yield Finding("wrong_value", round(2 * octaves), abs(octaves) < 0.1, says)
+    yield runs_on(lambda: f(mu[1:], logvar[1:], 50)[0])
+    mean = lambda *args: torch.as_tensor(numbers(f(*args)[0]))  # noqa: E731
+    yield from keeps_dtype(mean, mu, logvar, 5, dtypes=(torch.float64,))
 
 
 def probe_reparameterize(f):
     few = torch.zeros(1, 3, device=device())  # as the notebook will call it
     yield shape("mu and logvar (1, 3)", f(few, few), (1, 3))
-    n = 20_000
-    mu = torch.tensor([3.0, -1.0]).repeat(n, 1)
-    logvar = torch.tensor([4.0, 0.25]).log().repeat(n, 1)  # sigma 2 and 1/2
+    n, sigma = 20_000, np.array([2.0, 0.5])
+    mu, logvar = (
+        torch.tensor(pair).repeat(n, 1) for pair in ([3.0, -1.0], np.log(sigma**2).tolist())
+    )
     z = f(mu, logvar)
     yield shape("mu and logvar (20000, 2)", z, (n, 2))
-    sigma = np.array([2.0, 0.5])
-    noise = (z - mu).detach().double().numpy()
+    epsilon = (z - mu).detach().double().numpy() / sigma
     says = "Your z is mu itself: there is no noise in it."
-    yield Finding("wrong_value", bool(noise.any()), bool(noise.any()), says)
+    yield Finding("wrong_value", bool(epsilon.any()), bool(epsilon.any()), says)
     # the standard error of a spread is sigma/sqrt(2n), 0.5 %, so 6 % are 12 of them
     what = "With logvar = log 4 and log 1/4, the standard deviation of 20,000 draws"
-    yield drawn(what, noise.std(0), sigma, tolerance=0.06 * sigma)
+    yield drawn(what, epsilon.std(0) * sigma, sigma, tolerance=0.06 * sigma)
     what = "With mu = 3 and -1, the mean of 20,000 draws"
     yield drawn(what, numbers(z).mean(0), [3, -1], tolerance=0.06 * sigma)
-    epsilon = noise / sigma
     for i in (0, 1):
         what = f"(z - mu)/sigma of latent {i}, over 20,000 images,"
         yield follows(what, epsilon[:, i], norm(), "N(0, 1)")
-    half = n // 2
-    pairs = {
-        "Two latents of an image": (epsilon[:, 0], epsilon[:, 1]),
-        "Neighbours in the batch": (epsilon[1:], epsilon[:-1]),
-        "The two halves of the batch": (epsilon[:half], epsilon[half:]),
-    }
-    for name, (a, b) in pairs.items():
-        together = float(np.nan_to_num(np.corrcoef(a.ravel(), b.ravel())[0, 1], nan=1))
-        says = f"{name} move together (a correlation of {together:.2f}): each number of z needs an epsilon of its own."
-        yield Finding("wrong_value", round(together), abs(together) < 0.08, says)
-    says = "Two calls give the same noise: let the random numbers run on, without a seed inside."
-    yield behaviour(not torch.equal(f(mu[:9], logvar[:9]), f(mu[:9], logvar[:9])), says)
+    needs = "each number of z needs an epsilon of its own"
+    yield together("Two latents of an image", epsilon[:, 0], epsilon[:, 1], 0.08, needs)
+    yield together("Neighbours in the batch", epsilon[1:], epsilon[:-1], 0.08, needs)
+    halves = epsilon[: n // 2], epsilon[n // 2 :]
+    yield together("The two halves of the batch", *halves, 0.08, needs)
+    yield runs_on(f, mu[:9], logvar[:9])
     m, s = mu[:5].clone().requires_grad_(), logvar[:5].clone().requires_grad_()
     z = f(m, s)
-    found = (None, None)
-    if z.requires_grad:
-        found = torch.autograd.grad(z.sum(), (m, s), allow_unused=True)
-    rights = {"mu": torch.ones(5, 2), "logvar": 0.5 * (z - m).detach()}
-    for (name, right), g in zip(rights.items(), found, strict=True):
-        says = f"No gradient flows from z to `{name}`: on the way it was detached, or drawn by `.sample()`."
-        yield behaviour(g is not None, says)
-        if g is not None:
-            ok = torch.allclose(g, right, rtol=1e-3, atol=1e-4)
-            says = f"The gradient of z to `{name}` should be {'1' if name == 'mu' else '½·sigma·epsilon, half of z - mu'}; yours is another."
-            yield behaviour(ok, says)
+    says = "No gradient flows from z to `{}`: on the way it was detached, or drawn by `.sample()`."
+    for name, part in {"mu": m, "logvar": s}.items():
+        g = (
+            z.requires_grad
+            and torch.autograd.grad(z.sum(), part, retain_graph=True, allow_unused=True)[0]
+        )
+        yield behaviour(isinstance(g, torch.Tensor), says.format(name))
+        if isinstance(g, torch.Tensor):
+            right = torch.ones(5, 2) if part is m else 0.5 * (z - m)
+            yield value(
+                f"The gradient of z to `{name}`", g, right.detach(), 1e-3, "wrong_behaviour"
+            )
     yield from keeps_dtype(f, mu[:2], logvar[:2], dtypes=(torch.float64,))
-
-
-# --- 2.7 --------------------------------------------------------------------------------------
 
 
 def probe_vae(cls):
@@ -282,10 +261,8 @@ def probe_vae(cls):
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
         yield form(getattr(net, part, None) is not ..., says)
-    x = torch.rand(3, 1, 28, 28)
-    code = net.encode(x)
-    says = f"`encode` should return two tensors, `mu, logvar`; yours gave {kind_of(code)}."
-    yield form(is_pair(code), says, seen="a pair" if is_pair(code) else kind_of(code))
+    code = net.encode(torch.rand(3, 1, 28, 28))
+    yield is_pair(code, "`encode` should return two tensors, `mu, logvar`")
     for name, part in zip(("mu", "logvar"), code, strict=True):
         yield shape(f"`{name}` of a batch (3, 1, 28, 28) with latent_dim=7", part, (3, 7))
     z = torch.rand(4, 7)
@@ -301,12 +278,8 @@ def probe_vae(cls):
     says = "The network has no `sigma`: set `self.sigma = 1.0` in the constructor."
     yield form(hasattr(net, "sigma"), says)
     yield value("`sigma` of a new network", getattr(net, "sigma", 1.0), 1.0)
-    try:
-        net.sigma = 1.0
-        says = None
-    except TypeError as error:  # a buffer or parameter takes no number
-        says = f"Section 6 writes `vae.sigma = 0.3`; yours refuses a number ({error})."
-    yield form(says is None, says)
+    says = "Section 6 sets `vae.sigma` to a number, which a buffer or parameter refuses: write `self.sigma = 1.0`."
+    yield form(not isinstance(getattr(net, "sigma", None), torch.Tensor), says)
     # convolution, linear layers to 400 and to 14; to 400 and to 784
     expected = 136 + 627_600 + 5_614 + 3_200 + 314_384
     count = sum(p.numel() for p in net.parameters())
@@ -367,32 +340,27 @@ def _modes(net):
     x = 30 * torch.rand(3, 1, 28, 28)  # bright enough for codes that differ
     with torch.no_grad():
         (mu, logvar), out = net.encode(x), net(x)
-    shapes = tuple(tuple(p.shape) for p in out) if isinstance(out, (tuple, list)) else kind_of(out)
-    given = (
-        shapes
-        if isinstance(shapes, str)
-        else f"{len(shapes)} with the shapes {', '.join(map(str, shapes))}"
-    )
-    says = f"`forward` should return three tensors, `x_hat, mu, logvar`; yours gave {given}."
-    yield form(shapes == ((3, 1, 28, 28), (3, 7), (3, 7)), says, seen=shapes)
-    order = tuple(
-        all(torch.allclose(a, b, atol=1e-4) for a, b in zip(out[1:], pair, strict=True))
-        for pair in ((mu, logvar), (logvar, mu))
-    )
-    says = "After x_hat, `forward` should return the mu and the logvar that `encode` gives, in this order."
-    yield Finding("wrong_value", order, order[0], says)
-    with torch.no_grad():
+        given = kind_of(out)
+        if isinstance(out, (tuple, list)):
+            given = f"{len(out)} with the shapes {', '.join(str(tuple(np.shape(p))) for p in out)}"
+        says = f"`forward` should return three tensors, `x_hat, mu, logvar`; yours gave {given}."
+        yield form(given == "3 with the shapes (3, 1, 28, 28), (3, 7), (3, 7)", says, seen=given)
+        order = _close(out[1:], (mu, logvar)), _close(out[1:], (logvar, mu))
+        says = "After x_hat, `forward` should return the mu and the logvar that `encode` gives, in this order."
+        yield Finding("wrong_value", order, order[0], says)
         net.eval()
         steady = tuple(torch.allclose(net(x)[0], net.decode(c), atol=1e-5) for c in (mu, logvar))
         says = "In eval mode x_hat should be `decode(mu)`: z is mu, and nothing is drawn."
         yield behaviour(steady[0], says, seen=steady)
         net.train()
-        moves = not torch.equal(net(x)[0], net(x)[0])
         says = "In training mode two passes give the same x_hat: z should be drawn anew each time."
-        yield behaviour(moves, says)
-        calm = all(torch.equal(*pair) for pair in zip(net.encode(x), net.encode(x), strict=True))
+        yield behaviour(not torch.equal(net(x)[0], net(x)[0]), says)
         says = "In training mode two calls of `encode` differ for one image: only z is random, in `forward`."
-        yield behaviour(calm, says)
+        yield behaviour(_close(net.encode(x), net.encode(x)), says)
+
+
+def _close(a, b):
+    return all(torch.allclose(*pair, atol=1e-4) for pair in zip(a, b, strict=True))
 
 
 def _draws(net):
@@ -403,35 +371,26 @@ def _draws(net):
     net(x[:1])  # layers that find their size at the first image
     _weigh(net, 2, (1, 1, 0), (1, 1), biases)
     with torch.no_grad():
-        mu, sigma = (part[0].double() for part in net.encode(x[:1]))
-        sigma = torch.exp(0.5 * sigma)
+        mu, logvar = (part[0].double() for part in net.encode(x[:1]))
         z = torch.logit(net(x)[0][:, 0, 3, 4].double()) - mu.mean()
-    # the mean of two latents of spread sigma, independent, and what else may stand in the place
-    spreads = {
-        "sigma": sigma.square().sum().sqrt() / 2,
-        "no sigma": torch.tensor(0.5).sqrt(),
-        "the variance": sigma.pow(4).sum().sqrt() / 2,
-        "one epsilon for all latents": sigma.sum() / 2,
-    }
-    right = spreads["sigma"].item()
-    seen = z.std().item()
-    like = min(spreads, key=lambda name: abs(math.log(max(seen, 1e-9) / spreads[name].item())))
+    sigma = torch.exp(0.5 * logvar)
+    # the spread of the mean of two latents, and what else may stand in its place
+    right, *others = (s.square().sum().sqrt() / 2 for s in (sigma, torch.ones(2), sigma**2))
+    spreads = {"right": right, "of 1": others[0], "sigma²": others[1], "one noise": sigma.sum() / 2}
+    seen = max(z.std().item(), 1e-9)
+    like = min(spreads, key=lambda name: abs(math.log(seen / spreads[name])))
     # 600 draws know a spread to 3 %
-    says = (
-        "In training mode each latent should spread by its own sigma = exp(logvar / 2): the mean of "
-        f"two latents by {right:.2f}; yours spreads by {seen:.2f}. Call `reparameterize(mu, logvar)`."
-    )
-    yield Finding("wrong_value", like, abs(seen / right - 1) < 0.25, says)
-    what = "In training mode (z - mu)/sigma, over 600 images,"
-    yield follows(what, z / right, norm(), "N(0, 1)")
+    says = f"In training mode each latent should spread by its own sigma = exp(logvar / 2), the mean of two latents by {right:.2f}; yours spreads by {seen:.2f}. Call `reparameterize(mu, logvar)`."
+    yield Finding("wrong_value", like, bool(abs(seen / right - 1) < 0.25), says)
+    yield follows("In training mode (z - mu)/sigma, over 600 images,", z / right, norm(), "N(0, 1)")
     # which of the encoder's last biases lead to mu, which to logvar, and whether x_hat feels them
     inside = {id(p) for p in net.decoder.parameters()}
     last = [p for p in net.parameters() if id(p) not in inside and p.numel() in (2, 4)]
     felt = _gradients(net(x[:9])[0], last)
     for name, part in zip(("mu", "logvar"), net.encode(x[:1]), strict=True):
-        own = _gradients(part, last) != 0
+        flows = bool((felt[_gradients(part, last) != 0] != 0).any())
         says = f"In training mode no gradient flows from x_hat to `{name}`, so its part of the encoder would not learn to rebuild: on the way it was detached."
-        yield behaviour(bool((felt[own] != 0).any()), says)
+        yield behaviour(flows, says)
 
 
 def _gradients(output, parameters):
@@ -443,94 +402,93 @@ def _gradients(output, parameters):
     return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
 
 
-# --- 2.8 --------------------------------------------------------------------------------------
-
-
 def probe_elbo(f):
     log_likelihood, kl = torch.tensor([-100.0, -50.0]), torch.tensor([10.0, 20.0])
     what = "Log-likelihoods of -100 and -50, KLs of 10 and 20 nats"
-    yield value(what, f(log_likelihood, kl), [-110, -70])
-    yield value(f"{what}, beta = 4", f(log_likelihood, kl, beta=4.0), [-140, -130])
-    yield value(f"{what}, beta = 0", f(log_likelihood, kl, 0.0), [-100, -50])
-    alone = f(log_likelihood[1:], kl[1:])
-    yield value("An image alone in its batch, log-likelihood -50, KL 20", alone, [-70])
+    table = {
+        what: (log_likelihood, kl, [-110, -70]),
+        f"{what}, beta = 4": (log_likelihood, kl, 4.0, [-140, -130]),
+        f"{what}, beta = 0": (log_likelihood, kl, 0.0, [-100, -50]),
+        "An image alone, log-likelihood -50, KL 20": (log_likelihood[1:], kl[1:], [-70]),
+        "A log-density of 30, which may be positive, KL 10": (
+            -0.3 * log_likelihood[:1],
+            kl[:1],
+            [20],
+        ),
+    }
+    yield from cases(f, table)
     right = {"log_likelihood": [1, 1], "kl": [-2, -2]}
-    what = "the bound with beta = 2"
-    yield from gradients_are(lambda a, b: f(a, b, 2.0), (log_likelihood, kl), right, what)
+    two = lambda a, b: f(a, b, 2.0)  # noqa: E731
+    yield from gradients_are(two, (log_likelihood, kl), right, "the bound with beta = 2")
     yield from keeps_dtype(f, log_likelihood, kl, dtypes=(torch.float64,))
 
 
-# --- 2.9 --------------------------------------------------------------------------------------
-
-
 def probe_active_units(f):
-    # five images, five latents: variances 0, 1.5, 0.0025·1.5, 0.04·1.5 and 0 (or 4/5 of these)
-    pattern = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5])
-    still = torch.full((5,), 5.0)
-    mu = torch.stack([still, pattern, 0.05 * pattern + 3, 0.3 * pattern - 2, -still], dim=1)
-    mu = torch.cat([mu, mu[:, :1]], dim=1)
+    # five images, six latents: variances 0, 1.5, 0.0025·1.5, 0.04·1.5, 0 and 0 (or 4/5 of these)
+    pattern, still = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5]), torch.full((5,), 5.0)
+    latents = still, pattern, 0.05 * pattern + 3, 0.3 * pattern - 2, -still, still
+    mu = torch.stack(latents, dim=1)
+    table = {
+        "Six latents, of which two have a variance above 0.01: the number": (mu, 2),
+        "Of six latents, those with a variance above threshold = 0.5": (mu, 0.5, 1),
+        "Of six latents, those with a variance above threshold = 0.0001": (mu, 0.0001, 3),
+        "A latent that never moves, threshold = 0": (mu[:, :1], 0.0, 0),
+        "A collapsed code: three latents that never move": (torch.full((6, 3), 0.7), 0),
+        "Two images, seven latents that all move": (torch.tensor([[0.0] * 7, [9.0] * 7]), 7),
+    }
+    yield from cases(f, table)
     seen = f(mu)
-    yield value("Six latents, of which two have a variance above 0.01: the number", seen, 2)
-    yield value("Of these, with a variance above threshold = 0.5", f(mu, threshold=0.5), 1)
-    yield value("Of these, with a variance above threshold = 0.0001", f(mu, 0.0001), 3)
-    yield value("A latent that never moves, threshold = 0", f(mu[:, :1], 0.0), 0)
-    collapsed = torch.full((6, 3), 0.7)
-    yield value("A collapsed code: three latents that never move", f(collapsed), 0)
-    two = torch.tensor([[0.0] * 7, [9.0] * 7])
-    yield value("Two images, seven latents that all move", f(two), 7)
     kind = type(seen).__name__
     says = f"A number of latents is an int; yours is of type {kind}: use `int(...)`."
     yield form(isinstance(seen, Integral), says, seen=kind)
 
 
-# --- 2.10 -------------------------------------------------------------------------------------
-
-
 def probe_iwae(f):
     log_w = torch.tensor([[1.0, 1.0, 2.0], [3.0, 1.0, 2.0]]).log()  # two draws, three images
-    # log of the means 2, 1 and 2
-    what = "Two draws for three images, with the weights 1 and 3, 1 and 1, 2 and 2"
-    yield value(what, f(log_w), [0.693147, 0, 0.693147])
-    yield value("A single draw: the log-weight itself", f(torch.tensor([[-5.0, 7.0]])), [-5, 7])
-    one = torch.tensor([[0.0], [-90.0], [-90.0], [-90.0]])
-    yield value("Four draws, one of weight 1, three of weight e⁻⁹⁰", f(one), [-1.386294])
-    # (e + e² + e³)/3 = 10.064
+    apart = log_w + torch.tensor([-800.0, 800.0, 0.0])
+    one, rare = torch.tensor([[-5.0, 7.0]]), torch.tensor([[0.0], [-90.0], [-90.0], [-90.0]])
     three = torch.tensor([[1.0, -2.0], [2.0, -2.0], [3.0, -2.0]])
-    yield value("Three draws: log-weights 1, 2, 3, and three times -2", f(three), [2.308994, -2])
-    yield value("Log-weights near -800", f(log_w - 800), [-799.306853, -800, -799.306853], 1e-6)
-    yield value("Log-weights near 800", f(log_w + 800), [800.693147, 800, 800.693147], 1e-6)
-    apart = torch.tensor([-800.0, 800.0, 0.0])
-    what = "Log-weights near -800, 800 and 0 for three images of one batch"
-    yield value(what, f(log_w + apart), [-799.306853, 800, 0.693147], 1e-6)
+    two = "Two draws for three images, with the weights 1 and 3, 1 and 1, 2 and 2"
+    # log of the means 2, 1 and 2; log 1/4; log of (e + e² + e³)/3 = 10.064
+    table = {
+        two: (log_w, [0.693147, 0, 0.693147]),
+        "A single draw: the log-weight itself": (one, [-5, 7]),
+        "Four draws, one of weight 1, three of weight e⁻⁹⁰": (rare, [-1.386294]),
+        "Three draws: log-weights 1, 2, 3, and three times -2": (three, [2.308994, -2]),
+        "Log-weights near -800": (log_w - 800, [-799.306853, -800, -799.306853]),
+        "Log-weights near 800": (log_w + 800, [800.693147, 800, 800.693147]),
+        "Log-weights near -800, 800 and 0, one batch": (apart, [-799.306853, 800, 0.693147]),
+    }
+    yield from cases(f, table, tolerance=1e-6)
     right = {"log_w": [[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]]}  # each draw's share of the weight
     yield from gradients_are(f, (log_w,), right, "the bound")
     yield from keeps_dtype(f, log_w, dtypes=(torch.float64,))
 
 
-# --- 2.11 -------------------------------------------------------------------------------------
-
-
 def probe_effective_beta(f):
     # one image's error weighs 1/24, and 1/(2·sigma²) in nats; its KL weighs 1, or 1/20
-    what = "Squared error and KL both summed, sigma = 1 (a squared error counts half a nat): beta"
-    yield value(what, f(4, 6, 5, error="sum", kl="sum"), 0.5)
-    what = "4 images of 6 pixels and 5 latents, with "
-    yield value(f"{what}error averaged, KL summed (the defaults): beta", f(4, 6, 5), 12)
-    yield value(f"{what}error and KL averaged: beta", f(4, 6, 5, kl="mean"), 0.6)
-    seen = f(4, 6, 5, error="sum", kl="mean")
-    yield value(f"{what}error summed, KL averaged: beta", seen, 0.025)
-    yield value(f"{what}kl_weight = 3: beta", f(4, 6, 5, kl_weight=3.0), 36)
-    yield value(f"{what}sigma = 1/2: beta", f(4, 6, 5, sigma=0.5), 48)
-    yield value(f"{what}both summed, sigma = 0.1: beta", f(4, 6, 5, error="sum", sigma=0.1), 50)
-    seen = f(4, 6, 5, kl="mean", kl_weight=2.0, sigma=0.1)
-    yield value(f"{what}both averaged, kl_weight = 2, sigma = 0.1: beta", seen, 120)
-    what = "A published VAE, batch 256, 784 pixels, 100 latents, error averaged, KL summed: beta"
-    yield value(what, f(256, 784, 100), 100_352)
-    what = "Another, batch 128, 4096 pixels, 128 latents, both averaged, kl_weight = 2: beta"
-    yield value(what, f(128, 4096, 128, kl="mean", kl_weight=2.0), 32)
-
-
-# --- 2.12 -------------------------------------------------------------------------------------
+    total, few = {"error": "sum", "kl": "sum"}, "4 images of 6 pixels and 5 latents"
+    tenth = {"kl": "mean", "kl_weight": 2.0, "sigma": 0.1}
+    other = "Another, batch 128, 4096 pixels, 128 latents, both averaged, kl_weight = 2: beta"
+    table = {
+        "Squared error and KL both summed, sigma = 1 (the error counts half): beta": (
+            4,
+            6,
+            5,
+            total,
+            0.5,
+        ),
+        f"{few}, error averaged, KL summed (the defaults): beta": (4, 6, 5, {}, 12),
+        f"{few}, error and KL averaged: beta": (4, 6, 5, {"kl": "mean"}, 0.6),
+        f"{few}, error summed, KL averaged: beta": (4, 6, 5, {"error": "sum", "kl": "mean"}, 0.025),
+        f"{few}, kl_weight = 3: beta": (4, 6, 5, {"kl_weight": 3.0}, 36),
+        f"{few}, sigma = 1/2: beta": (4, 6, 5, {"sigma": 0.5}, 48),
+        f"{few}, both summed, sigma = 0.1: beta": (4, 6, 5, total | {"sigma": 0.1}, 50),
+        f"{few}, both averaged, kl_weight = 2, sigma = 0.1: beta": (4, 6, 5, tenth, 120),
+        "A published VAE, batch 256, 784 pixels, 100 latents: beta": (256, 784, 100, {}, 100_352),
+        other: (128, 4096, 128, {"kl": "mean", "kl_weight": 2.0}, 32),
+    }
+    yield from cases(lambda b, p, d, named: f(b, p, d, **named), table)
 
 
 class _RowsVAE(nn.Module):
@@ -568,64 +526,57 @@ def probe_reconstruction_probability(f):
     steep = torch.tensor([[0.4, 0.6, 0.8], [0.2, 0.6, 1.0]]).view(1, 1, 2, 3)
     x = torch.cat([wave, flat, steep])
     # 6 pixels at sigma = 0.1: 6·(log(2π)/2 + log 0.1) = -8.301879; squared errors count 50
-    known = np.array([0.04, 0, 0.40]) * 50 - 8.301879
-    what = "An encoder that is sure of z, sigma 0.1, "
-    seen = f(sure, x)
-    yield value(f"{what}squared errors of 0.04, 0 and 0.4: the scores", seen, known, 1e-3)
+    known = np.array([0.04, 0, 0.4]) * 50 - 8.301879
+    what = (
+        "An encoder that is sure of z, sigma = 0.1, squared errors of 0.04, 0 and 0.4: the scores"
+    )
+    yield value(what, f(sure, x), known, 1e-3)
     yield value("`vae.sigma` after the call", sure.sigma, 0.1, kind="wrong_behaviour")
-    seen = f(sure, x, samples=3)
-    yield value(f"{what}squared errors of 0.04, 0 and 0.4, samples=3", seen, known, 1e-3)
-    yield value(f"{what}an image alone in its batch, 0.4", f(sure, x[2:]), known[2:], 1e-3)
-
+    table = {
+        f"{what} with samples=3": (sure, x, 3, known),
+        "An encoder that is sure of z, an image alone, squared error 0.4": (sure, x[2:], known[2:]),
+    }
+    yield from cases(f, table, tolerance=1e-3)
     # z is off by epsilon/20: each draw costs 3·50/400 = 0.375 times the sum of two epsilon²
     unsure = _RowsVAE(sigma_z=0.05).eval()
-    many, draws = flat.repeat(3000, 1, 1, 1), 5
-    scores = numbers(f(unsure, many, draws))
-    law = chi2(2 * draws, loc=-8.301879, scale=0.375 / draws)
-    what = "With samples=5 and an encoder that is off by 0.05, over 3,000 equal images, "
-    yield drawn(f"{what}the mean score", scores.mean(), law.mean(), 8 * law.std() / 3000**0.5)
+    scores = numbers(f(unsure, flat.repeat(3000, 1, 1, 1), 5))
+    law = chi2(2 * 5, loc=-8.301879, scale=0.375 / 5)
+    what = "With samples=5 and an encoder that is off by 0.05, over 3,000 equal images,"
+    yield drawn(f"{what} the mean score", scores.mean(), law.mean(), 8 * law.std() / 3000**0.5)
     # the standard error of this spread is sqrt((kurtosis - 1)/(4·3000)), 1.6 %
-    tolerance = 0.13 * law.std()
-    yield drawn(f"{what}the standard deviation of the scores", scores.std(), law.std(), tolerance)
-    name = "the mean over 5 draws, each image with noise of its own"
-    yield follows(f"{what}the scores", scores, law, name)
-    halves = float(np.nan_to_num(np.corrcoef(scores[::2], scores[1::2])[0, 1], nan=1))
-    says = f"The scores of neighbours in the batch go together (a correlation of {halves:.2f}): each image needs draws of its own."
-    yield Finding("wrong_value", round(halves), abs(halves) < 0.21, says)
-    says = "Two calls give the same draws: let the random numbers run on, without a seed inside."
-    pair = [numbers(f(unsure, x)) for _ in range(2)]
-    yield behaviour(not np.array_equal(*pair), says)
+    off = f"{what} the standard deviation of the scores"
+    yield drawn(off, scores.std(), law.std(), 0.13 * law.std())
+    yield follows(f"{what} the scores", scores, law, "the mean over 5 draws, each image on its own")
+    needs = "each image needs draws of its own"
+    pair = scores[::2], scores[1::2]
+    yield together("The scores of neighbours in the batch", *pair, 0.21, needs)
+    yield runs_on(f, unsure, x)
     modes = []
     for mode in (False, True):
-        unsure.train(mode)
-        f(unsure, x)
+        f(unsure.train(mode), x)
         modes.append(unsure.training)
     says = "Your function changes the model's mode: leave it in the mode in which it came."
     yield behaviour(modes == [False, True], says, seen=tuple(modes))
 
 
-# --- 2.13 -------------------------------------------------------------------------------------
-
-
 def probe_balanced_accuracy(f):
     normal = np.array([0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95])
     anomaly = np.array([0.6, 0.9, 0.25])
-    what = "Normal scores 0.1 0.2 0.4 0.5 0.6 0.7 0.8 0.95, anomalies 0.6 0.9 0.25; above "
-    for threshold, left, found in (
-        ("0.65", 5, 1),
-        ("0.7, which one normal score equals,", 6, 1),
-        ("0.9, which one anomaly equals,", 7, 0),
-        ("0.45", 3, 2),
-        ("0: all are flagged,", 0, 3),
-        ("2: none is flagged,", 8, 0),
+    scores = "Normal scores 0.1 0.2 0.4 0.5 0.6 0.7 0.8 0.95, anomalies 0.6 0.9 0.25; threshold"
+    table = {}
+    for threshold, left, found, of_note in (
+        (0.65, 5, 1, ""),
+        (0.7, 6, 1, ", which one normal score equals"),
+        (0.9, 7, 0, ", which one anomaly equals"),
+        (0.45, 3, 2, ""),
+        (0.0, 0, 3, ": all are flagged"),
+        (2.0, 8, 0, ": none is flagged"),
     ):
-        says = (
-            f"{what}{threshold} (left alone {left} of 8, found {found} of 3): the mean of the rates"
-        )
-        number = float(threshold.split(",")[0].split(":")[0])
-        yield value(says, f(normal, anomaly, number), (left / 8 + found / 3) / 2)
-    says = "Normal scores 1 2 3, anomaly 5, threshold 4, which separates them"
-    yield value(says, f(np.array([1.0, 2.0, 3.0]), np.array([5.0]), 4.0), 1)
+        what = f"{scores} {threshold}{of_note} (left alone {left} of 8, found {found} of 3): the mean of the rates"
+        table[what] = normal, anomaly, threshold, (left / 8 + found / 3) / 2
+    apart = np.array([1.0, 2.0, 3.0]), np.array([5.0]), 4.0
+    table["Normal scores 1 2 3, anomaly 5, threshold 4, which separates them"] = *apart, 1
+    yield from cases(f, table)
 
 
 EXERCISES = declared(

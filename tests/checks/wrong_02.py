@@ -1670,7 +1670,7 @@ WRONG = {
         (split_among_normals, "positions_among_normals"),
         (split_share_of_all, "share_of_all"),
         (split_share_of_train, "calibration"),
-        (split_a_sixth_always, "calibration_share=0.3"),
+        (split_a_sixth_always, "a share of 0.3"),
         (split_of_zero, "held_out=3"),
         (split_without_the_last, "every normal image once"),
         (split_with_global_numpy, "numpy's global random numbers"),
