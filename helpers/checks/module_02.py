@@ -265,7 +265,7 @@ def probe_vae(cls):
     yield is_pair(code, "`encode` should return two tensors, `mu, logvar`")
     for name, part in zip(("mu", "logvar"), code, strict=True):
         yield shape(f"`{name}` of a batch (3, 1, 28, 28) with latent_dim=7", part, (3, 7))
-    z = torch.rand(4, 7)
+    z = 3 * torch.randn(4, 7)
     x_hat = net.decode(z)
     yield shape("`decode` of codes (4, 7)", x_hat, (4, 1, 28, 28))
     says = "Later cells call `vae.decoder(z)` for the logits: name the decoder's layers `self.decoder`."
@@ -386,11 +386,14 @@ def _draws(net):
     # which of the encoder's last biases lead to mu, which to logvar, and whether x_hat feels them
     inside = {id(p) for p in net.decoder.parameters()}
     last = [p for p in net.parameters() if id(p) not in inside and p.numel() in (2, 4)]
-    felt = _gradients(net(x[:9])[0], last)
-    for name, part in zip(("mu", "logvar"), net.encode(x[:1]), strict=True):
-        flows = bool((felt[_gradients(part, last) != 0] != 0).any())
+    x_hat, *returned = net(x[:9])
+    felt = _gradients(x_hat, last)
+    for name, part, out in zip(("mu", "logvar"), net.encode(x[:1]), returned, strict=True):
+        own = _gradients(part, last) != 0
         says = f"In training mode no gradient flows from x_hat to `{name}`, so its part of the encoder would not learn to rebuild: on the way it was detached."
-        yield behaviour(flows, says)
+        yield behaviour(bool((felt[own] != 0).any()), says)
+        says = f"The `{name}` that `forward` returns gives no gradient to the encoder, which the KL needs: it was detached."
+        yield behaviour(bool((_gradients(out, last)[own] != 0).any()), says)
 
 
 def _gradients(output, parameters):
@@ -539,14 +542,17 @@ def probe_reconstruction_probability(f):
     yield from cases(f, table, tolerance=1e-3)
     # z is off by epsilon/20: each draw costs 3·50/400 = 0.375 times the sum of two epsilon²
     unsure = _RowsVAE(sigma_z=0.05).eval()
-    scores = numbers(f(unsure, flat.repeat(3000, 1, 1, 1), 5))
-    law = chi2(2 * 5, loc=-8.301879, scale=0.375 / 5)
-    what = "With samples=5 and an encoder that is off by 0.05, over 3,000 equal images,"
-    yield drawn(f"{what} the mean score", scores.mean(), law.mean(), 8 * law.std() / 3000**0.5)
-    # the standard error of this spread is sqrt((kurtosis - 1)/(4·3000)), 1.6 %
-    off = f"{what} the standard deviation of the scores"
-    yield drawn(off, scores.std(), law.std(), 0.13 * law.std())
-    yield follows(f"{what} the scores", scores, law, "the mean over 5 draws, each image on its own")
+    many = flat.repeat(3000, 1, 1, 1)
+    # the standard error of a spread is sqrt((kurtosis - 1)/(4·3000)), at most 1.6 %
+    for samples, given in ((5, "samples=5"), (16, "the default of 16 samples")):
+        scores = numbers(f(unsure, many, 5) if samples == 5 else f(unsure, many))
+        law = chi2(2 * samples, loc=-8.301879, scale=0.375 / samples)
+        what = f"With {given} and an encoder that is off by 0.05, over 3,000 equal images,"
+        yield drawn(f"{what} the mean score", scores.mean(), law.mean(), 8 * law.std() / 3000**0.5)
+        off = f"{what} the standard deviation of the scores"
+        yield drawn(off, scores.std(), law.std(), 0.13 * law.std())
+        name = f"the mean over {samples} draws, each image with noise of its own"
+        yield follows(f"{what} the scores", scores, law, name)
     needs = "each image needs draws of its own"
     pair = scores[::2], scores[1::2]
     yield together("The scores of neighbours in the batch", *pair, 0.21, needs)

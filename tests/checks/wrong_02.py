@@ -988,6 +988,14 @@ NETWORKS = [
         network("AllDetached", z=lambda self, m, s: draw(m, s).detach() if self.training else m),
         "no gradient flows",
     ),
+    (
+        network("GivesDetached", forward=forward_with(lambda a, m, s: (a, m.detach(), s.detach()))),
+        "`mu` that `forward` returns gives no gradient",
+    ),
+    (
+        network("DecodesPositive", decode=lambda self, z: self.decoder(z.relu()).sigmoid()),
+        "sigmoid(decoder(z))",
+    ),
     (network("NoGradient", forward=forward_without_gradient), "no gradient flows"),
     (network("NoSigmoid", decode=lambda self, z: self.decoder(z)), "no_sigmoid"),
     (network("Clamp", decode=lambda self, z: self.decoder(z).clamp(0, 1)), "sigmoid(decoder(z))"),
@@ -1459,6 +1467,10 @@ def probability_one_draw(vae, x, samples=16):
     return -log_p(vae, x, 1).mean(0)
 
 
+def probability_one_draw_by_default(vae, x, samples=16):
+    return -log_p(vae, x, 1 if samples == 16 else samples).mean(0)
+
+
 def probability_one_draw_repeated(vae, x, samples=16):
     mu, logvar = vae.encode(x)
     z = draw(mu, logvar)
@@ -1891,6 +1903,7 @@ WRONG = {
         (probability_of_the_mean_image, "the mean score"),
         (probability_of_sigma_one, "sigma_ignored"),
         (probability_one_draw, "one_draw"),
+        (probability_one_draw_by_default, "the default of 16 samples"),
         (probability_one_draw_repeated, "one_draw"),
         (probability_of_sixteen, "samples_ignored"),
         (probability_one_draw_more, "sure of z"),
@@ -1917,7 +1930,7 @@ WRONG = {
         (balanced_geometric, "the mean of the rates"),
         (balanced_detection_rate, "detection_rate_only"),
         (balanced_rejection_rate, "specificity_only"),
-        (balanced_with_false_positives, "false_alarm_rate"),
+        (balanced_with_false_positives, "false_positive_rate"),
         (balanced_auroc, "auroc"),
         (balanced_f1, "f1"),
         (balanced_sum, "not_halved"),
