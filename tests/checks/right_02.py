@@ -69,7 +69,8 @@ def split_by_draws(labels, held_out, calibration_share=1 / 6, seed=0):
     rng = np.random.default_rng(seed)
     normal = np.where(labels != held_out)[0]
     calibration = rng.choice(normal, int(np.floor(len(normal) * calibration_share)), replace=False)
-    train = np.array([i for i in normal if i not in set(calibration)])
+    taken = set(calibration)
+    train = np.array([i for i in normal if i not in taken])
     rng.shuffle(train)
     return train, calibration
 
