@@ -105,7 +105,7 @@ def _sizes(what, parts, share):
     """However the share was rounded, the sizes are right within one image."""
     sizes = np.array([len(part) for part in parts])
     says = f"{what} about {share:.0f} should stand in calibration; yours holds {sizes[1]}."
-    return Finding("wrong_value", sizes, bool(abs(sizes[1] - share) < 1.5), says)
+    return Finding("wrong_value", sizes, bool(abs(sizes[1] - share) < 1.6), says)
 
 
 def probe_gaussian(f):
