@@ -61,9 +61,10 @@ test = digits["test"]
 #
 # ### Exercise 2.1
 #
-# Write `hold_one_out`: labels in, *positions* of the normal pictures for training and for calibration
-# out, in random order, without overlap. **Done** when the same seed gives the same split, and no
-# other random numbers of the notebook are disturbed.
+# Write `hold_one_out`: labels in, *positions* of the normal images for training and for calibration
+# out, drawn at random, without overlap, and each part in random order. `calibration_share` is the
+# share of the normal images that calibrate; rounding is up to you. **Done** when the same seed gives
+# the same split, another seed another one, and no other random numbers of the notebook are disturbed.
 
 
 # %% id="ex-2-1" tags=["exercise"] reference="helpers.datasets.splits.hold_one_out"
@@ -94,9 +95,10 @@ print("labels to fit:", *np.unique(fitted.labels))
 #
 # ### Exercise 2.2
 #
-# Write it for a batch: pictures twice in, (N,) log-likelihoods out. Keep the constant; `sigma` may be
-# a number, or a tensor that is being learned. **Done** when it agrees with the density of the normal
-# distribution, pixel by pixel.
+# Write it for a batch: images twice in, (N,) log-likelihoods out. Keep the constant; `sigma` may be
+# a number, or a tensor that is being learned. What is trained needs gradients, so tensors stay tensors,
+# and float64 in gives float64 out: here and in the exercises below. **Done** when it agrees with the
+# density of the normal distribution, pixel by pixel, and gradients reach `x_hat` and `sigma`.
 
 
 # %% id="ex-2-2" tags=["exercise"] reference="helpers.losses.gaussian_log_likelihood"
@@ -149,7 +151,8 @@ plotting.show(
 #
 # ### Exercise 2.3
 #
-# Write it from the logits. **Done** when a logit of -200 gives a number and not `-inf`.
+# Write it from the logits, for black, white and grey pixels. **Done** when a logit of -200 gives a
+# number and not `-inf`, and gradients reach the logits.
 
 
 # %% id="ex-2-3" tags=["exercise"] reference="helpers.losses.bernoulli_log_likelihood"
@@ -201,7 +204,7 @@ for name, value in rows.items():
 # ### Exercise 2.4
 #
 # Write it: `mu` and `logvar` (N, d) in, (N,) out, in nats. **Done** when it is zero for the prior
-# itself and right for each picture alone.
+# itself and right for each image alone, and gradients reach both.
 
 
 # %% id="ex-2-4" tags=["exercise"] reference="helpers.losses.kl_divergence"
@@ -219,9 +222,9 @@ kl_divergence = check("2.4", kl_divergence)
 #
 # ### Exercise 2.5
 #
-# Estimate it from `samples` draws, and give the **standard error** as well: an estimate without one
-# cannot contradict anything. **Done** when both are (N,) and the error shrinks with the square root
-# of the number of draws.
+# Estimate it from `samples` draws of z for each image, and give the **standard error** as well: an
+# estimate without one cannot contradict anything. **Done** when both are (N,), the error shrinks with
+# the square root of the number of draws, and a second call draws anew.
 
 
 # %% id="ex-2-5" tags=["exercise"] reference="helpers.losses.monte_carlo_kl"
@@ -256,8 +259,8 @@ plotting.show(
 #
 # ### Exercise 2.6
 #
-# Write `reparameterize`. **Done** when the spread is right, each number has noise of its own, and
-# gradients reach both `mu` and `logvar`.
+# Write `reparameterize`. **Done** when the spread is right, each number has normal noise of its own,
+# drawn anew at each call, and gradients reach both `mu` and `logvar`.
 
 
 # %% id="ex-2-6" tags=["exercise"] reference="helpers.losses.reparameterize"
@@ -315,8 +318,9 @@ for name, g in {"reparametrisation": by_path, "score function": by_score}.items(
 # ### Exercise 2.7
 #
 # Write the network of the table. `encode` gives `(mu, logvar)`, `forward` gives
-# `(x_hat, mu, logvar)`. Set `self.sigma = 1.0` in the constructor; section 6 needs it. **Done** when
-# both modes behave.
+# `(x_hat, mu, logvar)`. Later cells call `vae.decoder(z)` for the logits, (N, 1, 28, 28), so keep that
+# name. Set `self.sigma = 1.0` in the constructor; section 6 sets it anew. **Done** when both modes
+# behave, and in training mode gradients reach `mu` and `logvar` through `x_hat`.
 
 
 # %% id="ex-2-7" tags=["exercise"] reference="helpers.models.ConvVAE"
@@ -345,7 +349,7 @@ ConvVAE = check("2.7", ConvVAE)
 #
 # Put the two terms together, with a weight `beta` for the price of the code (Higgins et al., 2017;
 # the bound itself has `beta = 1`). (N,) and (N,) in, (N,) out. **Done** when a larger KL makes it
-# smaller.
+# smaller, and gradients reach both terms.
 
 
 # %% id="ex-2-8" tags=["exercise"] reference="helpers.losses.elbo"
@@ -420,8 +424,8 @@ plotting.show(
 # ### Exercise 2.9
 #
 # Count the latents that do speak. Burda et al. (arXiv 1509.00519) call a unit **active** if the
-# *variance of its mean* over the pictures is above 0.01. `mu` (N, d) in, a whole number out. **Done**
-# when a constant latent is not counted, however large.
+# *variance of its mean* over the images is above 0.01. `mu` (N, d) in, a whole number (`int`) out.
+# **Done** when a constant latent is not counted, however large.
 
 
 # %% id="ex-2-9" tags=["exercise"] reference="helpers.latent.active_units"
@@ -510,7 +514,8 @@ plotting.show(
 # ### Exercise 2.10
 #
 # Write it from the *logarithms* of the weights, (K, N) in, (N,) out. A weight of
-# $e^{-800}$ is zero for a computer; its logarithm is not. **Done** when -800 and +800 are right.
+# $e^{-800}$ is zero for a computer; its logarithm is not. **Done** when -800 and +800 are right, in one
+# batch too, and gradients reach the log-weights, as training on this bound would need.
 
 
 # %% id="ex-2-10" tags=["exercise"] reference="helpers.losses.iwae_bound"
@@ -789,8 +794,9 @@ beta_explorer(betas)
 #
 # ### Exercise 2.12
 #
-# Write the last one with `samples` draws. The spread of a pixel is `vae.sigma`; the mode of the model
-# is the caller's affair. (N, C, H, W) in, (N,) out. **Done** when more samples change its noise, and not its mean.
+# Write the last one with `samples` draws for each image, from `vae.encode` and `vae.decode`. The spread
+# of a pixel is `vae.sigma`; the mode of the model is the caller's affair: leave it as it is.
+# (N, C, H, W) in, (N,) out. **Done** when more samples change its noise, and not its mean.
 
 
 # %% id="ex-2-12" tags=["exercise"] reference="helpers.scores.reconstruction_probability"
@@ -958,9 +964,9 @@ for name in ("0", "1"):
 #
 # ### Exercise 2.13
 #
-# Write `balanced_accuracy`: the mean of the detection rate and of the rate at which normal pictures
-# are left alone, flagged where `score > threshold`. **Done** when it does not depend on how many
-# anomalies there are.
+# Write `balanced_accuracy`: the mean of the detection rate and of the rate at which normal images
+# are left alone, flagged where `score > threshold`. Arrays of scores in, one number out. **Done** when
+# it does not depend on how many anomalies there are.
 
 
 # %% id="ex-2-13" tags=["exercise"] reference="helpers.metrics.balanced_accuracy"
