@@ -299,9 +299,7 @@ def split_with_pandas(images, shares=(0.8, 0.1, 0.1), seed=0):
     unique = np.sort(frame.content.unique())
     np.random.default_rng(seed).shuffle(unique)
     cuts = (np.cumsum(shares)[:-1] * len(unique)).astype(int)
-    return [
-        frame.index[frame.content.isin(part)].to_numpy() for part in np.split(unique, cuts)
-    ]
+    return [frame.index[frame.content.isin(part)].to_numpy() for part in np.split(unique, cuts)]
 
 
 def split_with_scikit_learn(images, shares=(0.8, 0.1, 0.1), seed=0):
@@ -512,7 +510,9 @@ def precision_with_numpy(tpr, fpr, prevalence):
 
 def precision_in_torch(tpr, fpr, prevalence):
     prior = torch.as_tensor(prevalence, dtype=torch.float64)
-    return torch.stack([tpr * prior, tpr * prior + fpr * (1 - prior)]).log().diff(dim=0).neg().exp()[0]
+    return (
+        torch.stack([tpr * prior, tpr * prior + fpr * (1 - prior)]).log().diff(dim=0).neg().exp()[0]
+    )
 
 
 def precision_from_a_matrix(tpr, fpr, prevalence):
@@ -648,9 +648,7 @@ def difference_from_scipy(
 ):
     result = bootstrap(
         (np.arange(len(normal_a)), np.arange(len(anomaly_a))),
-        lambda i, j: (
-            statistic(normal_a[i], anomaly_a[j]) - statistic(normal_b[i], anomaly_b[j])
-        ),
+        lambda i, j: statistic(normal_a[i], anomaly_a[j]) - statistic(normal_b[i], anomaly_b[j]),
         n_resamples=resamples,
         vectorized=False,
         method="percentile",
