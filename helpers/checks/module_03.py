@@ -36,7 +36,7 @@ def probe_split(f):
     yield from is_listed(says, parts, 3)
     kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts]
     whole = all(
-        kind in "iu" and axes == 1 or not len(p)
+        not len(p) or (kind in "iu" and axes == 1)
         for (kind, axes), p in zip(kinds, parts, strict=True)
     )
     says = f"Each part should hold positions, whole numbers in one row, so that `images[train]` picks the images; yours holds {kind_of(parts[0])} of type {np.asarray(parts[0]).dtype}."
@@ -60,11 +60,13 @@ def probe_split(f):
     says = f"The parts should hold about 0.8, 0.1 and 0.1 of the images; yours hold {show(shares)}."
     right = bool(abs(shares - (0.8, 0.1, 0.1)).max() < 0.16)
     yield Finding("wrong_value", np.round(2.5 * shares), right, says)
-    two = f(images, (0.25, 0.75))
-    yield from is_listed("shares=(0.25, 0.75) should give two arrays of positions", two, 2)
-    first = (owners(images, two) == 0).mean()
-    says = f"With shares=(0.25, 0.75) the first part should hold about a quarter of the images; yours holds {first:.3g}."
-    yield Finding("wrong_value", round(4 * first), bool(abs(first - 0.25) < 0.17), says)
+    four = f(images, (0.4, 0.1, 0.1, 0.4))
+    says = "shares=(0.4, 0.1, 0.1, 0.4) should give four arrays of positions"
+    yield from is_listed(says, four, 4)
+    shares = np.bincount(owners(images, four) + 1, minlength=5)[1:] / 800
+    says = f"With shares=(0.4, 0.1, 0.1, 0.4) the parts should hold about these shares of the images; yours hold {show(shares)}."
+    right = len(shares) == 4 and bool(abs(shares - (0.4, 0.1, 0.1, 0.4)).max() < 0.2)
+    yield Finding("wrong_value", np.round(2.5 * shares), right, says)
     corner = images[:, 0, 0, 0].astype(int)
     cut = corner[part_of == 0].max() <= corner[part_of > 0].min() + 1
     says = "All images of the first part are darker in the first pixel than those of the others: sorted images should be mixed before they are cut."
@@ -100,7 +102,7 @@ def another_session():
     before = builtins.hash
 
     def salted(x):
-        return isinstance(x, (str, bytes)) or isinstance(x, tuple) and any(map(salted, x))
+        return isinstance(x, (str, bytes)) or (isinstance(x, tuple) and any(map(salted, x)))
 
     builtins.hash = lambda x: before((before(x), 77)) if salted(x) else before(x)
     try:
@@ -159,7 +161,7 @@ def recording(calls):
 
 def probe_resampling(f):
     """What bootstrap_interval does, and paired_difference with a second detector of no effect."""
-    calls, even, numbers = [], [], []
+    calls, even = [], []
     found = f(NORMALS, ANOMALIES, statistic=recording(calls), resamples=100)
     pair = not np.isnan(interval(found)).any()
     says = f"Two numbers are wanted, (low, high); yours gave {kind_of(found)}."
@@ -192,12 +194,9 @@ def probe_resampling(f):
     same = np.mean([np.array_equal(np.sort(n), np.sort(a) - 100) for n, a in even])
     says = f"With as many normal images as anomalies, both groups should be drawn apart from each other; in {same:.0%} of your resamples they hold the same positions."
     yield Finding("wrong_value", bool(same > 0.5), bool(same < 0.1), says)
-    for confidence, resamples, more in (
-        (95, 500, {}),
-        (80, 600, {"confidence": 0.8, "resamples": 600}),
-    ):
-        numbers = count(1.0)
-        seen = interval(f(NORMALS, ANOMALIES, lambda n, a: next(numbers), **more))
+    other = {"confidence": 0.8, "resamples": 600}
+    for confidence, resamples, more in ((95, 500, {}), (80, 600, other)):
+        seen = interval(f(NORMALS, ANOMALIES, lambda n, a, of=count(1.0): next(of), **more))
         ends = np.array([100 - confidence, 100 + confidence]) * resamples / 200
         says = f"Where the statistic gives 1, 2, 3, ..., {resamples}, the {confidence} % interval should run from about {ends[0]:.4g} to {ends[1]:.4g}; yours runs from {seen[0]:.6g} to {seen[1]:.6g}."
         right = bool((abs(seen - ends) < 4).all())

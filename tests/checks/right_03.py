@@ -346,7 +346,9 @@ def interval_all_at_once(
     n, m = len(normal_scores), len(anomaly_scores)
     i = generator.integers(0, n, (resamples, n))
     j = generator.integers(m, size=(resamples, m))
-    values = np.sort([statistic(normal_scores[a], anomaly_scores[b]) for a, b in zip(i, j)])
+    values = np.sort(
+        [statistic(normal_scores[a], anomaly_scores[b]) for a, b in zip(i, j, strict=True)]
+    )
     alpha = 1 - confidence
     low = values[int(alpha / 2 * resamples)]
     return low, values[int((1 - alpha / 2) * resamples) - 1]
@@ -584,7 +586,10 @@ def ssim_filled_in(x, x_hat):
 def ssim_of_populations(x, x_hat):
     """With the variances of Wang et al., divided by 49, not 48."""
     options = {"data_range": 1, "full": True, "channel_axis": 0, "use_sample_covariance": False}
-    maps = [structural_similarity(a, b, **options)[1] for a, b in zip(x.numpy(), x_hat.numpy())]
+    maps = [
+        structural_similarity(a, b, **options)[1]
+        for a, b in zip(x.numpy(), x_hat.numpy(), strict=True)
+    ]
     return torch.from_numpy(1 - np.stack(maps))
 
 

@@ -30,7 +30,7 @@ def cut(places, shares):
 def shuffled_contents(contents, seed):
     """A place from 0 to 1 for each content."""
     order = np.random.default_rng(seed).permutation(len(contents))
-    return {content: place / len(contents) for content, place in zip(contents, order)}
+    return {content: place / len(contents) for content, place in zip(contents, order, strict=True)}
 
 
 def split_by_position(images, shares=(0.8, 0.1, 0.1), seed=0):
@@ -664,7 +664,7 @@ def curve(pick, drop=False):
     def answer(normal_scores, anomaly_scores, tpr=0.95):
         labels = np.repeat([0, 1], [len(normal_scores), len(anomaly_scores)])
         scores = np.concatenate([normal_scores, anomaly_scores])
-        false_alarms, found, thresholds = roc_curve(labels, scores, drop_intermediate=drop)
+        false_alarms, found, _ = roc_curve(labels, scores, drop_intermediate=drop)
         return float(pick(false_alarms, found, tpr))
 
     return answer
@@ -1349,7 +1349,7 @@ def dice_with_one_below(a, b):
 def dice_by_image(a, b):
     if a.ndim < 3:
         return ratio(2 * (a & b).sum(), a.sum() + b.sum())
-    return float(np.mean([dice_by_image(p, q) for p, q in zip(a, b)]))
+    return float(np.mean([dice_by_image(p, q) for p, q in zip(a, b, strict=True)]))
 
 
 def dice_by_row(a, b):
@@ -1398,7 +1398,7 @@ WRONG = {
         (split_unseeded, "unseeded"),
         (split_without_seed, "seed_ignored"),
         (split_in_three, "shares_ignored"),
-        (split_in_the_first_three, "shares=(0.25, 0.75)"),
+        (split_in_the_first_three, "should give four arrays"),
         (split_at_the_shares, "shares_not_cumulated"),
         (split_equally, "equal_parts"),
         (split_backwards, "0.8, 0.1 and 0.1"),
