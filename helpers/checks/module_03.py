@@ -131,8 +131,14 @@ def probe_per_class(f):
     yield value(what, [seen[name] for name in ("CXR", "Foot", "HeadCT")], expected)
     says = f"The worst class comes first: HeadCT, CXR, Foot; yours are in the order {', '.join(order)}."
     yield Finding("wrong_value", order, order == ("HeadCT", "CXR", "Foot"), says)
-    alone = f(normal, scores[1:2], names[1:2])
-    yield value("A single class with a single image, 2 against 1 2 3 4", list(alone), [0.375])
+    # more classes than could fall into the right order by chance
+    seen = f(
+        np.arange(1.0, 9), np.array([3, 0, 6, 4, 8, 1, 7, 2, 5]) + 0.5, np.array([*"EBIAGCFHD"])
+    )
+    what = (
+        "Nine classes, each a single image with a score from 0.5 to 8.5; normal 1 to 8: the AUROCs"
+    )
+    yield value(what, list(seen), np.arange(9) / 8)
 
 
 # --- 3.3 and 3.10 -------------------------------------------------------------------------------
@@ -196,7 +202,8 @@ def probe_resampling(f):
     yield Finding("wrong_value", bool(same > 0.5), bool(same < 0.1), says)
     other = {"confidence": 0.8, "resamples": 600}
     for confidence, resamples, more in ((95, 500, {}), (80, 600, other)):
-        seen = interval(f(NORMALS, ANOMALIES, lambda n, a, of=count(1.0): next(of), **more))
+        statistic = lambda n, a, numbers=count(1.0): next(numbers)  # noqa: B008, E731
+        seen = interval(f(NORMALS, ANOMALIES, statistic, **more))
         ends = np.array([100 - confidence, 100 + confidence]) * resamples / 200
         says = f"Where the statistic gives 1, 2, 3, ..., {resamples}, the {confidence} % interval should run from about {ends[0]:.4g} to {ends[1]:.4g}; yours runs from {seen[0]:.6g} to {seen[1]:.6g}."
         right = bool((abs(seen - ends) < 4).all())
