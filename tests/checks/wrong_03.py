@@ -5,6 +5,7 @@ sentence will do.
 """
 
 import random
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,14 @@ def split_copies_of_the_second_part(images, shares=(0.8, 0.1, 0.1), seed=0):
     ]
 
 
+def split_by_the_first_row(images, shares=(0.8, 0.1, 0.1), seed=0):
+    return cut([zlib.crc32(i[0, 0].tobytes() + bytes([seed])) / 2**32 for i in images], shares)
+
+
+def split_by_the_first_channel(images, shares=(0.8, 0.1, 0.1), seed=0):
+    return cut([zlib.crc32(i[0].tobytes() + bytes([seed])) / 2**32 for i in images], shares)
+
+
 def split_with_another_default(images, shares=(0.7, 0.15, 0.15), seed=0):
     place = shuffled_contents(sorted({image.tobytes() for image in images}), seed)
     return cut([place[image.tobytes()] for image in images], shares)
@@ -249,6 +258,10 @@ def classes_best_first(normal_scores, anomaly_scores, names):
 
 def classes_dict(normal_scores, anomaly_scores, names):
     return dict(classes(normal_scores, anomaly_scores, names).sort_values())
+
+
+def classes_rounded(normal_scores, anomaly_scores, names):
+    return classes(normal_scores, anomaly_scores, names).sort_values().round(3)
 
 
 def classes_frame(normal_scores, anomaly_scores, names):
@@ -466,6 +479,13 @@ def boot_values(
     return np.array([statistic(*draw) for draw in draws])
 
 
+def boot_rounded(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    ends = boot(right_draw)(normal_scores, anomaly_scores, statistic, confidence, resamples, seed)
+    return tuple(round(end, 3) for end in ends)
+
+
 def boot_lower_end(
     normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
 ):
@@ -558,6 +578,11 @@ def down_by_mean_pooling(in_channels, out_channels):
 
 def down_with_dropout(in_channels, out_channels):
     return nn.Sequential(*block(nn.Conv2d)(in_channels, out_channels), nn.Dropout(0.5))
+
+
+def down_with_dropout_inside(in_channels, out_channels):
+    conv, norm, act = block(nn.Conv2d)(in_channels, out_channels)
+    return nn.Sequential(conv, nn.Dropout2d(0.2), norm, act)
 
 
 def down_twice(in_channels, out_channels):
@@ -761,6 +786,10 @@ def precision_in_percent(tpr, fpr, p):
 
 def precision_rounded(tpr, fpr, p):
     return np.round(tpr * p / (tpr * p + fpr * (1 - p)), 2)
+
+
+def precision_rounded_less(tpr, fpr, p):
+    return np.round(tpr * p / (tpr * p + fpr * (1 - p)), 4)
 
 
 def precision_of_whole_images(tpr, fpr, prevalence):
@@ -1378,6 +1407,10 @@ def dice_cosine(a, b):
     return ratio((a & b).sum(), np.sqrt(a.sum() * b.sum()))
 
 
+def dice_rounded(a, b):
+    return round(ratio(2 * (a & b).sum(), a.sum() + b.sum()), 4)
+
+
 def dice_in_place(a, b):
     sizes = a.sum() + b.sum()
     a &= b
@@ -1411,6 +1444,8 @@ WRONG = {
         (split_by_one_number, "0.8, 0.1 and 0.1"),
         (split_copies_of_the_second_part, "are missing"),
         (split_with_another_default, "default"),
+        (split_by_the_first_row, "all pixels"),
+        (split_by_the_first_channel, "all pixels"),
         (split_of_brightness, ""),
     ],
     "3.2": [
@@ -1427,6 +1462,7 @@ WRONG = {
         (classes_as_they_come, "worst class comes first"),
         (classes_best_first, "best_first"),
         (classes_dict, "dict"),
+        (classes_rounded, "Eight classes"),
         (classes_frame, "pandas Series"),
         (classes_values, "class names"),
         (classes_sorted_names, "AUROC of CXR"),
@@ -1490,6 +1526,7 @@ WRONG = {
         (boot_right_but_sorting, "in place"),
         (boot_global, "numpy's global random numbers"),
         (boot_values, "(low, high)"),
+        (boot_rounded, "0.123456"),
         (boot_lower_end, "(low, high)"),
     ],
     "3.4": [
@@ -1507,6 +1544,8 @@ WRONG = {
         (down_as_a_function, "module"),
         (down_by_max_pooling, ""),
         (down_by_mean_pooling, "3×3"),
+        (down_with_dropout, ""),
+        (down_with_dropout_inside, "dropout"),
         (down_twice, "parameters"),
         (DownInWrongOrder, "activation_before_normalisation"),
         (DownWithoutUse, ""),
@@ -1567,6 +1606,7 @@ WRONG = {
         (found_of_all, "not_divided"),
         (precision_with_specificity, "should give"),
         (precision_in_percent, "should give"),
+        (precision_rounded_less, "should give"),
         (precision_rounded, "should give"),
         (precision_of_whole_images, ""),
         (precision_mean, "array of prevalences"),
@@ -1711,6 +1751,7 @@ WRONG = {
         (dice_loss, "should give"),
         (dice_squared, "should give"),
         (dice_cosine, "should give"),
+        (dice_rounded, "should give"),
         (dice_in_place, "in place"),
     ],
 }
