@@ -3,7 +3,9 @@
 import hashlib
 import random
 import zlib
+from collections import OrderedDict
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,8 @@ from scipy.stats import bootstrap, mannwhitneyu
 from skimage.metrics import structural_similarity
 from sklearn.covariance import LedoitWolf, ledoit_wolf
 from sklearn.metrics import f1_score, roc_auc_score, roc_curve
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.utils import resample
 from torch import nn
 
 from helpers.metrics import auroc
@@ -312,6 +315,27 @@ def split_with_scikit_learn(images, shares=(0.8, 0.1, 0.1), seed=0):
     return [*parts, np.flatnonzero(np.isin(group, left))]
 
 
+def split_by_groups(images, shares=(0.8, 0.1, 0.1), seed=0):
+    digests = [hashlib.sha1(image).hexdigest() for image in images]
+    left, parts = np.arange(len(images)), []
+    for i, share in enumerate(shares[:-1]):
+        splitter = GroupShuffleSplit(1, train_size=share / sum(shares[i:]), random_state=seed)
+        taken, rest = next(splitter.split(left, groups=[digests[j] for j in left]))
+        parts.append(left[taken])
+        left = left[rest]
+    return [*parts, left]
+
+
+def split_by_exact_numbers(images, shares=(0.8, 0.1, 0.1), seed=0):
+    """Contents in the order of their hashes, cut at whole numbers."""
+    salt = hashlib.md5(str(seed).encode()).digest()
+    digests = [hashlib.sha512(salt + repr(image.tolist()).encode()).digest() for image in images]
+    order = {digest: i for i, digest in enumerate(sorted(set(digests)))}
+    cuts = np.floor(np.cumsum((0, *shares)) * len(order) + 0.5)
+    place = np.array([order[digest] for digest in digests])
+    return [np.where((low <= place) & (place < high))[0] for low, high in pairwise(cuts)]
+
+
 def classes_by_comparing(normal_scores, anomaly_scores, names):
     """P(anomaly > normal) + P(equal)/2, counted over all pairs."""
     found = {}
@@ -381,6 +405,35 @@ def interval_of_random_choices(
     return series.quantile((1 - confidence) / 2), series.quantile((1 + confidence) / 2)
 
 
+def interval_of_many_generators(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    values = []
+    for k in range(resamples):
+        rng = np.random.default_rng(seed + k)
+        i, j = (rng.integers(len(s), size=len(s)) for s in (normal_scores, anomaly_scores))
+        values.append(statistic(np.take(normal_scores, i), np.take(anomaly_scores, j)))
+    values.sort()
+    cut = round((1 - confidence) / 2 * (resamples - 1))
+    return values[cut], values[-cut - 1]
+
+
+def interval_from_scikit_learn(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    state = np.random.RandomState(seed)
+    values = [
+        statistic(
+            resample(normal_scores, random_state=state),
+            resample(anomaly_scores, random_state=state),
+        )
+        for _ in range(resamples)
+    ]
+    return {"values": tuple(np.quantile(values, 0.5 + np.array([-0.5, 0.5]) * confidence))}[
+        "values"
+    ]
+
+
 class DownByHand(nn.Module):
     """The convolution as a matrix product of 3×3 patches."""
 
@@ -425,6 +478,33 @@ def down_with_names(in_channels, out_channels):
     block.add_module("norm", nn.BatchNorm2d(num_features=out_channels))
     block.add_module("act", nn.LeakyReLU(negative_slope=1e-2))
     return block
+
+
+class DownOfBuffers(nn.Module):
+    """Batch normalisation from its function."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3).normal_(0, 0.1))
+        self.scale = nn.Parameter(torch.ones(out_channels))
+        self.shift = nn.Parameter(torch.zeros(out_channels))
+        self.register_buffer("mean", torch.zeros(out_channels))
+        self.register_buffer("variance", torch.ones(out_channels))
+
+    def forward(self, x):
+        y = F.conv2d(F.pad(x, (1, 1, 1, 1)), self.kernel, stride=2)
+        y = F.batch_norm(y, self.mean, self.variance, self.scale, self.shift, self.training)
+        return y.clamp(min=0) + 0.01 * y.clamp(max=0)
+
+
+class DownAsSequential(nn.Sequential):
+    def __init__(self, in_channels, out_channels):
+        layers = OrderedDict(
+            conv=nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+            norm=nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01),
+            act=nn.LeakyReLU(),
+        )
+        super().__init__(layers)
 
 
 def up_in_order(in_channels, out_channels):
@@ -732,6 +812,8 @@ RIGHT = {
         split_with_crc,
         split_with_pandas,
         split_with_scikit_learn,
+        split_by_groups,
+        split_by_exact_numbers,
     ],
     "3.2": [
         classes_by_groupby,
@@ -746,6 +828,8 @@ RIGHT = {
         interval_all_at_once,
         interval_in_torch,
         interval_of_random_choices,
+        interval_of_many_generators,
+        interval_from_scikit_learn,
     ],
     "3.4": [
         Down,
@@ -754,6 +838,8 @@ RIGHT = {
         down_from_lazy_layers,
         down_by_leaving_out,
         down_with_names,
+        DownOfBuffers,
+        DownAsSequential,
     ],
     "3.5": [Up, up_in_order, UpWithSize, UpAndCut, UpBetweenZeros],
     "3.6": [
