@@ -84,8 +84,9 @@ plotting.show(
 #
 # ### Exercise 3.1
 #
-# Write `split_by_content`: pictures (N, C, H, W) in, one array of positions for each share out.
-# **Done** when copies stay together, the order of the pictures plays no role, and tomorrow's session
+# Write `split_by_content`: images (N, C, H, W) in, one array of positions for each share out. Each
+# image is in exactly one part, the shares hold on average, and another seed gives another split.
+# **Done** when copies stay together, the order of the images plays no role, and tomorrow's session
 # gives the same parts.
 
 
@@ -162,9 +163,9 @@ plotting.show(
 #
 # ### Exercise 3.2
 #
-# Write `per_class_auroc`: scores of normal pictures (n,) and anomalies (m,), class names (m,) in; a
-# pandas Series out, the worst class first. **Done** when each class is judged against the normal
-# pictures alone.
+# Write `per_class_auroc`: scores of normal images (n,) and anomalies (m,), class names (m,) in; a
+# pandas Series out, with the names as its index, the worst class first. **Done** when each class is
+# judged against the normal images alone.
 
 
 # %% id="ex-3-2" tags=["exercise"] reference="helpers.metrics.per_class_auroc"
@@ -185,7 +186,8 @@ per_class_auroc = check("3.2", per_class_auroc)
 # ### Exercise 3.3
 #
 # Write `bootstrap_interval`: scores of both groups in, `(low, high)` out, for any statistic of two
-# groups. **Done** when both groups are redrawn at their own size and the tails are cut right.
+# groups, which is called once for each resample. The same seed gives the same interval. **Done** when
+# both groups are redrawn at their own size and the tails are cut right.
 
 
 # %% id="ex-3-3" tags=["exercise"] reference="helpers.metrics.bootstrap_interval"
@@ -249,7 +251,7 @@ plotting.show(
 #
 # These are the tutorial's sizes, for 64×64 pixels; the quick profile has half the channels, half the
 # side and half the code. A block of the encoder is a 3×3 convolution of stride 2 without bias, batch
-# normalisation, and a leaky ReLU.
+# normalisation, and a leaky ReLU with torch's default slope of 0.01.
 #
 # ### Exercise 3.4
 #
@@ -269,8 +271,8 @@ down_block = check("3.4", down_block)
 # %% [markdown] id="up-text"
 # ### Exercise 3.5
 #
-# Write `up_block`, which doubles: a transposed convolution in its place. **Done** when 8×12 pixels
-# become 16×24.
+# Write `up_block`, which doubles: the same three layers, but the convolution is a *transposed* one,
+# 3×3 and of stride 2 as well. **Done** when 8×12 pixels become 16×24.
 
 
 # %% id="ex-3-5" tags=["exercise"] reference="helpers.models.up_block"
@@ -379,8 +381,8 @@ plotting.show(
 # ### Exercise 3.6
 #
 # Write it from scikit-learn's `roc_curve`, which gives false-alarm rates, detection rates and
-# thresholds from the strictest on. **Done** when ties are right and the rate is one that a threshold
-# really has.
+# thresholds from the strictest on; an image is flagged if its score is at least the threshold.
+# **Done** when ties are right and the rate is one that a threshold really has.
 
 
 # %% id="ex-3-6" tags=["exercise"] reference="helpers.metrics.fpr_at_tpr"
@@ -541,8 +543,9 @@ plotting.show(
 #
 # ### Exercise 3.8
 #
-# Write `mahalanobis`: training codes (M, d) and codes (N, d) in, distances (N,) out. **Done** when six
-# codes of twenty numbers are enough.
+# Write `mahalanobis`: training codes (M, d) and codes (N, d) in, distances (N,) out, a tensor, and
+# float64 if the codes are. Shrink as scikit-learn's `LedoitWolf` does. **Done** when six codes of
+# twenty numbers are enough.
 
 
 # %% id="ex-3-8" tags=["exercise"] reference="helpers.scores.mahalanobis"
@@ -564,8 +567,9 @@ mahalanobis = check("3.8", mahalanobis)
 #
 # ### Exercise 3.9
 #
-# Write `ssim_residual`: pictures and reconstructions (N, 1, H, W) with pixels in [0, 1] in, a map of
-# 1 - SSIM of the same shape out. **Done** when pictures of a batch do not mix.
+# Write `ssim_residual`: images and reconstructions (N, 1, H, W) with pixels in [0, 1] in, a map of
+# 1 - SSIM out, a tensor of the same shape, and float64 if the images are. **Done** when images of a
+# batch do not mix.
 
 
 # %% id="ex-3-9" tags=["exercise"] reference="helpers.scores.ssim_residual"
@@ -611,8 +615,9 @@ plotting.show(
 #
 # ### Exercise 3.10
 #
-# Write `paired_difference`: scores of detectors a and b on the same pictures in, the interval of
-# statistic(a) - statistic(b) out. **Done** when a constant head start gives an interval of width 0.
+# Write `paired_difference`: scores of detectors a and b on the same images in, the interval of
+# statistic(a) - statistic(b) out. Both groups are redrawn as in exercise 3.3. **Done** when a constant
+# head start gives an interval of width 0.
 
 
 # %% id="ex-3-10" tags=["exercise"] reference="helpers.metrics.paired_difference"
@@ -868,9 +873,11 @@ residual_explorer(ae, normal.images[:200], CORRUPTIONS)
 #
 # ### Exercise 3.11
 #
-# Write the brush, `paint_lesion`: a picture (C, H, W), a cover (H, W) between 0 and 1 and a contrast
-# in grey values in; the picture with the lesion, uint8, and its mask, bool, out. The grey is the mean
-# of what is covered, plus the contrast. **Done** when the edge is soft and no grey value overflows.
+# Write the brush, `paint_lesion`: an image (C, H, W), a cover (H, W) between 0 and 1 and a contrast
+# in grey values in; the image with the lesion, uint8, and its mask, bool, out. Each channel has its own
+# grey: the mean of what is covered, each pixel weighted by its cover, plus the contrast, clipped to
+# [0, 255] *before* it is mixed in. A pixel covered by one quarter becomes one quarter grey; the result
+# is rounded to whole grey values. **Done** when the edge is soft and no grey value overflows.
 
 
 # %% id="ex-3-11" tags=["exercise"] reference="helpers.datasets.samples.lesions.paint_lesion"
@@ -916,7 +923,8 @@ plotting.show(
 #
 # ### Exercise 3.12
 #
-# Write it for two masks of any shape; all pixels count together. **Done** when two empty masks agree.
+# Write it for two masks of True and False, arrays of any shape; all pixels count together. **Done**
+# when two empty masks agree, with a Dice of 1.
 
 
 # %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
