@@ -174,8 +174,8 @@ def _trace(net, part, x):
     return made, layers
 
 
-ENCODER = "4×32×32 4×32×32 6×16×16 6×16×16 9×8×8 9×8×8 10".split()
-DECODER = "576 9×8×8 6×16×16 6×16×16 4×32×32 4×32×32 3×32×32".split()
+ENCODER = ["4×32×32", "4×32×32", "6×16×16", "6×16×16", "9×8×8", "9×8×8", "10"]
+DECODER = ["576", "9×8×8", "6×16×16", "6×16×16", "4×32×32", "4×32×32", "3×32×32"]
 
 
 def _parameters(a, b, c, d):
@@ -190,7 +190,7 @@ def probe_cae(cls):
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
         yield form(getattr(net, part, None) is not ..., says)
-    x = torch.rand(2, 3, 32, 32)
+    x = 100 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
     z, down = _trace(net, "encode", x)
     yield shape("`encode` of a batch (2, 3, 32, 32) with latent_dim=10", z, (2, 10))
     codes = torch.randn(2, 10)
@@ -221,15 +221,16 @@ def probe_cae(cls):
         says = f"In `{part}` {what} {where}; in yours something else does. (Only layers with weights are counted.)"
         # zeros in the result tell a ReLU from a sigmoid
         yield behaviour(not off, says, seen=(*off, bool(off) and bool((made == 0).any())))
-    for widths, latent in (((4, 6, 9), 10), ((5, 3, 7), 2)):
-        other = net if latent == 10 else cls(widths, latent)
-        forward = other(x[:1])  # lazy layers know their size only now
+    again = net.decode(net.encode(x[:1]))
+    gap = (alone - again).abs().max() / again.abs().max()
+    yield value("The difference between `forward` and `decode` of `encode`", gap, 0)
+    largest = cls()  # the widths and the size of the code unless told
+    largest(x[:1])  # lazy layers know their size only now
+    for widths, latent, other in (((4, 6, 9), 10, net), ((16, 32, 64), 1000, largest)):
         count = sum(p.numel() for p in other.parameters())
         expected = _parameters(*widths, latent)
         says = f"With widths {widths} and latent_dim={latent} the table's network has {expected:,} parameters; yours has {count:,}. Compare it layer by layer."
         yield form(count == expected, says, seen=count)
-    again = other.decode(other.encode(x[:1]))
-    yield value("`forward`: what `decode` makes of `encode`; the largest difference", (forward - again).abs().max(), 0)  # fmt: skip
     alone.mean().backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None]
     says = f"These parameters take no part in the reconstruction, no gradient reaches them: {', '.join(silent[:4])}."
@@ -361,7 +362,9 @@ def probe_variation(f):
         [[[0, 2, 5, 1], [3, 3, 4, 8], [7, 1, 0, 6]], [[9, 9, 2, 4], [0, 6, 6, 5], [20, 8, 3, 3]]]
     )
     # across 27 + 33 in 18 steps, down 24 + 44 in 16
-    what = "Two channels of 3×4 pixels, 18 steps across with a mean of 3.3333/20, 16 down with 4.25/20"
+    what = (
+        "Two channels of 3×4 pixels, 18 steps across with a mean of 3.3333/20, 16 down with 4.25/20"
+    )
     yield value(what, f(two[None] / 20), [(60 / 18 + 68 / 16) / 40])
 
 
@@ -526,8 +529,8 @@ def probe_risk(f):
     yield value(what, pair[1], [0, 0, 1 / 3, 0.5])
     what = "Confidences 3 2 1, the most confident one is wrong: risk"
     yield value(what, risk([3.0, 2, 1], [False, True, True]), [1, 0.5, 1 / 3])
-    what = "Confidences -0.4 0.5 0.7, only the last is wrong: risk"
-    yield value(what, risk([-0.4, 0.5, 0.7], [True, True, False]), [1, 0.5, 1 / 3])
+    what = "Confidences -0.6 0.5 0.7, only the first is wrong: risk"
+    yield value(what, risk([-0.6, 0.5, 0.7], [False, True, True]), [0, 0, 1 / 3])
     what = "Confidences 0.99991 0.99993 0.99992, only the first is wrong: risk"
     yield value(what, risk([0.99991, 0.99993, 0.99992], [False, True, True]), [0, 0, 1 / 3])
     # 0.8 twice, one right and one wrong: whichever comes first, half of an error each
