@@ -4,7 +4,6 @@ import logging
 import math
 import random
 import warnings
-from functools import partial
 
 import numpy as np
 import pandas as pd
