@@ -174,3 +174,9 @@ def follows(what, sample, law, name):
         "spread may be right."
     )
     return Finding("wrong_value", right, right, says)
+
+
+def cases(f, table, tolerance=1e-4):
+    """What f gives, one value for each {what: (argument, ..., expected)}."""
+    for what, (*given, expected) in table.items():
+        yield value(what, f(*given), expected, tolerance)

@@ -14,6 +14,7 @@ from helpers.checks.exercise import declared
 from helpers.checks.findings import (
     Finding,
     behaviour,
+    cases,
     drawn,
     form,
     gradients_are,
@@ -30,37 +31,33 @@ from helpers.checks.watch import ReferenceCalled
 def probe_roles(f):
     # 80 images of class 7 and 32 of class 2, which halves, quarters and eighths cut without rounding.
     # The first 100 places hold other classes: positions counted within a class point at these.
-    rng = np.random.default_rng(3)
-    mixed = rng.permutation(np.repeat([0, 2, 7, 8], [8, 32, 80, 20]))
+    mixed = np.random.default_rng(3).permutation(np.repeat([0, 2, 7, 8], [8, 32, 80, 20]))
     labels = np.concatenate([np.repeat([0, 8], [52, 48]), mixed])
     wanted, shares = (7, 2), (0.5, 0.25, 0.125)
     parts = f(labels, wanted, shares)
     parts = list(parts) if hasattr(parts, "__next__") else parts
-    count = len(parts) if isinstance(parts, (list, tuple, np.ndarray)) else None
-    given = kind_of(parts) if count is None else f"{count} things"
-    says = f"Three shares should give three arrays of positions, one for each role; yours gave {given}."
+    count = len(parts) if isinstance(parts, (list, tuple, np.ndarray)) else kind_of(parts)
+    says = f"Three shares should give three arrays of positions, one for each role; yours gave {count}."
     yield form(count == 3, says, seen=count)
-    if count is None:
-        return
-    parts = [_array(part) for part in parts]
+    parts = [_array(part) for part in parts] if isinstance(count, int) else []
     flat = all(part.ndim == 1 and part.dtype != object for part in parts)
     says = "Each role should be one array of positions, of shape (k,); yours still holds an array for each class: join them with `np.concatenate`."
     yield form(flat, says)
-    kinds = "".join(sorted({part.dtype.kind for part in parts}))
-    says = f"A role should hold positions, whole numbers, so that `train.take(part)` picks the images; yours are of type {parts[0].dtype}."
-    yield form(set(kinds) <= set("iu"), says, seen=kinds)
-    if count != 3 or not flat or not set(kinds) <= set("iu"):
+    kinds = sorted({part.dtype.name for part in parts})
+    whole = all(np.issubdtype(part.dtype, np.integer) for part in parts)
+    says = f"A role should hold positions, whole numbers, so that `train.take(part)` picks the images; yours are of type {kinds}."
+    yield form(whole, says, seen=kinds)
+    if count != 3 or not flat or not whole:
         return
     together = np.concatenate(parts)
-    inside = bool(((together >= 0) & (together < len(labels))).all())
-    says = f"Positions in {len(labels)} labels run from 0 to {len(labels) - 1}; yours run from {together.min(initial=0)} to {together.max(initial=0)}."
+    inside = bool(((together >= 0) & (together < 240)).all())
+    says = "Positions in 240 labels run from 0 to 239; some of yours lie beyond."
     yield form(inside, says)
     if not inside:
         return
     foreign = int((~np.isin(labels[together], wanted)).sum())
-    only_labels = set(together.tolist()) <= set(wanted)
+    seen = "labels" if set(together) <= set(wanted) else round(foreign / len(together), 1)
     says = f"Only images of the classes 7 and 2 should have a role; yours give one to {foreign} positions of other classes."
-    seen = "labels" if only_labels else round(foreign / len(together), 1)
     yield Finding("wrong_value", seen, not foreign, says)
     twice = len(together) - len(np.unique(together))
     within = any(len(np.unique(part)) < len(part) for part in parts)
@@ -69,21 +66,14 @@ def probe_roles(f):
     # many seeds, since images that are not cut class by class may have the right sizes by chance
     seeds = [[np.asarray(p) for p in f(labels, wanted, shares, seed=s)] for s in range(40)]
     sizes = np.array([[[(labels[p] == c).sum() for c in wanted] for p in roles] for roles in seeds])
-    right = sizes.shape[1:] == (3, 2) and bool((sizes == [[40, 16], [20, 8], [10, 4]]).all())
-    worst = sizes[np.argmax((sizes != sizes[0]).any((1, 2)))]
-    says = f"80 images of class 7 and 32 of class 2, shares 0.5, 0.25 and 0.125: the roles should hold [[40, 16], [20, 8], [10, 4]] of them, whatever the seed; yours hold {show(worst)}."
-    yield Finding("wrong_value", (right, tuple(map(len, parts))), right, says)
-    yield value(
-        "Shares 0.25 and 0.75 of classes 8, 0 and 2 (68, 60 and 32 images): the sizes of the roles",
-        [len(p) for p in f(labels, (8, 0, 2), (0.25, 0.75))],
-        [40, 120],
-    )
-    yield value(  # however one rounds
-        "The notebook's shares 0.7, 0.18, 0.04, 0.08 of 800 and 320 images: the sizes of the roles (about)",
-        [len(p) for p in f(np.repeat(labels, 10), wanted, (0.7, 0.18, 0.04, 0.08))],
-        [784, 201.6, 44.8, 89.6],
-        0.1,
-    )
+    off = (sizes != [[40, 16], [20, 8], [10, 4]]).any((1, 2))
+    says = f"80 images of class 7 and 32 of class 2, shares 0.5, 0.25 and 0.125: the roles should hold [[40, 16], [20, 8], [10, 4]] of them, whatever the seed; yours hold {show(sizes[off.argmax()])}."
+    yield Finding("wrong_value", (bool(off.any()), *map(len, parts)), not off.any(), says)
+    what = "Shares 0.25, 0.75 of classes 8, 0 and 2 (68, 60 and 32 images): the sizes of the roles"
+    yield value(what, [len(p) for p in f(labels, (8, 0, 2), (0.25, 0.75))], [40, 120])
+    four = [len(p) for p in f(np.repeat(labels, 10), wanted, (0.7, 0.18, 0.04, 0.08))]
+    what = "The notebook's shares 0.7, 0.18, 0.04, 0.08 of 800 and 320 images: the sizes of the roles, however you round,"
+    yield value(what, four, [784, 201.6, 44.8, 89.6], 0.1)
     own = np.flatnonzero(labels == 7)
     in_order = bool(np.isin(own[:40], parts[0]).all())
     says = "The first role should hold images from anywhere in the set; yours holds those that stand first: shuffle before you cut."
@@ -93,17 +83,13 @@ def probe_roles(f):
         return np.concatenate([np.sort(p) for p in f(labels, wanted, shares, **seed)])
 
     yield from seeded(split, "splits")
-    member = np.array([np.isin(np.arange(len(labels)), roles[0]) for roles in seeds])
-    often = member.mean(0)[np.isin(labels, wanted)]  # all 0 or all 1 by chance: 1 in 10^10
+    member = np.array([np.isin(np.arange(240), roles[0]) for roles in seeds])
+    often = member.mean(0)[np.isin(labels, wanted)]  # some 0 or 1 by chance: once in 10^9 checks
     says = "Over 40 seeds each image of the wanted classes should be in the first role now and then; some of yours are always in it or never."
     yield behaviour(bool(((often > 0) & (often < 1)).all()), says)
-    alike = (member[:, own[1:]] == member[:, own[:-1]]).mean()  # 2·40·39 / (80·79); error 0.01
-    yield drawn(
-        "Drawn at random, the share of neighbouring images of a class that are both in the first role or both not",
-        alike,
-        0.494,
-        0.1,
-    )
+    alike = (member[:, own[1:]] == member[:, own[:-1]]).mean()
+    what = "Drawn at random, the share of neighbours in a class that are both in the first role or both not"
+    yield drawn(what, alike, 0.494, 0.1)  # 2·40·39 / (80·79); standard error 0.009
 
 
 def _array(x):
@@ -126,36 +112,21 @@ def probe_temperature(f):
     says = f"The temperature should be a `float`; yours gave {kind_of(seen)}."
     yield form(isinstance(seen, (float, int, np.floating)), says, seen=type(seen).__name__)
     yield value("Margin 8, three of four right: T = 8 / log 3", seen, 8 / np.log(3), 0.01)
-    yield value(
-        "Margin 0.5, nine of ten right: not sure enough, T = 0.5 / log 9",
-        f(*_margins(0.5, 9, 1)),
-        0.5 / np.log(9),
-        0.01,
-    )
-    yield value(
-        "Margin 4, two of three right: T = 4 / log 2",
-        f(*_margins(4.0, 2, 1, spare=-7.0)),
-        4 / np.log(2),
-        0.01,
-    )
-    a, b = _margins(1.0, 4, 1), _margins(6.0, 4, 1, spare=3.0)
+    pairs = zip(_margins(1.0, 4, 1), _margins(6.0, 4, 1, spare=3.0), strict=True)
+    both = [torch.cat(pair) for pair in pairs]
 
-    def slope(t):  # of the cross-entropy along 1/T, divided by 5
+    def slope(t):  # of the cross-entropy of both along 1/T, divided by 5
         return sum(d * (1 / (1 + np.exp(-d / t)) - 0.8) for d in (1.0, 6.0))
 
-    yield value(
-        "Margins 1 and 6, four of five right in each: the T where the slope of the cross-entropy is 0",
-        f(torch.cat([a[0], b[0]]), torch.cat([a[1], b[1]])),
-        brentq(slope, 0.1, 50),
-        0.01,
-    )
-    three = torch.tensor([[2.0, 0, 0], [0, 2, 0], [0, 0, 2], [2, 0, 0]])
-    yield value(
-        "Three classes, margin 2, three of four right: T = 2 / log 6",
-        f(three, torch.tensor([0, 1, 2, 1])),
-        2 / np.log(6),
-        0.01,
-    )
+    three = torch.tensor([[2.0, 0, 0], [0, 2, 0], [0, 0, 2], [2, 0, 0]]), torch.tensor([0, 1, 2, 1])
+    not_sure, low = _margins(0.5, 9, 1), _margins(4.0, 2, 1, spare=-7.0)
+    table = {
+        "Margin 0.5, nine of ten right: not sure enough, T = 0.5 / log 9": (*not_sure, 0.22756),
+        "Margin 4, two of three right: T = 4 / log 2": (*low, 4 / np.log(2)),
+        "Margins 1 and 6, four of five right in each": (*both, brentq(slope, 0.1, 50)),
+        "Three classes, margin 2, three of four right: T = 2 / log 6": (*three, 2 / np.log(6)),
+    }
+    yield from cases(f, table, 0.01)
 
 
 def _trace(net, part, x):
@@ -198,10 +169,8 @@ def probe_cae(cls):
     yield shape("`decode` of a batch (2, 10)", x_hat, (2, 3, 32, 32))
     alone = net(x[:1])
     yield shape("`forward` of a single image", alone, (1, 3, 32, 32))
-    for part, layers, wanted, given, made in (
-        ("encode", down, ENCODER, x, z),
-        ("decode", up, DECODER, codes, x_hat),
-    ):
+    encode, decode = ("encode", down, ENCODER, x, z), ("decode", up, DECODER, codes, x_hat)
+    for part, layers, wanted, given, made in (encode, decode):
         sizes = [size for _, _, size in layers]
         pairs = enumerate(zip(sizes, wanted, strict=False), start=1)
         says = [f"layer {i} gives {a}; in the table it gives {b}." for i, (a, b) in pairs if a != b]
@@ -319,16 +288,10 @@ def probe_interval(f):
     ends = f(1, 99, 0.5)
     says = f"The interval should be two numbers, (low, high); yours gave {kind_of(ends)}."
     yield form(np.shape(ends) == (2,), says, seen=np.shape(ends))
-    yield value(
-        "n = 1, m = 99, alpha = 1/2: every number of alarms from 0 to 99 is equally likely, so 2/99 to 97/99",
-        ends,
-        [2 / 99, 97 / 99],
-    )
-    yield value(
-        "n = 1, m = 99, alpha = 1/2, confidence 0.85: 7/99 to 92/99",
-        f(1, 99, 0.5, confidence=0.85),
-        [7 / 99, 92 / 99],
-    )
+    what = "n = 1, m = 99, alpha = 1/2: every number of alarms from 0 to 99 is equally likely, so 2/99 to 97/99"
+    yield value(what, ends, [2 / 99, 97 / 99])
+    what = "n = 1, m = 99, alpha = 1/2, confidence 0.85: 7/99 to 92/99"
+    yield value(what, f(1, 99, 0.5, confidence=0.85), [7 / 99, 92 / 99])
     # m is not large: a step of one alarm has to be more than the tolerance
     for n, m, alpha, k, why in (
         (99, 400, 0.05, 5, "alpha·(n + 1) is 5, and k is 5"),
@@ -349,23 +312,22 @@ def probe_variation(f):
     what = "Stripes across, stripes down, a chessboard and a blank image of 4×6 pixels"
     yield value(what, seen, [0.5, 0.5, 1, 0])
     ramp = torch.arange(6.0).repeat(1, 1, 4, 1) / 10
-    yield value("An image that grows brighter by 0.1 a pixel, across", f(ramp), [0.05])
-    yield value("An image that grows darker by 0.1 a pixel, across", f(1 - ramp), [0.05])
-    yield value("An image that grows brighter by 0.3 a pixel, down", f(3 * ramp.mT), [0.15])
-    edge = torch.zeros(1, 1, 3, 5)
-    edge[..., 2:] = 1  # one of four neighbours across differs
-    yield value("One edge among four steps across, 3×5 pixels", f(edge), [0.125])
+    edge = (torch.arange(5) > 1).float().repeat(1, 1, 3, 1)  # one of four neighbours differs
     stripes = torch.cat([x[:1], 1 - x[:1], x[3:]], dim=1)  # their mean is an even grey
-    what = "Stripes in two of three channels, bright where the other is dark"
-    yield value(what, f(stripes), [1 / 3])
-    two = torch.tensor(
-        [[[0, 2, 5, 1], [3, 3, 4, 8], [7, 1, 0, 6]], [[9, 9, 2, 4], [0, 6, 6, 5], [20, 8, 3, 3]]]
-    )
+    two = [[0, 2, 5, 1], [3, 3, 4, 8], [7, 1, 0, 6]], [[9, 9, 2, 4], [0, 6, 6, 5], [20, 8, 3, 3]]
     # across 27 + 33 in 18 steps, down 24 + 44 in 16
-    what = (
-        "Two channels of 3×4 pixels, 18 steps across with a mean of 3.3333/20, 16 down with 4.25/20"
-    )
-    yield value(what, f(two[None] / 20), [(60 / 18 + 68 / 16) / 40])
+    table = {
+        "An image that grows brighter by 0.1 a pixel, across": (ramp, [0.05]),
+        "An image that grows darker by 0.1 a pixel, across": (1 - ramp, [0.05]),
+        "An image that grows brighter by 0.3 a pixel, down": (3 * ramp.mT, [0.15]),
+        "One edge among four steps across, 3×5 pixels": (edge, [0.125]),
+        "Stripes in two of three channels, bright where the other is dark": (stripes, [1 / 3]),
+        "3×4 pixels, two channels: 18 steps across of 3.3333/20 on average, 16 down of 4.25/20": (
+            torch.tensor([two]) / 20,
+            [(60 / 18 + 68 / 16) / 40],
+        ),
+    }
+    yield from cases(f, table)
 
 
 def probe_spearman(f):
@@ -374,19 +336,20 @@ def probe_spearman(f):
     says = f"The correlation should be one number, a `float`; yours gave {kind_of(seen)}."
     yield form(isinstance(seen, (float, int, np.floating)), says, seen=np.shape(seen))
     yield value("1 2 3 4 5 and their exponentials, one grows whenever the other does:", seen, 1)
-    b = np.array([20.0, 10, 40, 30, 50])
-    yield value("1 2 3 4 5 and 20 10 40 30 50", f(a, b), 0.8)
-    c = np.array([20.0, 10, 40, 30, 5e7])
-    yield value("1 2 3 4 5 and 20 10 40 30 50,000,000", f(a, c), 0.8)
-    yield value("1 2 3 4 5 and -1 -8 -27 -64 -125, one falls whenever the other grows:", f(a, -(a**3)), -1)  # fmt: skip
     c, d = np.array([2, 3, 1, 5, 4]), np.array([20, 40, 10, 50, 30])
-    yield value("2 3 1 5 4 and 20 40 10 50 30", f(c, d), 0.9)
     tied = np.array([1.0, 1, 2, 3, 3, 3])  # ranks 1.5 1.5 3 5 5 5
-    yield value("Ties: 1 1 2 3 3 3 and 1 2 3 4 5 6", f(tied, np.arange(1.0, 7)), 15 / 262.5**0.5)
     # ranks 3 1 5 3 3 6 and 6 2 2 5 4 2, mean 3.5: -4.5 in common, squares 15.5 in each
-    c, d = np.array([4, 2, 6, 4, 4, 9]), np.array([8.0, 1, 1, 7, 3, 1])
-    yield value("Ties in both: 4 2 6 4 4 9 and 8 1 1 7 3 1", f(c, d), -4.5 / 15.5)
-    yield value("The same the other way round: 8 1 1 7 3 1 and 4 2 6 4 4 9", f(d, c), -4.5 / 15.5)
+    e, g = np.array([4, 2, 6, 4, 4, 9]), np.array([8.0, 1, 1, 7, 3, 1])
+    table = {
+        "1 2 3 4 5 and 20 10 40 30 50": (a, np.array([20.0, 10, 40, 30, 50]), 0.8),
+        "1 2 3 4 5 and 20 10 40 30 50,000,000": (a, np.array([20.0, 10, 40, 30, 5e7]), 0.8),
+        "1 2 3 4 5 and -1 -8 -27 -64 -125, one falls whenever the other grows:": (a, -(a**3), -1),
+        "2 3 1 5 4 and 20 40 10 50 30": (c, d, 0.9),
+        "Ties: 1 1 2 3 3 3 and 1 2 3 4 5 6": (tied, np.arange(1.0, 7), 15 / 262.5**0.5),
+        "Ties in both: 4 2 6 4 4 9 and 8 1 1 7 3 1": (e, g, -4.5 / 15.5),
+        "The same the other way round: 8 1 1 7 3 1 and 4 2 6 4 4 9": (g, e, -4.5 / 15.5),
+    }
+    yield from cases(f, table)
 
 
 def probe_beyond(f):
@@ -413,13 +376,15 @@ def probe_energy(f):
     yield shape("Three images, two classes", seen, (3,))
     what = "Logits (0, 0), (2, 2) and (log 3, 0)"
     yield value(what, seen, [-np.log(2), -2 - np.log(2), -np.log(4)])
-    yield value("Four classes, all logits 0,", f(torch.zeros(1, 4)), [-np.log(4)])
-    what = "T = 2, logits (0, 0) and (2, 2)"
-    yield value(what, f(logits[:2], 2.0), [-2 * np.log(2), -2 - 2 * np.log(2)])
-    yield value("T = 0.5, logits (log 3, 0)", f(logits[2:], 0.5), [-0.5 * np.log(10)])
-    large = f(torch.tensor([[1000.0, 999.0], [-1000.0, -1000.0]]))
-    what = "Logits (1000, 999) and (-1000, -1000)"
-    yield value(what, large, [-1000 - np.log1p(np.exp(-1)), 1000 - np.log(2)])
+    two = [-2 * np.log(2), -2 - 2 * np.log(2)]
+    large = torch.tensor([[1000.0, 999.0], [-1000.0, -1000.0]]), 1.0
+    table = {
+        "Four classes, all logits 0,": (torch.zeros(1, 4), 1.0, [-np.log(4)]),
+        "T = 2, logits (0, 0) and (2, 2)": (logits[:2], 2.0, two),
+        "T = 0.5, logits (log 3, 0)": (logits[2:], 0.5, [-0.5 * np.log(10)]),
+        "Logits (1000, 999) and (-1000, -1000)": (*large, [-1000.31326, 1000 - np.log(2)]),
+    }
+    yield from cases(f, table)
     # the gradient is minus the softmax of the logits divided by T
     given = {"logits": [[-0.75, -0.25], [-0.5, -0.5]]}
     yield from gradients_are(f, [logits[[2, 0]]], given, "the energy")
@@ -436,45 +401,47 @@ def _cross(centre, x, y, repeats=1000):
 def probe_class_mahalanobis(f):
     # three classes; around their means a variance of 2 along x, of 0.5 along y
     means = [-9.0, 3.0], [12.0, 1.0], [3.0, -40.0]
-    z_train = torch.cat([_cross(m, 2.0, 1.0) for m in means])
+    train = torch.cat([_cross(m, 2.0, 1.0) for m in means])
     labels = torch.tensor([3, 7, 4]).repeat_interleave(4000)
     z = torch.tensor([[-9.5, 3.0], [14.0, 1.0], [3.0, -38.0], [1.5, 2.0]])
     right = [0.5 / 2**0.5, 2**0.5, 8**0.5, (10.5**2 / 2 + 2) ** 0.5]
-    seen = f(z_train, labels, z)
+    seen = f(train, labels, z)
     yield shape("Four features of two numbers", seen, (4,))
     classes = "Classes around (-9, 3), (12, 1) and (3, -40), variance 2 and 0.5 around the means:"
     what = f"{classes} (-9.5, 3), (14, 1) and (3, -38), each near one mean,"
     yield value(what, seen[:3], right[:3], 0.02)
     what = f"{classes} (1.5, 2), halfway between the first two,"
     yield value(what, seen[3:], right[3:], 0.02)
-    yield value(f"{classes} (14, 1) alone in its batch", f(z_train, labels, z[1:2]), [2**0.5], 0.02)
-    order = torch.randperm(len(labels))
-    mixed = f(z_train[order], labels[order], z)
-    yield value(f"{classes} all four with the training features in another order", mixed, right, 0.02)  # fmt: skip
+    order = torch.randperm(12_000)
     # shared: a narrow and a wide class give one covariance, the mean of both
     uneven = torch.cat([_cross([1.0, 0.0], 2**0.5, 2**0.5), _cross([50.0, 0.0], 18**0.5, 18**0.5)])
-    two, far = labels[:8000], torch.tensor([[1.0, 10.0]])
-    what = "A class of variance 1 and one of variance 9, 10 from the first mean: the shared variance is 5, and this"
-    yield value(what, f(uneven, two, far), [20**0.5], 0.02)
     many = torch.cat([uneven[:4000].repeat(3, 1), uneven[4000:]])
-    sizes = torch.tensor([3, 7]).repeat_interleave(torch.tensor([12_000, 4000]))
-    what = "The class of variance 1 three times as large as that of variance 9: the shared variance is 3, and this"
-    yield value(what, f(many, sizes, far), [(100 / 3) ** 0.5], 0.02)
+    two, sizes = labels[:8000], torch.tensor([3] * 12_000 + [7] * 4000)
+    far, corner = torch.tensor([[1.0, 10.0]]), torch.tensor([[4.0, 4.0]])
     # variance 4 along the diagonal, 1 across
     steps = torch.tensor([[2.0, 2.0], [-2.0, -2.0], [1.0, -1.0], [-1.0, 1.0]]).repeat(1000, 1)
     tilted = torch.cat([steps, steps + torch.tensor([4.0, 0.0])])
-    what = "Features spread along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this"
-    yield value(what, f(tilted, two, torch.tensor([[4.0, 4.0]])), [8**0.5], 0.02)
+    wide = "A class of variance 1 and one of variance 9, 10 from the first mean"
+    table = {
+        f"{classes} (14, 1) alone": (train, labels, z[1:2], [2**0.5]),
+        f"{classes} all four, training features shuffled": (train[order], labels[order], z, right),
+        f"{wide}: the shared variance is 5, and this": (uneven, two, far, [20**0.5]),
+        f"{wide}, 3 to 1: the variance is 3, and this": (many, sizes, far, [(100 / 3) ** 0.5]),
+        "Features spread along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this": (
+            tilted,
+            two,
+            corner,
+            [8**0.5],
+        ),
+    }
+    yield from cases(f, table, 0.02)
     # ten features of 20 numbers, which differ from their class means in two of them
-    around, few = np.zeros((10, 20)), torch.zeros(10, 20)
-    around[:4, 1], around[4:, 2] = [1, -1, 1, -1], [2, -2, 2, -2, 2, -2]
-    few[:, 0] = torch.tensor([5.0] * 4 + [-1.0] * 6)
-    off = np.zeros(20)
-    off[[1, 10]] = 0.5, 3
+    around, off, mean = np.zeros((10, 20)), np.zeros(20), np.eye(20)[0]
+    around[:4, 1], around[4:, 2], off[[1, 10]] = [1, -1] * 2, [2, -2] * 3, [0.5, 3]
     precision = np.linalg.inv(ledoit_wolf(around, assume_centered=True)[0])
     expected = (off @ precision @ off) ** 0.5
-    few, new = few + torch.tensor(around).float(), torch.tensor(off).float()[None]
-    new[0, 0] = 5.0
+    few = torch.from_numpy(around + np.outer([5] * 4 + [-1] * 6, mean)).float()
+    new = torch.from_numpy(off + 5 * mean).float()[None]
     try:
         outside = float(f(few, torch.tensor([0] * 4 + [1] * 6), new)[0])
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
@@ -482,7 +449,7 @@ def probe_class_mahalanobis(f):
     says = f"Ten features of 20 numbers have no inverse covariance unless it is shrunk with `LedoitWolf`: an image apart from all should have the distance {expected:.4g}; yours gave {outside:.3g}."
     seen = np.float64(outside) if 1 < outside < 1000 else "not shrunk"
     yield Finding("wrong_value", seen, bool(np.isclose(outside, expected, rtol=0.01)), says)
-    yield from keeps_dtype(lambda a, b: f(a, labels, b), z_train, z)
+    yield from keeps_dtype(lambda a, b: f(a, labels, b), train, z)
 
 
 def _ray(*degrees, length=1.0):
@@ -491,22 +458,24 @@ def _ray(*degrees, length=1.0):
 
 
 def probe_knn(f):
-    z_train = torch.cat([_ray(0.0, 10.0, 30.0, length=2.0), _ray(90.0, 100.0, length=0.5)])
+    train = torch.cat([_ray(0.0, 10.0, 30.0, length=2.0), _ray(90.0, 100.0, length=0.5)])
     z = torch.cat([_ray(0.0, length=7.0), _ray(95.0), _ray(180.0)])
-    what = "Training features at 0, 10, 30, 90 and 100 degrees, new ones at 0, 95 and 180"
 
     def distances(*degrees):
         return 2 * np.sin(np.deg2rad(degrees) / 2)
 
-    seen = f(z_train, z, k=2)
+    seen, right = f(train, z, 2), distances(10, 5, 90)
     yield shape("Three features, five for training", seen, (3,))
-    right = distances(10, 5, 90)
+    what = "Training features at 0, 10, 30, 90 and 100 degrees, new ones at 0, 95 and 180"
     yield value(f"{what}, k = 2,", seen, right, 2e-3)
-    yield value(f"{what}, k = 4,", f(z_train, z, k=4), distances(90, 85, 170), 2e-3)
-    yield value(f"{what}, k = 1,", f(z_train, z, k=1), distances(0, 5, 80), 2e-3)
-    yield value(f"{what}, k = 5,", f(z_train, z, k=5), distances(100, 95, 180), 2e-3)
-    yield value(f"{what} and all ten times as long, k = 2,", f(z_train, 10 * z, k=2), right, 2e-3)
-    yield value(f"{what} of which the last one alone, k = 2,", f(z_train, z[2:], k=2), right[2:], 2e-3)  # fmt: skip
+    table = {
+        f"{what}, k = 4,": (train, z, 4, distances(90, 85, 170)),
+        f"{what}, k = 1,": (train, z, 1, distances(0, 5, 80)),
+        f"{what}, k = 5,": (train, z, 5, distances(100, 95, 180)),
+        f"{what} and all ten times as long, k = 2,": (train, 10 * z, 2, right),
+        f"{what} of which the last one alone, k = 2,": (train, z[2:], 2, right[2:]),
+    }
+    yield from cases(f, table, 2e-3)
     rng = np.random.default_rng(0)
     many = torch.from_numpy(rng.normal(size=(300, 3)))  # more than a part of 250
     pool = F.normalize(torch.from_numpy(rng.normal(size=(310, 3))))
@@ -516,39 +485,40 @@ def probe_knn(f):
 
 
 def probe_risk(f):
-    confidence, correct = np.array([0.6, 0.9, 0.7, 0.8]), np.array([False, True, False, True])
-    pair = f(confidence, correct)
+    pair = f(np.array([0.6, 0.9, 0.7, 0.8]), np.array([False, True, False, True]))
     says = f"The answer should be two arrays, coverage and risk; yours gave {kind_of(pair)}."
     yield form(isinstance(pair, (tuple, list, np.ndarray)) and len(pair) == 2, says)
-
-    def risk(confidence, correct):
-        return f(np.array(confidence), np.array(correct))[1]
-
     yield value("Four images: coverage", pair[0], [0.25, 0.5, 0.75, 1])
     what = "Confidences 0.6 0.9 0.7 0.8, right no yes no yes: risk"
     yield value(what, pair[1], [0, 0, 1 / 3, 0.5])
-    what = "Confidences 3 2 1, the most confident one is wrong: risk"
-    yield value(what, risk([3.0, 2, 1], [False, True, True]), [1, 0.5, 1 / 3])
-    what = "Confidences -0.6 0.5 0.7, only the first is wrong: risk"
-    yield value(what, risk([-0.6, 0.5, 0.7], [False, True, True]), [0, 0, 1 / 3])
-    what = "Confidences 0.99991 0.99993 0.99992, only the first is wrong: risk"
-    yield value(what, risk([0.99991, 0.99993, 0.99992], [False, True, True]), [0, 0, 1 / 3])
+
+    def risk(confidence, right):
+        return f(np.array(confidence), np.array([word == "yes" for word in right.split()]))[1]
+
+    close = [0.99991, 0.99993, 0.99992]
+    table = {
+        "Confidences 3 2 1, right no yes yes: risk": ([3, 2, 1.0], "no yes yes", [1, 0.5, 1 / 3]),
+        "Confidences -0.6 0.5 0.7, right no yes yes: risk": (
+            [-0.6, 0.5, 0.7],
+            "no yes yes",
+            [0, 0, 1 / 3],
+        ),
+        f"Confidences {close}, right no yes yes: risk": (close, "no yes yes", [0, 0, 1 / 3]),
+    }
+    yield from cases(risk, table)
     # 0.8 twice, one right and one wrong: whichever comes first, half of an error each
     sure = [0.9, 0.8, 0.8, 0.1]
-    one, two = (
-        np.asarray(risk(sure, right), dtype=float)
-        for right in ([True, False, True, True], [True, True, False, True])
-    )
+    one, two = (np.asarray(risk(sure, right)) for right in ("yes no yes yes", "yes yes no yes"))
     alike = one.shape == two.shape and np.allclose(one, two)
     says = f"Two images of equal confidence are swapped, which should change nothing; your risk is {show(one)} before and {show(two)} after."
     yield Finding("wrong_value", alike, alike, says)
-    yield value("Confidences 0.9 0.8 0.8 0.1, one of the 0.8 is wrong: risk", one, [0, 0.25, 1 / 3, 0.25])  # fmt: skip
+    yield value("Confidences 0.9 0.8 0.8 0.1, right yes no yes yes: risk", one, [0, 1 / 4, 1 / 3, 1 / 4])  # fmt: skip
     # errors 0, then 2/3 three times, then 1 and 0
     what = "Confidences 0.2 0.7 0.7 0.9 0.7 0.4, right yes no yes yes no no: risk"
-    seen = risk([0.2, 0.7, 0.7, 0.9, 0.7, 0.4], [True, False, True, True, False, False])
+    seen = risk([0.2, 0.7, 0.7, 0.9, 0.7, 0.4], "yes no yes yes no no")
     yield value(what, seen, [0, 1 / 3, 4 / 9, 1 / 2, 3 / 5, 1 / 2])
     what = "All four equally confident, three of them wrong: risk"
-    yield value(what, risk([1.0] * 4, [True, False, False, False]), [0.75] * 4)
+    yield value(what, risk([1.0] * 4, "yes no no no"), [0.75] * 4)
 
 
 EXERCISES = declared(
