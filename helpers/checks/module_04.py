@@ -164,7 +164,7 @@ def probe_cae(cls):
     x = 100 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
     z, down = _trace(net, "encode", x)
     yield shape("`encode` of a batch (2, 3, 32, 32) with latent_dim=10", z, (2, 10))
-    codes = torch.randn(2, 10)
+    codes = 100 * torch.randn(2, 10)
     x_hat, up = _trace(net, "decode", codes)
     yield shape("`decode` of a batch (2, 10)", x_hat, (2, 3, 32, 32))
     alone = net(x[:1])
@@ -288,10 +288,11 @@ def probe_interval(f):
     ends = f(1, 99, 0.5)
     says = f"The interval should be two numbers, (low, high); yours gave {kind_of(ends)}."
     yield form(np.shape(ends) == (2,), says, seen=np.shape(ends))
-    what = "n = 1, m = 99, alpha = 1/2: every number of alarms from 0 to 99 is equally likely, so 2/99 to 97/99"
-    yield value(what, ends, [2 / 99, 97 / 99])
-    what = "n = 1, m = 99, alpha = 1/2, confidence 0.85: 7/99 to 92/99"
-    yield value(what, f(1, 99, 0.5, confidence=0.85), [7 / 99, 92 / 99])
+    table = {
+        "n = 1, m = 99, alpha = 1/2: every number of alarms from 0 to 99 is equally likely, so 2/99 to 97/99": (1, 99, 0.5, [2 / 99, 97 / 99]),
+        "n = 1, m = 99, alpha = 1/2, confidence 0.85: 7/99 to 92/99": (1, 99, 0.5, 0.85, [7 / 99, 92 / 99]),
+    }  # fmt: skip
+    yield from cases(f, table)
     # m is not large: a step of one alarm has to be more than the tolerance
     for n, m, alpha, k, why in (
         (99, 400, 0.05, 5, "alpha·(n + 1) is 5, and k is 5"),
@@ -322,11 +323,8 @@ def probe_variation(f):
         "An image that grows brighter by 0.3 a pixel, down": (3 * ramp.mT, [0.15]),
         "One edge among four steps across, 3×5 pixels": (edge, [0.125]),
         "Stripes in two of three channels, bright where the other is dark": (stripes, [1 / 3]),
-        "3×4 pixels, two channels: 18 steps across of 3.3333/20 on average, 16 down of 4.25/20": (
-            torch.tensor([two]) / 20,
-            [(60 / 18 + 68 / 16) / 40],
-        ),
-    }
+        "3×4 pixels, two channels: 18 steps across of 3.3333/20 on average, 16 down of 4.25/20": (torch.tensor([two]) / 20, [(60 / 18 + 68 / 16) / 40]),
+    }  # fmt: skip
     yield from cases(f, table)
 
 
@@ -361,13 +359,13 @@ def probe_beyond(f):
     yield form(np.shape(seen) == (3,), says, seen=np.shape(seen))
     what = "The line is log error = 0.5 + 1.5·log complexity; images below it by 0.5, above it by 1, on it"
     yield value(what, seen, [-0.5, 1, 0])
-    what = "The same line, the image that lies 1 above it scored alone"
-    yield value(what, f(e, c, new_e[1:2], new_c[1:2]), [1])
-    what = "The same line, the errors of the scored images ten times as large: the last image"
-    yield value(what, f(e, c, 10 * new_e, new_c)[2:], [np.log(10)])
-    flat = f(np.exp([1.0, 3.0, 1.0, 3.0]), np.exp([0.0, 0, 1, 1]), np.exp([2.5]), np.exp([5.0]))
-    what = "Errors that do not depend on the complexity, log error = 2 on average: one of 2.5"
-    yield value(what, flat, [0.5])
+    flat = [np.exp(v) for v in ([1.0, 3, 1, 3], [0.0, 0, 1, 1], [2.5], [5.0])]
+    table = {
+        "The same line, the image that lies 1 above it scored alone": (e, c, new_e[1:2], new_c[1:2], [1]),
+        "The same line, the errors of the scored images ten times as large": (e, c, 10 * new_e, new_c, [np.log(10) + v for v in (-0.5, 1, 0)]),
+        "Errors that do not depend on the complexity, log error = 2 on average: one of 2.5": (*flat, [0.5]),
+    }  # fmt: skip
+    yield from cases(f, table)
 
 
 def probe_energy(f):
@@ -427,13 +425,8 @@ def probe_class_mahalanobis(f):
         f"{classes} all four, training features shuffled": (train[order], labels[order], z, right),
         f"{wide}: the shared variance is 5, and this": (uneven, two, far, [20**0.5]),
         f"{wide}, 3 to 1: the variance is 3, and this": (many, sizes, far, [(100 / 3) ** 0.5]),
-        "Features spread along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this": (
-            tilted,
-            two,
-            corner,
-            [8**0.5],
-        ),
-    }
+        "Features along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this": (tilted, two, corner, [8**0.5]),
+    }  # fmt: skip
     yield from cases(f, table, 0.02)
     # ten features of 20 numbers, which differ from their class means in two of them
     around, off, mean = np.zeros((10, 20)), np.zeros(20), np.eye(20)[0]
@@ -495,46 +488,23 @@ def probe_risk(f):
     def risk(confidence, right):
         return f(np.array(confidence), np.array([word == "yes" for word in right.split()]))[1]
 
-    close = [0.99991, 0.99993, 0.99992]
+    # of six, errors 0, then 2/3 three times, then 1 and 0
+    close, tied = [0.99991, 0.99993, 0.99992], [0.2, 0.7, 0.7, 0.9, 0.7, 0.4]
     table = {
-        "Confidences 3 2 1, right no yes yes: risk": ([3, 2, 1.0], "no yes yes", [1, 0.5, 1 / 3]),
-        "Confidences -0.6 0.5 0.7, right no yes yes: risk": (
-            [-0.6, 0.5, 0.7],
-            "no yes yes",
-            [0, 0, 1 / 3],
-        ),
+        "Confidences 3 2 1, right no yes yes: risk": ([3.0, 2, 1], "no yes yes", [1, 1 / 2, 1 / 3]),
+        "Confidences -0.6 0.5 0.7, right no yes yes: risk": ([-0.6, 0.5, 0.7], "no yes yes", [0, 0, 1 / 3]),
         f"Confidences {close}, right no yes yes: risk": (close, "no yes yes", [0, 0, 1 / 3]),
-    }
+        "Confidences 0.9 0.8 0.8 0.1, right yes no yes yes: risk": ([0.9, 0.8, 0.8, 0.1], "yes no yes yes", [0, 1 / 4, 1 / 3, 1 / 4]),
+        "Two images of equal confidence swapped, 0.9 0.8 0.8 0.1, right yes yes no yes: risk": ([0.9, 0.8, 0.8, 0.1], "yes yes no yes", [0, 1 / 4, 1 / 3, 1 / 4]),
+        f"Confidences {tied}, right yes no yes yes no no: risk": (tied, "yes no yes yes no no", [0, 1 / 3, 4 / 9, 1 / 2, 3 / 5, 1 / 2]),
+        "All four equally confident, right yes no no no: risk": ([1.0] * 4, "yes no no no", [3 / 4] * 4),
+    }  # fmt: skip
     yield from cases(risk, table)
-    # 0.8 twice, one right and one wrong: whichever comes first, half of an error each
-    sure = [0.9, 0.8, 0.8, 0.1]
-    one, two = (np.asarray(risk(sure, right)) for right in ("yes no yes yes", "yes yes no yes"))
-    alike = one.shape == two.shape and np.allclose(one, two)
-    says = f"Two images of equal confidence are swapped, which should change nothing; your risk is {show(one)} before and {show(two)} after."
-    yield Finding("wrong_value", alike, alike, says)
-    yield value("Confidences 0.9 0.8 0.8 0.1, right yes no yes yes: risk", one, [0, 1 / 4, 1 / 3, 1 / 4])  # fmt: skip
-    # errors 0, then 2/3 three times, then 1 and 0
-    what = "Confidences 0.2 0.7 0.7 0.9 0.7 0.4, right yes no yes yes no no: risk"
-    seen = risk([0.2, 0.7, 0.7, 0.9, 0.7, 0.4], "yes no yes yes no no")
-    yield value(what, seen, [0, 1 / 3, 4 / 9, 1 / 2, 3 / 5, 1 / 2])
-    what = "All four equally confident, three of them wrong: risk"
-    yield value(what, risk([1.0] * 4, "yes no no no"), [0.75] * 4)
 
 
-EXERCISES = declared(
-    "04",
-    {
-        "4.1": probe_roles,
-        "4.2": probe_temperature,
-        "4.3": probe_cae,
-        "4.4": probe_screen,
-        "4.5": probe_interval,
-        "4.6": probe_variation,
-        "4.7": probe_spearman,
-        "4.8": probe_beyond,
-        "4.9": probe_energy,
-        "4.10": probe_class_mahalanobis,
-        "4.11": probe_knn,
-        "4.12": probe_risk,
-    },
-)
+# fmt: off
+EXERCISES = declared("04", {
+    "4.1": probe_roles, "4.2": probe_temperature, "4.3": probe_cae, "4.4": probe_screen,
+    "4.5": probe_interval, "4.6": probe_variation, "4.7": probe_spearman, "4.8": probe_beyond,
+    "4.9": probe_energy, "4.10": probe_class_mahalanobis, "4.11": probe_knn, "4.12": probe_risk,
+})

@@ -1495,7 +1495,7 @@ WRONG = {
         (variation_of_the_first_channel, "Stripes in two of three channels"),
         (variation_of_each_channel, "the shape (4,)"),
         (variation_summed_over_channels, "Stripes in two of three channels"),
-        (variation_without_the_last_row_and_column, "3×4 pixels, two channels"),
+        (variation_without_the_last_row_and_column, "cut_to_the_common_part"),
         (variation_padded, "should give"),
         (variation_two_apart, "should give"),
         (variation_as_a_list, "list"),
