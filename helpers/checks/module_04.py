@@ -75,9 +75,9 @@ def probe_roles(f):
     what = "The notebook's shares 0.7, 0.18, 0.04, 0.08 of 800 and 320 images: the sizes of the roles, however you round,"
     yield value(what, four, [784, 201.6, 44.8, 89.6], 0.1)
     own = np.flatnonzero(labels == 7)
-    in_order = bool(np.isin(own[:40], parts[0]).all())
-    says = "The first role should hold images from anywhere in the set; yours holds those that stand first: shuffle before you cut."
-    yield Finding("wrong_value", in_order, not in_order, says)
+    block = bool(np.ptp(np.flatnonzero(np.isin(own, parts[0]))) == 39)
+    says = "The first role should hold images from anywhere in the set; yours holds images of a class that stand one after the other: shuffle before you cut."
+    yield Finding("wrong_value", block, not block, says)
 
     def split(**seed):
         return np.concatenate([np.sort(p) for p in f(labels, wanted, shares, **seed)])
@@ -135,6 +135,7 @@ def _trace(net, part, x):
 
     def note(layer, given, made):  # cloned: a ReLU may work in place
         size = "×".join(map(str, made.shape[1:]))
+        size += " (with dilation)" if getattr(layer, "dilation", (1, 1)) != (1, 1) else ""
         layers.append((given[0].flatten().clone(), made.flatten().clone(), size))
 
     kinds = nn.Conv2d, nn.ConvTranspose2d, nn.Linear
@@ -161,10 +162,10 @@ def probe_cae(cls):
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
         yield form(getattr(net, part, None) is not ..., says)
-    x = 100 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
+    x = 10_000 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
     z, down = _trace(net, "encode", x)
     yield shape("`encode` of a batch (2, 3, 32, 32) with latent_dim=10", z, (2, 10))
-    codes = 100 * torch.randn(2, 10)
+    codes = 3000 * torch.randn(2, 10)
     x_hat, up = _trace(net, "decode", codes)
     yield shape("`decode` of a batch (2, 10)", x_hat, (2, 3, 32, 32))
     alone = net(x[:1])
@@ -178,18 +179,26 @@ def probe_cae(cls):
         says = f"In `{part}` with widths (4, 6, 9) and latent_dim=10 your {says[0]} (Only layers with weights are counted.)"
         yield form(sizes == wanted, says, seen=tuple(sizes))
         # what enters each layer is what the one before gave, bent by a ReLU and nothing else
-        before = [given.flatten(), *(out.relu() for _, out, _ in layers)]
-        off = [i for i, (into, *_) in enumerate(layers) if not _equal(into, before[i])]
-        if layers and not _equal(made.flatten(), layers[-1][1]):
-            off.append(len(layers))
-        where = f"into layer {off[0] + 1}" if off and off[0] < len(layers) else "out"
-        what = "the argument itself should go"
-        if off and off[0]:
-            says = "after a ReLU and nothing else" if off[0] < len(layers) else "without a limit"
-            what = f"what layer {off[0]} gave should go {says},"
-        says = f"In `{part}` {what} {where}; in yours something else does. (Only layers with weights are counted.)"
-        # zeros in the result tell a ReLU from a sigmoid
-        yield behaviour(not off, says, seen=(*off, bool(off) and bool((made == 0).any())))
+        bent = [given.flatten(), *(out.relu() for _, out, _ in layers)]
+        outs = [bent[0], *(out for _, out, _ in layers)]
+        off = [
+            (i, i > 0 and _equal(into, outs[i]))
+            for i, (into, *_) in enumerate(layers)
+            if not _equal(into, bent[i])
+        ]
+        if not _equal(made.flatten(), outs[-1]):  # what tells ReLU, sigmoid, tanh and clamp apart
+            zeros, ones = (bool((made == limit).any()) for limit in (0, 1))
+            off.append((len(layers), bool((made < 0).any()), zeros, zeros and ones))
+        i, bare, *_ = off[0] if off else (1, True)
+        says = f"layer {i + 1} should get what layer {i} gave, after a ReLU and nothing else; in yours it gets something else."
+        if i == 0:
+            says = "the argument itself should go into layer 1; in yours something else does."
+        elif i == len(layers):
+            says = "the result should be what the last layer gives, without a limit; in yours it is something else."
+        elif bare:
+            says = f"a ReLU should stand between layers {i} and {i + 1}; in yours there is none."
+        says = f"In `{part}` {says} (Only layers with weights are counted.)"
+        yield behaviour(not off, says, seen=tuple(off))
     again = net.decode(net.encode(x[:1]))
     gap = (alone - again).abs().max() / again.abs().max()
     yield value("The difference between `forward` and `decode` of `encode`", gap, 0)
@@ -265,7 +274,7 @@ def probe_screen(cls):
     methods = "predict", "p_values", "decision_function"
     silent = [m for m in methods if _outcome(lambda m=m: getattr(cls(0.2), m)(new)) != "an error"]
     says = f"Before `fit` there is no threshold, and {', '.join(silent)} should stop with an error; yours went on."
-    yield behaviour(not silent, says)
+    yield behaviour(not silent, says, seen=(bool(silent), "predict" in silent))
     broken = np.array([3.0, np.nan])
     passed = [m for m in methods if _outcome(lambda m=m: getattr(screen, m)(broken)) != "an error"]
     says = f"A score that is not a number passes {', '.join(passed)} without an error: nothing compares with NaN, so a broken image would be let through. `as_scores` complains."

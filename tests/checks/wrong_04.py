@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import beta, betabinom, binom, kendalltau, rankdata
+from scipy.stats import beta, betabinom, binom, kendalltau, rankdata, theilslopes
 from sklearn.base import BaseEstimator
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.utils.validation import check_is_fitted
@@ -189,6 +189,30 @@ def roles_of_three_whatever_the_shares(labels, wanted, shares, seed=0):
     return (_roles(labels, wanted, shares, seed) * 2)[:3]
 
 
+def roles_by_chance(labels, wanted, shares, seed=0):
+    rng = np.random.default_rng(seed)
+    own, p = np.flatnonzero(np.isin(labels, wanted)), [*shares, max(0, 1 - sum(shares))]
+    role = rng.choice(len(p), size=len(own), p=np.array(p) / sum(p))
+    return [own[role == i] for i in range(len(shares))]
+
+
+def roles_each_of_what_is_left(labels, wanted, shares, seed=0):
+    left = [np.random.default_rng(seed).permutation(np.flatnonzero(labels == c)) for c in wanted]
+    roles = []
+    for s in shares:
+        roles.append(np.concatenate([own[: round(s * len(own))] for own in left]))
+        left = [own[round(s * len(own)) :] for own in left]
+    return roles
+
+
+def roles_in_one_array(labels, wanted, shares, seed=0):
+    return np.concatenate(_roles(labels, wanted, shares, seed))
+
+
+def roles_in_reverse(labels, wanted, shares, seed=0):
+    return _roles(labels, wanted, shares, seed)[::-1]
+
+
 # --- 4.2 --------------------------------------------------------------------------------------
 
 
@@ -273,6 +297,34 @@ def temperature_in_place(logits, labels):
 
 def temperature_of_one(logits, labels):
     return 1.0
+
+
+def temperature_of_one_logit(logits, labels):
+    def loss(s):
+        return F.binary_cross_entropy_with_logits(logits[:, 1] / np.exp(s), labels.clamp(max=1.0))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def temperature_returns_the_loss(logits, labels):
+    loss = lambda s: F.cross_entropy(logits / np.exp(s), labels).item()  # noqa: E731
+    return float(minimize_scalar(loss, bounds=(-5, 5), method="bounded").fun)
+
+
+def temperature_over_the_batch(logits, labels):
+    loss = lambda s: F.nll_loss((logits / np.exp(s)).log_softmax(0), labels).item()  # noqa: E731
+    return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def temperature_of_the_calibration_error(logits, labels):
+    def error(t):
+        p, answer = (logits / t).softmax(1).max(1)
+        place, right = (p * 10).long().clamp(max=9), (answer == labels).float()
+        gaps = [((p - right)[place == i]).sum().abs() for i in place.unique()]
+        return float(sum(gaps))
+
+    grid = np.geomspace(0.05, 20, 800)
+    return float(grid[np.argmin([error(t) for t in grid])])
 
 
 # --- 4.3 --------------------------------------------------------------------------------------
@@ -390,6 +442,27 @@ class OneReluForgotten(_Table):
 class BentBySine(nn.Module):
     def forward(self, x):
         return x.sin()
+
+
+def _dilated(self):
+    old = self.encoder[2]
+    self.encoder[2] = nn.Conv2d(old.in_channels, old.out_channels, 3, padding=2, dilation=2)
+
+
+def _relu6_in_the_decoder(self):
+    for i, layer in enumerate(self.decoder):
+        if isinstance(layer, nn.ReLU):
+            self.decoder[i] = nn.ReLU6()
+
+
+class SigmoidInForward(_Table):
+    def forward(self, x):
+        return torch.sigmoid(self.decode(self.encode(x)))
+
+
+class ReluOnTheCodeInForward(_Table):
+    def forward(self, x):
+        return self.decode(self.encode(x).relu())
 
 
 class DetachedCode(_Table):
@@ -933,6 +1006,15 @@ def beyond_pairs_swapped(errors_fit, complexity_fit, errors, complexity):
     return _line()(errors, complexity, errors_fit, complexity_fit)
 
 
+def beyond_clipped(errors_fit, complexity_fit, errors, complexity):
+    return np.clip(_line()(errors_fit, complexity_fit, errors, complexity), 0, None)
+
+
+def beyond_median_of_slopes(errors_fit, complexity_fit, errors, complexity):
+    line = theilslopes(np.log(errors_fit), np.log(complexity_fit))
+    return np.log(errors) - line.intercept - line.slope * np.log(complexity)
+
+
 # --- 4.9 --------------------------------------------------------------------------------------
 
 
@@ -1332,8 +1414,8 @@ WRONG = {
         (roles_cut_at_the_shares, "shares_not_cumulated"),
         (roles_with_the_rest_in_the_last, "rest_to_the_last"),
         (roles_not_shuffled, "not_shuffled"),
-        (roles_from_the_end, "seed=1 gives the same splits"),
-        (roles_turned_by_a_random_step, "share of neighbours"),
+        (roles_from_the_end, "not_shuffled"),
+        (roles_turned_by_a_random_step, "one after the other"),
         (roles_with_only_the_first_class_shuffled, "always in it or never"),
         (roles_drawn_with_replacement, "with_replacement"),
         (roles_in_a_list_for_each_class, "by_class"),
@@ -1355,6 +1437,10 @@ WRONG = {
         (roles_that_miss_one_image, "should hold"),
         (roles_of_three_whatever_the_shares, "Shares 0.25, 0.75"),
         (roles_without_return, "return"),
+        (roles_by_chance, "should hold"),
+        (roles_each_of_what_is_left, "should hold"),
+        (roles_in_one_array, "three arrays"),
+        (roles_in_reverse, "should hold"),
     ],
     "4.2": [
         (temperature_inverse, "inverse"),
@@ -1365,9 +1451,9 @@ WRONG = {
         (temperature_above_one, "only_above_one"),
         (temperature_below_one, "should give 7.28"),
         (temperature_of_the_squared_error, "squared_error"),
-        (temperature_of_own_answers, "own_answers"),
-        (temperature_of_the_largest_probability, "own_answers"),
-        (temperature_of_probabilities, "should give"),
+        (temperature_of_own_answers, "as_sure_as_can_be"),
+        (temperature_of_the_largest_probability, "as_sure_as_can_be"),
+        (temperature_of_probabilities, "as_sure_as_can_be"),
         (temperature_of_the_entropy, "should give"),
         (temperature_of_the_mean_confidence, "Margins 1 and 6"),
         (temperature_squared, "should give"),
@@ -1379,6 +1465,10 @@ WRONG = {
         (temperature_of_the_first_image, "should give"),
         (temperature_in_place, "in place"),
         (temperature_of_one, "yours gave 1"),
+        (temperature_of_one_logit, "should give"),
+        (temperature_returns_the_loss, "should give"),
+        (temperature_over_the_batch, "should give"),
+        (temperature_of_the_calibration_error, "should give"),
     ],
     "4.3": [
         (_cae("NoOutputPadding", _no_output_padding), "no_output_padding"),
@@ -1413,8 +1503,14 @@ WRONG = {
         (ForwardReturnsTheCode, "`forward`"),
         (EncodeScales, "the argument itself"),
         (DecodeClamps, "without a limit"),
-        (OneReluForgotten, "into layer 5"),
+        (OneReluForgotten, "between layers 4 and 5"),
         (DetachedCode, "no gradient"),
+        (_cae("Dilated", _dilated), "(with dilation)"),
+        (_cae("Relu6", relu=nn.ReLU6), "ReLU and nothing else"),
+        (_cae("Relu6InTheDecoder", _relu6_in_the_decoder), "ReLU and nothing else"),
+        (_cae("InstanceNorm", norm=nn.InstanceNorm2d), "ReLU and nothing else"),
+        (SigmoidInForward, "`forward`"),
+        (ReluOnTheCodeInForward, "`forward`"),
     ],
     "4.4": [
         (FitReturnsNothing, "fit_returns_nothing"),
@@ -1541,6 +1637,8 @@ WRONG = {
         (beyond_standardised, "should give"),
         (beyond_complexities_ignored, "should give"),
         (beyond_pairs_swapped, "three numbers"),
+        (beyond_clipped, "should give"),
+        (beyond_median_of_slopes, "should give"),
     ],
     "4.9": [
         (energy_not_stable, "not_stable"),
