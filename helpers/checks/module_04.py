@@ -69,11 +69,9 @@ def probe_roles(f):
     off = (sizes != [[40, 16], [20, 8], [10, 4]]).any((1, 2))
     says = f"80 images of class 7 and 32 of class 2, shares 0.5, 0.25 and 0.125: the roles should hold [[40, 16], [20, 8], [10, 4]] of them, whatever the seed; yours hold {show(sizes[off.argmax()])}."
     yield Finding("wrong_value", (bool(off.any()), *map(len, parts)), not off.any(), says)
-    what = "Shares 0.25, 0.75 of classes 8, 0 and 2 (68, 60 and 32 images): the sizes of the roles"
-    yield value(what, [len(p) for p in f(labels, (8, 0, 2), (0.25, 0.75))], [40, 120])
+    yield value("Shares 0.25, 0.75 of classes 8, 0 and 2 (68, 60 and 32 images): the sizes of the roles", [len(p) for p in f(labels, (8, 0, 2), (0.25, 0.75))], [40, 120])  # fmt: skip
     four = [len(p) for p in f(np.repeat(labels, 10), wanted, (0.7, 0.18, 0.04, 0.08))]
-    what = "The notebook's shares 0.7, 0.18, 0.04, 0.08 of 800 and 320 images: the sizes of the roles, however you round,"
-    yield value(what, four, [784, 201.6, 44.8, 89.6], 0.1)
+    yield value("The notebook's shares 0.7, 0.18, 0.04, 0.08 of 800 and 320 images: the sizes of the roles, however you round,", four, [784, 201.6, 44.8, 89.6], 0.1)  # fmt: skip
     own = np.flatnonzero(labels == 7)
     block = bool(np.ptp(np.flatnonzero(np.isin(own, parts[0]))) == 39)
     says = "The first role should hold images from anywhere in the set; yours holds images of a class that stand one after the other: shuffle before you cut."
@@ -209,7 +207,8 @@ def probe_cae(cls):
         expected = _parameters(*widths, latent)
         says = f"With widths {widths} and latent_dim={latent} the table's network has {expected:,} parameters; yours has {count:,}. Compare it layer by layer."
         yield form(count == expected, says, seen=count)
-    alone.mean().backward()
+    if alone.requires_grad:
+        alone.mean().backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None]
     says = f"These parameters take no part in the reconstruction, no gradient reaches them: {', '.join(silent[:4])}."
     yield behaviour(not silent, says)
@@ -249,16 +248,14 @@ def probe_screen(cls):
 
     new = np.array([0.5, 8.0, 8.5, 9.5])
     yield value("Calibrated on 1 to 9, `threshold_` for alpha = 0.2", threshold(screen), 8)
-    what = "Calibrated on 1 to 9, the p-values of 0.5, 8, 8.5 and 9.5"
-    yield value(what, screen.p_values(new), [1, 0.3, 0.2, 0.1])
+    yield value("Calibrated on 1 to 9, the p-values of 0.5, 8, 8.5 and 9.5", screen.p_values(new), [1, 0.3, 0.2, 0.1])  # fmt: skip
     refused = np.asarray(screen.predict(new))
     says = f"`predict` should give True or False for each score; yours gave {show(refused)}."
     yield form(refused.dtype == bool and refused.shape == (4,), says, seen=repr(refused.tolist()))
     refused = refused.tolist()
     says = f"Calibrated on 1 to 9, alpha = 0.2: of the scores 0.5, 8, 8.5 and 9.5 the last two should be refused; yours gave {refused}."
     yield Finding("wrong_value", repr(refused), refused == [False, False, True, True], says)
-    what = "`decision_function` of 0.5, 8, 8.5 and 9.5, score minus the threshold 8,"
-    yield value(what, screen.decision_function(new), [-7.5, 0, 0.5, 1.5])
+    yield value("`decision_function` of 0.5, 8, 8.5 and 9.5, score minus the threshold 8,", screen.decision_function(new), [-7.5, 0, 0.5, 1.5])  # fmt: skip
     other = cls(0.5)
     other.fit(calibration + 10)
     yield value("Calibrated on 11 to 19, `threshold_` for alpha = 0.5", threshold(other), 15)
@@ -286,8 +283,7 @@ def probe_screen(cls):
     heard = _outcome(lambda: few.fit(np.arange(18.0)))
     says = f"18 scores cannot promise alpha = 0.05: `fit` should warn with `warnings.warn`, and go on; what came was {heard}."
     yield behaviour(heard == "a warning", says, seen=heard)
-    what = "18 scores, alpha = 0.05: nothing can be refused, and `threshold_`"
-    yield value(what, threshold(few), np.inf, kind="wrong_behaviour")
+    yield value("18 scores, alpha = 0.05: nothing can be refused, and `threshold_`", threshold(few), np.inf, kind="wrong_behaviour")  # fmt: skip
     heard = _outcome(lambda: cls(alpha=0.05).fit(np.arange(19.0)))
     says = f"19 scores do for alpha = 0.05, so `fit` should be silent; what came was {heard}."
     yield behaviour(heard == "silence", says, seen=heard)
@@ -319,8 +315,7 @@ def probe_variation(f):
     x[2] = (x[0] - x[1]).abs()
     seen = f(x)
     yield shape("Four images of 4×6 pixels", seen, (4,))
-    what = "Stripes across, stripes down, a chessboard and a blank image of 4×6 pixels"
-    yield value(what, seen, [0.5, 0.5, 1, 0])
+    yield value("Stripes across, stripes down, a chessboard and a blank image of 4×6 pixels", seen, [0.5, 0.5, 1, 0])  # fmt: skip
     ramp = torch.arange(6.0).repeat(1, 1, 4, 1) / 10
     edge = (torch.arange(5) > 1).float().repeat(1, 1, 3, 1)  # one of four neighbours differs
     stripes = torch.cat([x[:1], 1 - x[:1], x[3:]], dim=1)  # their mean is an even grey
@@ -366,8 +361,7 @@ def probe_beyond(f):
     seen = f(e, c, new_e, new_c)
     says = f"Three images to score should give three numbers; yours gave {kind_of(seen)}."
     yield form(np.shape(seen) == (3,), says, seen=np.shape(seen))
-    what = "The line is log error = 0.5 + 1.5·log complexity; images below it by 0.5, above it by 1, on it"
-    yield value(what, seen, [-0.5, 1, 0])
+    yield value("The line is log error = 0.5 + 1.5·log complexity; images below it by 0.5, above it by 1, on it", seen, [-0.5, 1, 0])  # fmt: skip
     flat = [np.exp(v) for v in ([1.0, 3, 1, 3], [0.0, 0, 1, 1], [2.5], [5.0])]
     table = {
         "The same line, the image that lies 1 above it scored alone": (e, c, new_e[1:2], new_c[1:2], [1]),
@@ -381,8 +375,7 @@ def probe_energy(f):
     logits = torch.tensor([[0.0, 0.0], [2.0, 2.0], [np.log(3.0), 0.0]])
     seen = f(logits)
     yield shape("Three images, two classes", seen, (3,))
-    what = "Logits (0, 0), (2, 2) and (log 3, 0)"
-    yield value(what, seen, [-np.log(2), -2 - np.log(2), -np.log(4)])
+    yield value("Logits (0, 0), (2, 2) and (log 3, 0)", seen, [-np.log(2), -2 - np.log(2), -np.log(4)])  # fmt: skip
     two = [-2 * np.log(2), -2 - 2 * np.log(2)]
     large = torch.tensor([[1000.0, 999.0], [-1000.0, -1000.0]]), 1.0
     table = {
@@ -415,10 +408,8 @@ def probe_class_mahalanobis(f):
     seen = f(train, labels, z)
     yield shape("Four features of two numbers", seen, (4,))
     classes = "Classes around (-9, 3), (12, 1) and (3, -40), variance 2 and 0.5 around the means:"
-    what = f"{classes} (-9.5, 3), (14, 1) and (3, -38), each near one mean,"
-    yield value(what, seen[:3], right[:3], 0.02)
-    what = f"{classes} (1.5, 2), halfway between the first two,"
-    yield value(what, seen[3:], right[3:], 0.02)
+    yield value(f"{classes} (-9.5, 3), (14, 1) and (3, -38), each near one mean,", seen[:3], right[:3], 0.02)  # fmt: skip
+    yield value(f"{classes} (1.5, 2), halfway between the first two,", seen[3:], right[3:], 0.02)  # fmt: skip
     order = torch.randperm(12_000)
     # shared: a narrow and a wide class give one covariance, the mean of both
     uneven = torch.cat([_cross([1.0, 0.0], 2**0.5, 2**0.5), _cross([50.0, 0.0], 18**0.5, 18**0.5)])
@@ -491,8 +482,7 @@ def probe_risk(f):
     says = f"The answer should be two arrays, coverage and risk; yours gave {kind_of(pair)}."
     yield form(isinstance(pair, (tuple, list, np.ndarray)) and len(pair) == 2, says)
     yield value("Four images: coverage", pair[0], [0.25, 0.5, 0.75, 1])
-    what = "Confidences 0.6 0.9 0.7 0.8, right no yes no yes: risk"
-    yield value(what, pair[1], [0, 0, 1 / 3, 0.5])
+    yield value("Confidences 0.6 0.9 0.7 0.8, right no yes no yes: risk", pair[1], [0, 0, 1 / 3, 0.5])  # fmt: skip
 
     def risk(confidence, right):
         return f(np.array(confidence), np.array([word == "yes" for word in right.split()]))[1]

@@ -465,6 +465,12 @@ class ReluOnTheCodeInForward(_Table):
         return self.decode(self.encode(x).relu())
 
 
+class WithoutGradient(_Table):
+    @torch.no_grad()
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
 class DetachedCode(_Table):
     def forward(self, x):
         return self.decode(self.encode(x).detach())
@@ -1505,6 +1511,7 @@ WRONG = {
         (DecodeClamps, "without a limit"),
         (OneReluForgotten, "between layers 4 and 5"),
         (DetachedCode, "no gradient"),
+        (WithoutGradient, "no gradient"),
         (_cae("Dilated", _dilated), "(with dilation)"),
         (_cae("Relu6", relu=nn.ReLU6), "ReLU and nothing else"),
         (_cae("Relu6InTheDecoder", _relu6_in_the_decoder), "ReLU and nothing else"),
