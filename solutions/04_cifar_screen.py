@@ -76,10 +76,11 @@ counts.set_index(pd.Index(train.classes, name="class"))
 #
 # ### Exercise 4.1
 #
-# Write `class_roles`: labels (N,), the class numbers that are wanted, and the shares in; one array of
-# positions for each role out. Shares may sum to less than 1; the rest has no role. **Done** when every
-# role holds the classes in the same proportion, drawn at random but alike for the same `seed`, and no
-# position has two roles.
+# Write `class_roles`: labels (N,), the numbers of the wanted classes (a tuple) and the shares (a tuple)
+# in; one array of positions for each role out, a list of them. Shares may sum to less than 1; the rest
+# has no role. How sizes that are not whole are rounded is up to you. **Done** when every role holds the
+# classes in the same proportion, drawn at random but alike for the same `seed`, and no position has two
+# roles.
 
 
 # %% id="ex-4-1" tags=["exercise"] reference="helpers.datasets.splits.class_roles"
@@ -240,7 +241,7 @@ plotting.show(
 # ### Exercise 4.3
 #
 # Write the network of the table. **Done** when shapes and the number of parameters are right for any
-# `widths` and `latent_dim`.
+# `widths` and `latent_dim`, and nothing but a ReLU bends what one layer hands to the next.
 
 
 # %% id="ex-4-3" tags=["exercise"] reference="helpers.models.ColourAutoencoder"
@@ -382,7 +383,8 @@ print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
 # Write the four methods. `conformal_threshold` and `conformal_p_values` are yours from module 1;
 # `as_scores` makes an array and complains about NaN, `check_is_fitted(self)` about a forgotten `fit`.
 # **Done** when `predict` agrees with the p-values, and nothing passes in silence: NaN and a missing
-# `fit` are errors, an $\alpha$ that so few scores cannot promise is worth a warning.
+# `fit` are errors, an $\alpha$ that so few scores cannot promise is worth a warning (`warnings.warn`;
+# such a screen is fitted all the same, and refuses nothing).
 
 # %% id="screen-imports"
 from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
@@ -591,7 +593,8 @@ plotting.show(
 # ### Exercise 4.8
 #
 # Write `beyond_complexity`: errors and complexities of M pictures for the line, then of N to be scored;
-# (N,) out. Logarithms are natural. **Done** when the line is fitted to the first M alone.
+# (N,) out. Logarithms are natural. **Done** when the line is fitted to the first M alone, by least
+# squares.
 
 
 # %% id="ex-4-8" tags=["exercise"] reference="helpers.scores.beyond_complexity"
@@ -637,8 +640,8 @@ pd.DataFrame(by_class).T.round(2)
 #
 # ### Exercise 4.9
 #
-# Write it for logits (N, K), in torch, so that a gradient can flow. **Done** when logits of 1000 give
-# no infinity.
+# Write it for logits (N, K), in torch, so that a gradient can flow; (N,) out. **Done** when logits of 1000
+# give no infinity.
 
 
 # %% id="ex-4-9" tags=["exercise"] reference="helpers.scores.energy"
@@ -680,7 +683,7 @@ class_mahalanobis = check("4.10", class_mahalanobis)
 #
 # ### Exercise 4.11
 #
-# Write `normalised_knn`: (M, d), (N, d) and k in, (N,) out. **Done** when a feature ten times as
+# Write `normalised_knn`: (M, d), (N, d) and k in, a tensor (N,) out. **Done** when a feature ten times as
 # long has the same score. With 10,000 pictures go part by part (`z.split(250)`): the matrix of
 # 10,000 × M need not be there at once.
 

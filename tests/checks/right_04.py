@@ -1,22 +1,30 @@
-"""Right answers to module 4, written as learners write them: at least two for each exercise."""
+"""Right answers to module 4, written as learners write them: at least four for each exercise."""
 
+import functools
+import itertools
 import math
+import random
 import warnings
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.special import betaln, gammaln
-from scipy.stats import betabinom, spearmanr
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.spatial.distance import cdist
+from scipy.special import betaln, gammaln, log_softmax
+from scipy.stats import betabinom, linregress, pearsonr, rankdata, spearmanr, zscore
 from sklearn.base import BaseEstimator
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import LedoitWolf, ledoit_wolf
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from helpers.thresholds import conformal_p_values, conformal_threshold
+from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
 
 
 def roles_by_hand(labels, wanted, shares, seed=0):
@@ -43,6 +51,67 @@ def roles_by_random_keys(labels, wanted, shares, seed=0):
     return tuple(np.where(role == i)[0] for i in range(len(shares)))
 
 
+def roles_from_scikit_learn(labels, wanted, shares, seed=0):
+    rest = np.flatnonzero(np.isin(labels, wanted))
+    left, roles = 1.0, []
+    for share in shares:
+        if left - share < 1e-9:
+            roles.append(rest)
+            break
+        role, rest = train_test_split(
+            rest, train_size=share / left, random_state=seed, stratify=labels[rest]
+        )
+        roles.append(role)
+        left -= share
+    return roles
+
+
+def roles_from_torch(labels, wanted, shares, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    roles = [[] for _ in shares]
+    for c in wanted:
+        own = torch.from_numpy(np.flatnonzero(labels == c))
+        own = own[torch.randperm(len(own), generator=generator)]
+        sizes = [int(s * len(own)) for s in shares]
+        for role, part in zip(roles, own[: sum(sizes)].split(sizes), strict=True):
+            role.append(part)
+    return [torch.cat(role) for role in roles]
+
+
+def roles_from_pythons_random(labels, wanted, shares, seed=0):
+    draw = random.Random(seed)
+    roles = {i: [] for i in range(len(shares))}
+    for c in wanted:
+        own = [i for i, label in enumerate(labels) if label == c]
+        draw.shuffle(own)
+        ends = [0, *(math.floor(e * len(own) + 1e-9) for e in np.cumsum(shares))]
+        for i in roles:
+            roles[i].extend(own[ends[i] : ends[i + 1]])
+    return [sorted(role) for role in roles.values()]
+
+
+def roles_with_pandas(labels, wanted, shares, seed=0):
+    frame = pd.DataFrame({"label": labels})
+    frame = frame[frame.label.isin(wanted)].sample(frac=1, random_state=seed)
+    order = frame.groupby("label").cumcount() + 0.5
+    place = order / frame.groupby("label").label.transform("size")
+    ends = np.concatenate([[0], np.cumsum(shares)])
+    return [
+        frame.index[(place > low) & (place <= high)].to_numpy()
+        for low, high in itertools.pairwise(ends)
+    ]
+
+
+def roles_one_seed_a_class(labels, wanted, shares, seed=0):
+    def own(c):
+        found = np.where(np.array(labels) == c)[0]
+        return np.random.RandomState(seed + 1000 * c).permutation(found)
+
+    cuts = [np.cumsum([round(s * len(own(c))) for s in shares]) for c in wanted]
+    pieces = [np.array_split(own(c), cut)[:-1] for c, cut in zip(wanted, cuts, strict=True)]
+    return tuple(np.hstack(role) for role in zip(*pieces, strict=True))
+
+
 def temperature_on_a_grid(logits, labels):
     grid = np.geomspace(0.05, 50, 4000)
     losses = [float(F.cross_entropy(logits / t, labels)) for t in grid]
@@ -62,6 +131,50 @@ def temperature_by_gradient(logits, labels):
 
     optimizer.step(closure)
     return math.exp(log_t.item())
+
+
+def temperature_from_the_slope(logits, labels):
+    x, y = logits.double().numpy(), labels.numpy()
+
+    def slope(b):  # of the cross-entropy of b·x: the mean of (expected logit - own logit)
+        p = np.exp(log_softmax(b * x, axis=1))
+        return ((p * x).sum(1) - x[np.arange(len(x)), y]).mean()
+
+    return 1 / brentq(slope, 1e-3, 1e3)
+
+
+def temperature_by_nelder_and_mead(logits, labels):
+    def loss(t):
+        return F.cross_entropy(logits / float(t[0]), labels).item() if t[0] > 0 else 1e9
+
+    return float(minimize(loss, [1.0], method="Nelder-Mead", options={"xatol": 1e-6}).x[0])
+
+
+def temperature_in_numpy(logits, labels):
+    x, rows = logits.numpy().astype(float), np.arange(len(labels))
+
+    def loss(log_t):
+        return -log_softmax(x / np.exp(log_t), axis=1)[rows, labels.numpy()].sum()
+
+    return np.exp(minimize_scalar(loss, bracket=(-1, 1)).x)
+
+
+def temperature_itself_bounded(logits, labels):
+    def loss(t):
+        return -torch.distributions.Categorical(logits=logits / t).log_prob(labels).mean().item()
+
+    return minimize_scalar(loss, bounds=(1e-2, 100), method="bounded").x
+
+
+def temperature_by_newton(logits, labels):
+    b = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)  # logarithm of T
+    for _ in range(500):
+        loss = F.nll_loss((logits.double() / b.exp()).log_softmax(dim=1), labels)
+        (slope,) = torch.autograd.grad(loss, b, create_graph=True)
+        (bend,) = torch.autograd.grad(slope, b)
+        with torch.no_grad():
+            b -= (slope / bend if bend > 0 else slope.sign()).clamp(-0.3, 0.3)
+    return b.exp().item()
 
 
 class ColourAutoencoderInLoops(nn.Module):
@@ -156,6 +269,73 @@ class ColourAutoencoderInFunctions(nn.Module):
         return self.decode(self.encode(x))
 
 
+class ColourAutoencoderInStages(nn.Module):
+    def __init__(self, widths=(16, 32, 64), latent_dim=1000):
+        super().__init__()
+        a, b, c = widths
+
+        def pair(layer, i, m, o, first, second):
+            return nn.Sequential(layer(i, m, 3, **first), nn.ReLU(), layer(m, o, 3, **second))
+
+        one, two = {"padding": 1}, {"padding": 1, "stride": 2}
+        up = two | {"output_padding": 1}
+        conv, back = nn.Conv2d, nn.ConvTranspose2d
+        self.encoder = nn.Sequential(
+            nn.Sequential(pair(conv, 3, a, a, one, one), nn.ReLU(inplace=True)),
+            nn.Sequential(pair(conv, a, b, b, two, one), nn.ReLU(inplace=True)),
+            nn.Sequential(pair(conv, b, c, c, two, one), nn.Flatten(), nn.ReLU()),
+            nn.LazyLinear(latent_dim),
+        )
+        self.decoder = nn.Sequential(
+            nn.Sequential(nn.Linear(latent_dim, c * 64), nn.ReLU(), nn.Unflatten(1, (c, 8, 8))),
+            pair(back, c, c, b, one, up),
+            nn.ReLU(inplace=True),
+            pair(back, b, b, a, one, up),
+            nn.ReLU(inplace=True),
+            pair(back, a, a, 3, one, one),
+        )
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x):
+        return self.decoder(self.encoder(x))
+
+
+class ColourAutoencoderMeasured(nn.Module):
+    """The size of the flattened features found by sending an image through."""
+
+    def __init__(self, widths=None, latent_dim=None):
+        super().__init__()
+        widths, latent_dim = widths or (16, 32, 64), latent_dim or 1000
+        a, b, c = widths
+        channels, strides = [3, a, a, b, b, c, c], [1, 1, 2, 1, 2, 1]
+        layers = []
+        for i, o, s in zip(channels[:-1], channels[1:], strides, strict=True):
+            layers.extend([nn.Conv2d(i, o, (3, 3), stride=s, padding="same" if s == 1 else 1)])
+            layers.extend([nn.ReLU()])
+        convolutions = nn.Sequential(*layers, nn.Flatten())
+        size = convolutions(torch.zeros(1, 3, 32, 32)).shape[1]
+        self.encoder = nn.Sequential(*convolutions, nn.Linear(size, latent_dim))
+        layers = [nn.Linear(latent_dim, size), nn.Unflatten(1, (c, 8, 8))]
+        for i, o, s in zip(channels[:0:-1], channels[-2::-1], [1, 2, 1, 2, 1, 1], strict=True):
+            layers += [nn.ReLU(), nn.ConvTranspose2d(i, o, 3, s, 1, output_padding=s // 2)]
+        self.decoder = nn.Sequential(*layers)
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x):
+        z = self.encode(x)
+        return self.decode(z)
+
+
 class PlainScreen:
     def __init__(self, alpha=0.05):
         self.alpha = alpha
@@ -166,9 +346,9 @@ class PlainScreen:
             raise ValueError("scores must be finite")
         k = int(np.floor(self.alpha * (len(scores) + 1) + 1e-9))
         if k < 1:
-            raise ValueError("too few scores")
+            warnings.warn("too few scores", UserWarning, stacklevel=1)
         self.scores_ = scores
-        self.threshold_ = scores[-k]
+        self.threshold_ = scores[-k] if k else np.inf
         return self
 
     def decision_function(self, scores):
@@ -212,6 +392,70 @@ class ScreenByPValues(BaseEstimator):
         return np.array([s - self.threshold_ for s in scores])
 
 
+class ScreenWithPrivateScores(BaseEstimator):
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def fit(self, calibration_scores):
+        scores = as_scores(calibration_scores)
+        self._calibration = scores.copy()
+        self.threshold_ = conformal_threshold(scores, self.alpha)
+        if not np.isfinite(self.threshold_):
+            warnings.warn(f"{len(scores)} scores are too few", RuntimeWarning, stacklevel=2)
+        return self
+
+    def decision_function(self, scores):
+        check_is_fitted(self, "threshold_")
+        return np.subtract(as_scores(scores), self.threshold_)
+
+    def predict(self, scores):
+        return np.greater(self.decision_function(scores), 0)
+
+    def p_values(self, scores):
+        check_is_fitted(self)
+        scores = as_scores(scores)
+        at_least = (self._calibration[None, :] >= scores[:, None]).sum(axis=1)
+        return (at_least + 1.0) / (self._calibration.size + 1)
+
+
+class ScreenInTorch(nn.Module):
+    def __init__(self, alpha):
+        super().__init__()
+        self.alpha, self.threshold_ = alpha, None
+
+    def fit(self, calibration_scores):
+        scores = torch.as_tensor(calibration_scores).sort(descending=True).values
+        if scores.isnan().any():
+            raise ValueError("a score is not a number")
+        self.kept_ = scores
+        p = torch.arange(1, len(scores) + 1, dtype=torch.float64) / (len(scores) + 1)
+        allowed = int((p <= self.alpha + 1e-12).sum())
+        self.threshold_ = float(scores[allowed - 1]) if allowed == len(scores) else None
+        ends = [math.inf, *scores.tolist()]
+        self.threshold_ = ends[allowed]
+        if allowed == 0:
+            warnings.warn("nothing will be refused", stacklevel=2)
+        return self
+
+    def _checked(self, scores):
+        if self.threshold_ is None:
+            raise RuntimeError("call fit first")
+        scores = torch.as_tensor(scores)
+        if scores.isnan().any():
+            raise ValueError("a score is not a number")
+        return scores
+
+    def decision_function(self, scores):
+        return self._checked(scores) - self.threshold_
+
+    def predict(self, scores):
+        return self.decision_function(scores) > 0
+
+    def p_values(self, scores):
+        counts = (self.kept_ >= self._checked(scores)[:, None]).sum(dim=1)
+        return (1 + counts) / (1 + len(self.kept_))
+
+
 def interval_with_interval(n, m, alpha, confidence=0.95):
     k = math.floor(round(alpha * (n + 1), 9))
     low, high = betabinom.interval(confidence, m, k, n + 1 - k)
@@ -229,6 +473,29 @@ def interval_by_summing(n, m, alpha, confidence=0.95):
     return np.array(ends) / m
 
 
+def interval_from_the_upper_tail(n, m, alpha, confidence=0.95):
+    k = math.floor(alpha * (n + 1) + 1e-6)
+    law = betabinom(n=m, a=k, b=n - k + 1)
+    tail = (1 - confidence) / 2
+    return [law.ppf(tail) / m, law.isf(tail) / m]
+
+
+def interval_with_fractions(n, m, alpha, confidence=0.95):
+    from fractions import Fraction
+
+    k = int(Fraction(str(alpha)) * (n + 1))
+    ends = np.array([1 - confidence, 1 + confidence]) / 2
+    return tuple(betabinom.ppf(ends, m, k, n + 1 - k) / m)
+
+
+def interval_by_search(n, m, alpha, confidence=0.95):
+    k = max(j for j in range(n + 2) if j <= alpha * (n + 1) + 1e-9)
+    share = betabinom.cdf(np.arange(m + 1), m, k, n + 1 - k)
+    low = np.searchsorted(share, (1 - confidence) / 2)
+    high = np.searchsorted(share, (1 + confidence) / 2)
+    return torch.tensor([low / m, high / m])
+
+
 def variation_with_diff(x):
     across, down = x.diff(dim=3).abs(), x.diff(dim=2).abs()
     return 0.5 * across.mean(dim=(1, 2, 3)) + 0.5 * down.mean(dim=(1, 2, 3))
@@ -241,6 +508,37 @@ def variation_picture_by_picture(x):
         below = (picture[:, :-1] - picture[:, 1:]).abs().mean()
         values.append((right + below) / 2)
     return torch.stack(values)
+
+
+def variation_with_numpy(x):
+    a = x.numpy()
+    across = np.abs(np.diff(a, axis=-1)).mean(axis=(1, 2, 3))
+    down = np.abs(np.diff(a, axis=-2)).mean(axis=(1, 2, 3))
+    return torch.from_numpy((across + down) / 2)
+
+
+def variation_with_convolutions(x):
+    n, c, h, w = x.shape
+    flat = x.reshape(n * c, 1, h, w)
+    step = torch.tensor([-1.0, 1.0])
+    across = F.conv2d(flat, step.view(1, 1, 1, 2)).abs().reshape(n, -1).mean(1)
+    down = F.conv2d(flat, step.view(1, 1, 2, 1)).abs().reshape(n, -1).mean(1)
+    return torch.lerp(across, down, 0.5)
+
+
+def variation_with_losses(x):
+    values = torch.zeros(len(x))
+    for i in range(len(x)):
+        values[i] = F.l1_loss(x[i, :, :, 1:], x[i, :, :, :-1]) / 2
+        values[i] += F.l1_loss(x[i, :, 1:, :], x[i, :, :-1, :]) / 2
+    return values
+
+
+def variation_with_einsum(x):
+    c, h, w = x.shape[1:]
+    across = torch.einsum("nchw->n", (x[..., 1:] - x[..., :-1]).abs()) / (c * h * (w - 1))
+    down = torch.einsum("nchw->n", (x[:, :, 1:] - x[:, :, :-1]).abs()) / (c * (h - 1) * w)
+    return (across + down).div(2).double()
 
 
 def correlation_from_scipy(a, b):
@@ -262,6 +560,24 @@ def correlation_from_the_highest_down(a, b):
     return r.corr(s)
 
 
+def correlation_with_pandas(a, b):
+    return pd.Series(a).corr(pd.Series(b), method="spearman")
+
+
+def correlation_of_standard_scores(a, b):
+    return float((zscore(rankdata(a)) * zscore(rankdata(b))).mean())
+
+
+def correlation_in_torch(a, b):
+    ranks = torch.from_numpy(np.stack([rankdata(a), rankdata(b)]))
+    return torch.corrcoef(ranks)[0, 1].item()
+
+
+def correlation_from_pearsonr(a, b):
+    r, _ = pearsonr(rankdata(a, method="average"), rankdata(b, method="average"))
+    return np.float32(r)
+
+
 def beyond_with_scikit_learn(errors_fit, complexity_fit, errors, complexity):
     line = LinearRegression().fit(np.log(complexity_fit).reshape(-1, 1), np.log(errors_fit))
     return np.log(errors) - line.predict(np.log(complexity).reshape(-1, 1))
@@ -274,6 +590,30 @@ def beyond_by_hand(errors_fit, complexity_fit, errors, complexity):
     return np.log(errors) - expected
 
 
+def beyond_with_linregress(errors_fit, complexity_fit, errors, complexity):
+    line = linregress(np.log(complexity_fit), np.log(errors_fit))
+    return np.log(errors / np.exp(line.intercept) / complexity**line.slope)
+
+
+def beyond_with_lstsq(errors_fit, complexity_fit, errors, complexity):
+    x = np.column_stack([np.ones(len(complexity_fit)), np.log(complexity_fit)])
+    (a, b), *_ = np.linalg.lstsq(x, np.log(errors_fit), rcond=None)
+    return np.array([math.log(e) - a - b * math.log(c) for e, c in zip(errors, complexity)])  # noqa: B905
+
+
+def beyond_in_torch(errors_fit, complexity_fit, errors, complexity):
+    e, c, new_e, new_c = (
+        torch.as_tensor(v).float().log() for v in (errors_fit, complexity_fit, errors, complexity)
+    )
+    slope = ((c - c.mean()) * (e - e.mean())).sum() / (c - c.mean()).square().sum()
+    return new_e - (e.mean() + slope * (new_c - c.mean()))
+
+
+def beyond_with_polynomial(errors_fit, complexity_fit, errors, complexity):
+    line = np.polynomial.Polynomial.fit(np.log(complexity_fit), np.log(errors_fit), deg=1)
+    return np.log(errors) - line(np.log(complexity))
+
+
 def energy_by_hand(logits, temperature=1.0):
     scaled = logits / temperature
     top, _ = scaled.max(dim=1, keepdim=True)
@@ -283,6 +623,27 @@ def energy_by_hand(logits, temperature=1.0):
 def energy_from_log_softmax(logits, temperature=1.0):
     scaled = logits / temperature
     return temperature * (scaled.log_softmax(dim=1) - scaled)[:, 0]
+
+
+def energy_pair_by_pair(logits, temperature=1.0):
+    columns = (logits / temperature).unbind(dim=1)
+    return functools.reduce(torch.logaddexp, columns).mul(-temperature)
+
+
+def energy_row_by_row(logits, temperature=1.0):
+    return torch.stack([-temperature * torch.logsumexp(row / temperature, 0) for row in logits])
+
+
+def energy_with_a_fixed_shift(logits, temperature=1.0):
+    top = logits.detach().amax(dim=-1)
+    inner = torch.exp((logits - top[:, None]) / temperature)
+    return -(top + temperature * torch.log(torch.einsum("nk->n", inner)))
+
+
+def energy_from_categorical(logits, temperature=1.0):
+    scaled = logits / temperature
+    law = torch.distributions.Categorical(logits=scaled)
+    return temperature * (law.logits[:, 0] - scaled[:, 0])
 
 
 def distance_class_by_class(z_train, labels, z):
@@ -311,6 +672,39 @@ def distance_after_whitening(z_train, labels, z):
     return gaps.min(dim=1).values.to(z.dtype)
 
 
+def distance_from_scikit_learn(z_train, labels, z):
+    centred, means = z_train.clone(), {}
+    for c in torch.unique(labels):
+        means[int(c)] = z_train[labels == c].mean(0)
+        centred[labels == c] -= means[int(c)]
+    model = LedoitWolf(assume_centered=True).fit(centred)
+    squared = [model.mahalanobis((z - m).numpy()) for m in means.values()]
+    return torch.as_tensor(np.sqrt(np.min(squared, axis=0)), dtype=z.dtype)
+
+
+def distance_from_scipy(z_train, labels, z):
+    a, y = z_train.numpy(), labels.numpy()
+    classes = sorted(set(y.tolist()))
+    means = np.stack([a[y == c].mean(axis=0) for c in classes])
+    centred = a - means[np.searchsorted(classes, y)]
+    inverse = LedoitWolf(assume_centered=True).fit(centred).get_precision()
+    return torch.tensor(cdist(z.numpy(), means, "mahalanobis", VI=inverse).min(1)).to(z.dtype)
+
+
+def distance_by_solving(z_train, labels, z):
+    classes, place, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(classes), z_train.shape[1], dtype=z_train.dtype)
+    means = sums.index_add(0, place, z_train) / counts[:, None]
+    covariance = LedoitWolf(assume_centered=True).fit(z_train - means[place]).covariance_
+    covariance = torch.tensor(covariance).type_as(z)
+    best = torch.full((len(z),), torch.inf).type_as(z)
+    for mean in means:
+        step = (z - mean).T
+        squared = (step * torch.linalg.solve(covariance, step)).sum(0)
+        best = torch.minimum(best, squared)
+    return best**0.5
+
+
 def neighbours_from_scikit_learn(z_train, z, k=50):
     def unit(a):
         a = a.double().numpy()
@@ -325,6 +719,32 @@ def neighbours_from_cosines(z_train, z, k=50):
     b = z / z.norm(dim=1, keepdim=True)
     cosine = (b.double() @ a.double().T).topk(k, dim=1).values[:, -1]
     return (2 - 2 * cosine).clamp(min=0).sqrt().to(z.dtype)
+
+
+def neighbours_row_by_row(z_train, z, k=50):
+    train = z_train / torch.linalg.vector_norm(z_train, dim=1, keepdim=True)
+    found = []
+    for row in z:
+        gaps = (train - row / row.norm()).norm(dim=1)
+        found.append(gaps.sort().values[k - 1])
+    return torch.tensor(found)
+
+
+def neighbours_with_topk(z_train, z, k=50):
+    distances = torch.cdist(F.normalize(z, dim=-1), F.normalize(z_train, dim=-1))
+    return distances.topk(k, dim=1, largest=False).values.amax(dim=1)
+
+
+def neighbours_in_numpy(z_train, z, k=50):
+    a, b = normalize(z_train.numpy()), normalize(z.numpy())
+    distances = cdist(b, a)
+    return torch.from_numpy(np.partition(distances, k - 1, axis=1)[:, k - 1])
+
+
+def neighbours_with_einsum(z_train, z, k=50):
+    a, b = (F.normalize(v.double()) for v in (z_train, z))
+    squared = 2 - 2 * torch.einsum("nd,md->nm", b, a)
+    return squared.clamp_min(0).sqrt().sort(dim=1)[0][:, k - 1].float()
 
 
 def risk_group_by_group(confidence, correct):
@@ -356,25 +776,116 @@ def risk_with_pandas(confidence, correct):
     return np.arange(1, len(risk) + 1) / len(risk), risk
 
 
+def risk_by_definition(confidence, correct):
+    """The mean over all orders of the ties: each of a group counts with the group's error."""
+    n, risk = len(confidence), []
+    order = sorted(range(n), key=lambda i: confidence[i], reverse=True)
+    share = {c: np.mean([not correct[i] for i in order if confidence[i] == c]) for c in confidence}
+    for k in range(1, n + 1):
+        risk.append(sum(share[confidence[i]] for i in order[:k]) / k)
+    return [k / n for k in range(1, n + 1)], risk
+
+
+def risk_in_torch(confidence, correct):
+    c = torch.from_numpy(confidence)
+    wrong = 1 - torch.from_numpy(correct).double()
+    levels, place = torch.unique(c, return_inverse=True)
+    share = (
+        torch.zeros(len(levels))
+        .double()
+        .scatter_reduce(0, place, wrong, "mean", include_self=False)
+    )
+    k = torch.arange(1, len(c) + 1)
+    return k / len(c), share[place][c.argsort(descending=True)].cumsum(0) / k
+
+
 RIGHT = {
-    "4.1": [roles_by_hand, roles_by_random_keys],
-    "4.2": [temperature_on_a_grid, temperature_by_gradient],
+    "4.1": [
+        roles_by_hand,
+        roles_by_random_keys,
+        roles_from_scikit_learn,
+        roles_from_torch,
+        roles_from_pythons_random,
+        roles_with_pandas,
+        roles_one_seed_a_class,
+    ],
+    "4.2": [
+        temperature_on_a_grid,
+        temperature_by_gradient,
+        temperature_from_the_slope,
+        temperature_by_nelder_and_mead,
+        temperature_in_numpy,
+        temperature_itself_bounded,
+        temperature_by_newton,
+    ],
     "4.3": [
         ColourAutoencoderInLoops,
         ColourAutoencoderWithBlocks,
         ColourAutoencoderInFunctions,
+        ColourAutoencoderInStages,
+        ColourAutoencoderMeasured,
     ],
-    "4.4": [PlainScreen, ScreenByPValues],
-    "4.5": [interval_with_interval, interval_by_summing],
-    "4.6": [variation_with_diff, variation_picture_by_picture],
+    "4.4": [PlainScreen, ScreenByPValues, ScreenWithPrivateScores, ScreenInTorch],
+    "4.5": [
+        interval_with_interval,
+        interval_by_summing,
+        interval_from_the_upper_tail,
+        interval_with_fractions,
+        interval_by_search,
+    ],
+    "4.6": [
+        variation_with_diff,
+        variation_picture_by_picture,
+        variation_with_numpy,
+        variation_with_convolutions,
+        variation_with_losses,
+        variation_with_einsum,
+    ],
     "4.7": [
         correlation_from_scipy,
         correlation_by_counting,
         correlation_from_the_highest_down,
+        correlation_with_pandas,
+        correlation_of_standard_scores,
+        correlation_in_torch,
+        correlation_from_pearsonr,
     ],
-    "4.8": [beyond_with_scikit_learn, beyond_by_hand],
-    "4.9": [energy_by_hand, energy_from_log_softmax],
-    "4.10": [distance_class_by_class, distance_after_whitening],
-    "4.11": [neighbours_from_scikit_learn, neighbours_from_cosines],
-    "4.12": [risk_group_by_group, risk_with_pandas, risk_between_the_groups],
+    "4.8": [
+        beyond_with_scikit_learn,
+        beyond_by_hand,
+        beyond_with_linregress,
+        beyond_with_lstsq,
+        beyond_in_torch,
+        beyond_with_polynomial,
+    ],
+    "4.9": [
+        energy_by_hand,
+        energy_from_log_softmax,
+        energy_pair_by_pair,
+        energy_row_by_row,
+        energy_with_a_fixed_shift,
+        energy_from_categorical,
+    ],
+    "4.10": [
+        distance_class_by_class,
+        distance_after_whitening,
+        distance_from_scikit_learn,
+        distance_from_scipy,
+        distance_by_solving,
+    ],
+    "4.11": [
+        neighbours_from_scikit_learn,
+        neighbours_from_cosines,
+        neighbours_row_by_row,
+        neighbours_with_topk,
+        neighbours_in_numpy,
+        neighbours_with_einsum,
+    ],
+    "4.12": [
+        risk_group_by_group,
+        risk_with_pandas,
+        risk_between_the_groups,
+        risk_by_definition,
+        risk_in_torch,
+    ],
 }
