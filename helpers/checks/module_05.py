@@ -71,7 +71,7 @@ def probe_block(f):
     # Three images, brightness 1, 2 and 6: the first norm and ReLU leave 0, 0 and a positive number,
     # the second make 0, 0, √2 of them whatever that number is.
     x = torch.tensor([1.0, 2, 6]).repeat_interleave(2).view(3, 1, 1, 2)
-    seen = crafted(f(1, 1), middle).train()(x)
+    seen = crafted(f(1, 1), 2 * middle).train()(x)
     what = "In training mode images of brightness 1, 2 and 6, each convolution only passing them on, should become 1, 2 and 6 + √2 (BatchNorm takes mean and variance over the whole batch, and a ReLU follows it): they"
     yield value(what, seen, x + torch.tensor([0, 0, 2**0.5]).view(3, 1, 1, 1))
 
