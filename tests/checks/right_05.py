@@ -400,7 +400,7 @@ def patches_from_a_tree(bank, features):
 
 
 def patches_in_one_go(bank, features):
-    n, c, h, w = features.shape
+    n, _, h, w = features.shape
     flat = features.transpose(0, 1).flatten(1).T
     return torch.cdist(flat[None], bank[None])[0].amin(-1).unflatten(0, (n, h, w))
 
