@@ -39,6 +39,7 @@ def probe_block(f):
     yield value(what, crafted(f(1, 1), -middle)(x), x)
     what = "In eval mode, kernels that only pass on x: x + relu(relu(x)) for x = [-2, 3, 50, -7]"
     yield value(what, crafted(f(1, 1), middle)(x), [[[[-2, 6], [100, -7]]]])
+    yield from gradients_are(crafted(f(1, 1), middle), [x], {"x": 1.0 + (x > 0)})
     dot = torch.zeros(1, 1, 7, 7)
     dot[0, 0, 3, 3] = 1
     seen = crafted(f(1, 1), torch.ones(3, 3))(dot) - dot
@@ -61,9 +62,9 @@ def probe_block(f):
 
 def crafted(block, kernel, norm=1):
     """The block in eval mode with known weights, whatever its layers are called."""
-    for p in block.parameters():
-        if p.ndim == 1:  # fresh weights of normalisations are 1; all others are biases
-            p.data = torch.full_like(p, norm if (p == 1).all() else 0)
+    for name, p in block.named_parameters():
+        if p.ndim == 1:  # of normalisations, and biases
+            p.data = torch.full_like(p, norm if name.endswith("weight") else 0)
         elif p.shape[-2:] == (3, 3):
             p.data = torch.zeros_like(p) + kernel
         else:  # of the short cut
@@ -184,12 +185,7 @@ def probe_subset(f):
     def draw(share=0.25, **seed):
         return np.sort(np.asarray(f(labels, groups, share, **seed)))
 
-    for share, wanted in (
-        (0.25, [10, 5, 2]),
-        (0.01, [1, 1, 1]),
-        (0.5, [20, 10, 4]),
-        (1, [40, 20, 8]),
-    ):
+    for share, wanted in (0.25, [10, 5, 2]), (0.01, [1, 1, 1]), (0.5, [20, 10, 4]):
         part = draw(share)
         counts = [len(np.unique(groups[part][labels[part] == c])) for c in range(3)]
         says = f"Of 40, 20 and 8 patients of three classes a share of {share} should take {show(wanted)}, at least one of each class; yours took {show(counts)}."
@@ -325,15 +321,10 @@ def probe_z(f):
         yield Finding("wrong_value", seen[70:], bool(right[70:].all()), says)
         says = f"{what} of the validation scans the 12 normals at 14 should be flagged for z = 1.2 and not for z = 3, and the 10 sick ones at 60 always; yours flags {seen[:60].sum()} and {seen[60:70].sum()}."
         yield Finding("wrong_value", seen[:70], bool(right[:70].all()), says)
-    # Exactly three standard deviations above the mean: they are 2 each and the mean is 10 for
-    # 9 9 9 9 14, divided by n, and for 9 9 9 13, divided by n - 1. Either is right.
-    given, some = "9, 9, 9, 9 and 14", np.array([9.0, 9, 9, 9, 14, 16.3, 16])
-    above, at = np.asarray(f(some, np.full(7, True), np.arange(7) < 5))[5:]
-    if not above:
-        given, some = "9, 9, 9 and 13", np.array([9.0, 9, 9, 13, 16])
-        at = np.asarray(f(some, np.full(5, True), np.arange(5) < 4))[4]
-    says = f"Validation normals {given} have mean 10 and standard deviation 2: 16 lies exactly three above, and with three *or more* it should be flagged; yours lets it pass."
-    yield Finding("wrong_value", bool(at), bool(at), says)
+    some = np.array([9.0, 9, 9, 9, 14, 10])
+    at = bool(np.asarray(f(some, np.full(6, True), np.arange(6) < 5, z=0.0))[5])
+    says = "Validation normals 9, 9, 9, 9 and 14 have the mean 10: with z = 0, a score of 10 lies exactly at the limit, and with z *or more* it should be flagged; yours lets it pass."
+    yield Finding("wrong_value", at, at, says)
 
 
 def probe_wilson(f):

@@ -104,6 +104,12 @@ def without_return(self, x):
     self.skip(x) + self.body(x)
 
 
+def body_without_gradient(self, x):
+    with torch.no_grad():
+        found = self.body(x)
+    return self.skip(x) + found
+
+
 CONV_RELU_NORM = ((1, 2), (4, 5))
 BLOCKS = [
     (block(skip=None), "no_short_cut"),
@@ -145,6 +151,8 @@ BLOCKS = [
     (forward_of("Difference", lambda self, x: self.skip(x) - self.body(x)), ""),
     (forward_of("Half", lambda self, x: (self.skip(x) + self.body(x)) / 2), "unchanged"),
     (forward_of("Twice", lambda self, x: self.skip(x) + self.body(self.skip(x)) + x), ""),
+    (forward_of("Detached", lambda self, x: self.skip(x).detach() + self.body(x)), "gradient"),
+    (forward_of("WithoutGradient", body_without_gradient), "gradient"),
     (forward_of("NoReturn", without_return), "return"),
     (OneNormForBoth, "304 parameters"),
     (NormBeforeConvolution, ""),
@@ -492,10 +500,7 @@ def last_never_drawn(labels, groups, share, seed=0):
     keep = []
     for c in np.unique(labels[first]):
         own = patients[labels[first] == c]
-        k = max(1, round(share * len(own)))
-        if share < 1:
-            own = own[:-1]
-        keep.extend(rng.permutation(own)[:k])
+        keep.extend(rng.permutation(own[:-1])[: max(1, round(share * len(own)))])
     return np.flatnonzero(np.isin(groups, keep))
 
 
