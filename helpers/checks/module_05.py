@@ -33,13 +33,14 @@ def probe_block(f):
     yield Finding("wrong_value", seen, seen == 304, says)
     x, middle = torch.tensor([[[[-2.0, 3], [50, -7]]]]), torch.zeros(3, 3)
     middle[1, 1] = 1
-    seen = crafted(f(1, 1), 0, norm=0)(x)
+    seen = crafted(f(1, 1), 0, norms=(0, 0))(x)
     yield value("All weights at 0, so that x passes the sum unchanged: [-2, 3, 50, -7]", seen, x)
-    what = "In eval mode, kernels that only pass on the negative of x: x + relu(-relu(-x)), which is x, for x = [-2, 3, 50, -7]"
+    what = "In eval mode, with kernels that only turn the sign, x + relu(-relu(-x)), which is x, for x = [-2, 3, 50, -7]"
     yield value(what, crafted(f(1, 1), -middle)(x), x)
-    what = "In eval mode, kernels that only pass on x: x + relu(relu(x)) for x = [-2, 3, 50, -7]"
-    yield value(what, crafted(f(1, 1), middle)(x), [[[[-2, 6], [100, -7]]]])
-    yield from gradients_are(crafted(f(1, 1), middle), [x], {"x": 1.0 + (x > 0)})
+    what = "In eval mode, with kernels that only pass on and normalisations of weight 2 and 3, x + 6·relu(x) for x = [-2, 3, 50, -7]"
+    enlarging = crafted(f(1, 1), middle, norms=(2, 3))
+    yield value(what, enlarging(x), [[[[-2, 21], [350, -7]]]])
+    yield from gradients_are(enlarging, [x], {"x": 1.0 + 6 * (x > 0)})
     dot = torch.zeros(1, 1, 7, 7)
     dot[0, 0, 3, 3] = 1
     seen = crafted(f(1, 1), torch.ones(3, 3))(dot) - dot
@@ -49,22 +50,23 @@ def probe_block(f):
     # ReLU turn that number into √2, whatever it is.
     x = torch.tensor([1.0, 2, 6]).repeat_interleave(2).view(3, 1, 1, 2)
     seen = crafted(f(1, 1), 2 * middle).train()(x)
-    what = "In training mode images of brightness 1, 2 and 6, each convolution only doubling, should become 1, 2 and 6 + √2 (BatchNorm takes mean and variance over the batch, then comes a ReLU): they"
+    what = "In train mode, a batch of three images of brightness 1, 2 and 6, with kernels that only double (BatchNorm takes mean and variance over the batch, the ReLU comes after it),"
     yield value(what, seen, x + 2**0.5 * (x == 6))
     seen = sum(p.numel() for p in block.parameters())
     says = f"From 3 to 5 channels the block should have 400 parameters (3·5·9 + 5·5·9 in the 3×3 convolutions, 4·5 in the normalisations, 3·5 + 5 in the 1×1 convolution); yours has {seen}."
     yield Finding("wrong_value", seen, seen in (395, 400), says)  # 395: no bias in the short cut
     x = torch.tensor([1.0, 2, 4]).view(1, 3, 1, 1) * torch.tensor([1.0, -1])
     what = "From 3 to 5 channels, with ones in the 1×1 convolution and a body of zeros, two pixels (1, 2, 4) and (-1, -2, -4)"
-    seen = crafted(block, 0, norm=0)(x)
+    seen = crafted(block, 0, norms=(0, 0))(x)
     yield value(what, seen, torch.tensor([7.0, -7]).expand(1, 5, 1, 2))
 
 
-def crafted(block, kernel, norm=1):
+def crafted(block, kernel, norms=(1, 1)):
     """The block in eval mode with known weights, whatever its layers are called."""
+    norms = list(norms)
     for name, p in block.named_parameters():
-        if p.ndim == 1:  # of normalisations, and biases
-            p.data = torch.full_like(p, norm if name.endswith("weight") else 0)
+        if p.ndim == 1:  # of a normalisation, or a bias
+            p.data = torch.full_like(p, norms.pop() if name.endswith("weight") else 0)
         elif p.shape[-2:] == (3, 3):
             p.data = torch.zeros_like(p) + kernel
         else:  # of the short cut
@@ -74,14 +76,9 @@ def crafted(block, kernel, norm=1):
 
 def probe_shapes(f):
     shapes = f(128, (64, 128, 256, 256))
-    try:
-        outline = type(shapes) is dict, np.shape(shapes)
-    except ValueError:  # not all of one length
-        outline = "ragged"
-    given = kind_of(shapes) if shapes is None else repr(shapes)[:90]
-    says = f"128 pixels and four groups should give a list of four shapes (channels, height, width); yours gave {given}."
-    listed = isinstance(shapes, (list, tuple))
-    yield form(listed and outline == (False, (4, 3)), says, seen=outline)
+    says = f"128 pixels and four groups should give a list of four shapes (channels, height, width); yours gave {given(shapes)}."
+    outline = as_array(shapes).shape
+    yield form(isinstance(shapes, (list, tuple)) and outline == (4, 3), says, seen=outline)
     expected = [(64, 64, 64), (128, 32, 32), (256, 16, 16), (256, 8, 8)]
     yield value("128 pixels and widths 64, 128, 256, 256", shapes, expected)
     # an odd side: with padding 1 the kernel starts at the first pixel and ends at the last
@@ -89,6 +86,18 @@ def probe_shapes(f):
     yield value("65 pixels and widths 3, 5, 7", f(65, (3, 5, 7)), expected)
     expected = [(2, 5, 5), (4, 3, 3), (1, 2, 2)]
     yield value("10 pixels and widths 2, 4, 1", f(10, (2, 4, 1)), expected)
+
+
+def as_array(x):
+    """An array, which is empty for lists of several lengths."""
+    try:
+        return np.asarray(x)
+    except ValueError:
+        return np.empty((0, 0))
+
+
+def given(x):
+    return kind_of(x) if x is None else " ".join(repr(x)[:90].split())
 
 
 def probe_ratio(f):
@@ -115,7 +124,7 @@ def probe_ratio(f):
         before, modes = tensors(encoder), modes_of(encoder)
         f(encoder, (1, 6, 7))
         moved = changed(encoder, before)
-        says = f"{came}, and the counting has changed {few(moved)}: in train mode BatchNorm takes whatever passes into its running statistics."
+        says = f"{came}, and the counting has changed these tensors: {few(moved)}. In train mode BatchNorm takes whatever passes into its running statistics; nothing else moves by itself."
         yield behaviour(not moved, says, seen=moved)
         turned = tuple(name for name, was in modes.items() if modes_of(encoder)[name] != was)
         says = f"{came}; afterwards these parts are in another mode than before: {few(turned)}."
@@ -150,7 +159,11 @@ def tensors(module):
 def changed(module, before):
     """Names of the tensors that are not as they were, or not there any more."""
     now = tensors(module)
-    return tuple(n for n, t in before.items() if n not in now or not torch.equal(t, now[n]))
+    return tuple(
+        name
+        for name, t in before.items()
+        if name not in now or t.dtype != now[name].dtype or not torch.equal(t, now[name])
+    )
 
 
 def few(names):
@@ -164,16 +177,16 @@ def probe_subset(f):
     order = rng.permutation(len(labels))
     labels, groups = labels[order], np.repeat(mixed, scans)[order]
     part = f(labels, groups, 0.25)
-    array = np.asarray(part)
-    mask = " of True and False; `np.flatnonzero` gives the positions" * (array.dtype == bool)
-    says = f"Return positions, an array (m,) of whole numbers; yours gave {kind_of(part)}{mask}."
+    array = as_array(part)
+    mask = ": `np.flatnonzero` gives the positions of a mask" * (array.dtype == bool)
+    says = f"Return positions, an array (m,) of whole numbers; yours gave {kind_of(part)} and dtype {array.dtype}{mask}."
     right = array.ndim == 1 and array.dtype.kind in "iu"
     yield form(right, says, seen=(array.ndim, array.dtype.kind))
     if not right:
         return
     beyond = array[(array < 0) | (array >= len(labels))]
-    says = f"Positions of {len(labels)} scans go from 0 to {len(labels) - 1}; yours hold {show(beyond[:3])}. Are these numbers of patients (here 500 and more)?"
-    yield form(not len(beyond), says)
+    says = f"Positions of {len(labels)} scans go from 0 to {len(labels) - 1}; yours hold {show(beyond[:3])} (the patients have numbers of 500 and more)."
+    yield form(not len(beyond), says, seen=bool(np.isin(array, groups).all()))
     if len(beyond):
         return
     repeated = len(np.unique(array)) < len(array)
@@ -296,31 +309,32 @@ def probe_huber(f):
 
 def probe_z(f):
     # Validation normals: mean 10, standard deviation 2 (2.02 if divided by n - 1), median 9. Test
-    # scores half-way between whole numbers show where the rule begins, healthy and sick in turn.
-    tested = np.arange(2.5, 40)
-    scores = np.concatenate([np.tile([9.0, 9, 14, 9, 9], 12), np.full(10, 60.0), tested])
-    normal = np.concatenate([np.arange(70) < 60, np.arange(38) % 2 == 0])
-    validation = np.arange(108) < 70
+    # scores show where the rule begins: each other choice of scans begins elsewhere.
+    tested = np.concatenate([np.arange(2.5, 33), np.arange(36.5, 60, 4)])
+    scores = [np.tile([9.0, 9, 14, 9, 9], 12), np.tile([17, 18, 21, 23, 24], 2), tested]
+    scores = np.concatenate(scores)
+    normal, validation = np.arange(107) < 60, np.arange(107) < 70
+    normal[70:93:2] = True
     flags = f(scores, normal, validation)
     array = np.asarray(flags)
-    says = f"Return one True or False for each of the 108 scores; yours gave {kind_of(flags)} and dtype {array.dtype}."
-    right = array.shape == (108,)
+    says = f"Return one True or False for each of the 107 scores; yours gave {kind_of(flags)} and dtype {array.dtype}."
+    right = array.shape == (107,)
     yield form(right and array.dtype == bool, says, seen=(array.shape, array.dtype.kind))
     if not right:
         return
     for more, begin, scale, shift, z in (
         ("", 16.5, 1, 0, {}),
         (", z = 1.2", 12.5, 1, 0, {"z": 1.2}),
-        (", the same scores in other units", 16.5, 100, 7, {}),
+        (", z = 5, the same scores in other units", 20.5, 100, 7, {"z": 5}),
     ):
         seen = np.asarray(f(scale * scores - shift, normal, validation, **z)) == 1
-        right = seen == (scores >= begin)
-        what = f"Validation normals of mean 10 and standard deviation 2{more}:"
-        found = show(tested[seen[70:]]) if seen[70:].any() else "none of them"
-        says = f"{what} of the test scores 2.5, 3.5, ... 39.5 those from {begin} up should be flagged; yours flags {found}."
-        yield Finding("wrong_value", seen[70:], bool(right[70:].all()), says)
-        says = f"{what} of the validation scans the 12 normals at 14 should be flagged for z = 1.2 and not for z = 3, and the 10 sick ones at 60 always; yours flags {seen[:60].sum()} and {seen[60:70].sum()}."
-        yield Finding("wrong_value", seen[:70], bool(right[:70].all()), says)
+        wanted = scores >= begin
+        says = f"Validation normals of mean 10 and standard deviation 2{more}: "
+        if (seen[70:] != wanted[70:]).any():
+            says += f"of the test scores 2.5, 3.5, ..., 56.5 those from {begin} up should be flagged; yours flags {show(tested[seen[70:]]) if seen[70:].any() else 'none'}."
+        else:
+            says += f"{wanted[:70].sum()} of the validation scans should be flagged as well, since the rule runs over all scores; yours flags {seen[:70].sum()}."
+        yield Finding("wrong_value", seen, bool((seen == wanted).all()), says)
     some = np.array([9.0, 9, 9, 9, 14, 10])
     at = bool(np.asarray(f(some, np.full(6, True), np.arange(6) < 5, z=0.0))[5])
     says = "Validation normals 9, 9, 9, 9 and 14 have the mean 10: with z = 0, a score of 10 lies exactly at the limit, and with z *or more* it should be flagged; yours lets it pass."
@@ -329,8 +343,8 @@ def probe_z(f):
 
 def probe_wilson(f):
     interval = f(np.int64(50), 100)  # the notebook counts with numpy
-    says = f"Return two numbers, (low, high); yours gave {kind_of(interval)}."
-    yield form(np.shape(interval) == (2,), says)
+    says = f"Return two numbers, (low, high); yours gave {given(interval)}."
+    yield form(as_array(interval).shape == (2,), says)
     # (0.5 + 0.01920729 ± 1.959964·√(0.25/100 + 0.00009603647)) / 1.03841459, with z² = 3.841459
     yield value("50 of 100 at 95 %", interval, (0.4038315, 0.5961685), 1e-5)
     yield value("0 of 10 (high: z²/(10 + z²))", f(0, 10), (0, 0.2775328), 1e-5)
@@ -372,19 +386,21 @@ def probe_patches(f):
 
 
 def probe_pixels(f):
-    # Four scans with lesions at 3, 6 and 2.5. Of the 21 healthy pixels 6 lies above 20, and 3 and
-    # 2.5 each above 18 (not 4, 5 and 10); of those of the first scan, 6 lies above four, 3 above two.
-    maps = np.array([1, 2, 3, 4, 5, 6, 0.5, 0.6, 10, 0.7, 0.8, 0.9, 2.5, -8, -1, -1, -2, -3])
-    maps = np.concatenate([maps, [-4, -5, 0.1, 0.2, 0.3, 0.4]]).reshape(4, 2, 3)
-    masks = np.isin(maps, [3, 6, 2.5])
-    what = "Lesion pixels of 3, 6 and 2.5 among 21 healthy ones, of which 4, 5 and 10 are high"
-    yield value(what, f(maps, masks), 56 / 63)
-    yield value("Lesions of 3 and 6 among 1, 2, 4 and 5", f(maps[:1], masks[:1]), 6 / 8)
+    # Four scans with lesions at 3, 5, -1 and 2.4, which lie above 15, 18, 6 and 15 of the 20 healthy
+    # pixels (-9 -8 -7 -5 -4 -2, 0.1 to 2.3, 3.3 3.5 4 8 9); of the first scan's 3 lies above three of
+    # four, 5 above all.
+    maps = np.array([-4, 4, 0.4, 3, 1, 5, 2.3, -9, 9, 8, 0.8, 3.5])
+    maps = np.concatenate([maps, [-2, -1, 0.2, -8, 1.5, 2.4, 0.1, -5, 3.3, -7, 0.7, 0.3]])
+    maps = maps.reshape(4, 2, 3)
+    masks = np.isin(maps, [3, 5, -1, 2.4])
+    what = "Lesion pixels of 3, 5, -1 and 2.4 among 20 healthy ones from -9 to 9"
+    yield value(what, f(maps, masks), 54 / 80)
+    yield value("Lesions of 3 and 5 among -4, 4, 0.4 and 1", f(maps[:1], masks[:1]), 7 / 8)
     tied, mask = np.array([[[2.0, 2, 1], [2, 3, 2]]]), np.array([[[True, False, False]] * 2])
     # either lesion's 2 against 2 1 3 2: two are alike, one is lower
     yield value("Lesions of 2 and 2 among 2, 1, 3, 2; equal ones count half", f(tied, mask), 2 / 4)
-    yield value("The maps in other units", f(3 * maps + 5, masks), 56 / 63)
-    yield value("The maps turned round", f(-maps, masks), 7 / 63)
+    yield value("The maps in other units", f(3 * maps + 5, masks), 54 / 80)
+    yield value("The maps turned round", f(-maps, masks), 26 / 80)
 
 
 EXERCISES = declared(

@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
-from scipy.stats import binomtest, mannwhitneyu, norm
+from scipy.stats import binomtest, chi2, mannwhitneyu, norm, rankdata, zmap
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 
@@ -213,7 +214,7 @@ class BlockWithLinearShortCut(nn.Module):
         return found + (self.carry(x.movedim(1, -1)).movedim(-1, 1) if self.carry else x)
 
 
-class BlockOfLazyLayers(nn.Module):
+class BlockWithoutSequential(nn.Module):
     def __init__(self, in_channels, out_channels, relu=torch.relu):
         super().__init__()
         self.c1 = nn.Conv2d(in_channels, out_channels, 3, padding="same", bias=None)
@@ -449,16 +450,125 @@ def pixels_in_a_loop(maps, masks):
     return sum((s > h) + (s == h) / 2 for s in sick for h in healthy) / len(sick) / len(healthy)
 
 
+class BlockOfParameters(nn.Module):
+    """Without layers for the convolutions, and without effect when it is new."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3) / 10)
+        self.w2 = nn.Parameter(torch.randn(out_channels, out_channels, 3, 3) / 10)
+        self.n1, self.n2 = nn.BatchNorm2d(out_channels), nn.BatchNorm2d(out_channels)
+        nn.init.zeros_(self.n2.weight)
+        self.w = None
+        if in_channels != out_channels:
+            self.w = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+
+    def forward(self, x):
+        y = F.relu(self.n1(F.conv2d(x, self.w1, padding=1)))
+        y = F.relu(self.n2(F.conv2d(y, self.w2, padding=1)))
+        return y + (x if self.w is None else F.conv2d(x, self.w))
+
+
+def ratio_with_a_hook(encoder, shape):
+    sizes = []
+    twin = copy.deepcopy(encoder)
+    handle = twin.register_forward_hook(lambda part, inputs, code: sizes.append(code.numel()))
+    twin.eval()(torch.zeros(shape).unsqueeze(0))
+    handle.remove()
+    return np.float32(np.prod(shape) / sizes[0])
+
+
+def subset_by_random_numbers(labels, groups, share, seed=0):
+    rng = np.random.RandomState(seed)
+    ids, of_scan = np.unique(groups, return_inverse=True)
+    number, of_class = rng.rand(len(ids)), np.zeros(len(ids), dtype=int)
+    of_class[of_scan] = labels  # the last scan's
+    keep = np.zeros(len(ids), dtype=bool)
+    for c in np.unique(of_class):
+        own = np.flatnonzero(of_class == c)
+        keep[own[np.argsort(number[own])[: max(1, round(share * len(own)))]]] = True
+    return np.nonzero(keep[of_scan])[0].astype(np.int32)
+
+
+def freeze_from_the_top(module):
+    """Each part's use puts the whole into eval mode."""
+
+    def hook(*_):
+        module.eval()
+
+    for part in module.modules():
+        part.register_forward_pre_hook(hook)
+    for name, _ in module.named_parameters():
+        module.get_parameter(name).requires_grad = False
+    return module
+
+
+def freeze_by_another_forward(module):
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.forward = lambda x, p=part: F.batch_norm(
+                x, p.running_mean, p.running_var, p.weight, p.bias, training=False, eps=p.eps
+            )
+    return module.requires_grad_(False)
+
+
+def z_from_scipy(scores, normal, validation, z=3.0):
+    return zmap(scores, scores[normal & validation]) >= z
+
+
+def z_from_scikit_learn(scores, normal, validation, z=3.0):
+    scaler = StandardScaler().fit(scores[normal & validation, None])
+    return np.ravel(scaler.transform(scores[:, None]) >= z)
+
+
+def z_by_lengths(scores, normal, validation, z=3.0):
+    mean = np.mean(scores, where=normal & validation)
+    own = scores[np.flatnonzero(normal * validation)] - mean
+    return pd.Series(scores).sub(mean).ge(z * np.linalg.norm(own) / np.sqrt(len(own)))
+
+
+def wilson_from_chi_squared(successes, trials, confidence=0.95):
+    z2 = chi2.ppf(confidence, df=1)
+    middle = (2 * successes + z2) / (2 * (trials + z2))
+    half = math.sqrt(z2 * (successes * (trials - successes) / trials + z2 / 4)) / (trials + z2)
+    return middle - half, middle + half
+
+
+def patches_code_by_code(bank, features):
+    nearest = torch.full_like(features[:, 0], torch.inf)
+    for code in bank:
+        nearest = torch.minimum(nearest, (features - code[:, None, None]).norm(dim=1))
+    return nearest
+
+
+def pixels_by_ranks(maps, masks):
+    ranks, m = rankdata(maps).reshape(maps.shape), np.count_nonzero(masks)
+    return (ranks[masks].mean() - (m + 1) / 2) / (masks.size - m)
+
+
 RIGHT = {
-    "5.1": [BlockWithNamedLayers, BlockFromList, BlockWithLinearShortCut, BlockOfLazyLayers],
+    "5.1": [
+        BlockWithNamedLayers,
+        BlockFromList,
+        BlockWithLinearShortCut,
+        BlockWithoutSequential,
+        BlockOfParameters,
+    ],
     "5.2": [shapes_by_ceiling, shapes_by_trying, shapes_by_halving, shapes_by_recursion],
-    "5.3": [ratio_with_numpy, ratio_of_frozen_norms, ratio_of_a_copy, ratio_with_modes_by_name],
+    "5.3": [
+        ratio_with_numpy,
+        ratio_of_frozen_norms,
+        ratio_of_a_copy,
+        ratio_with_modes_by_name,
+        ratio_with_a_hook,
+    ],
     "5.4": [
         subset_with_pandas,
         subset_with_python,
         subset_with_choice,
         subset_with_torch,
         subset_with_scikit_learn,
+        subset_by_random_numbers,
     ],
     "5.5": [
         freeze_by_overriding_train,
@@ -466,6 +576,8 @@ RIGHT = {
         freeze_only_what_moves,
         freeze_by_a_subclass,
         freeze_with_partial_hooks,
+        freeze_from_the_top,
+        freeze_by_another_forward,
     ],
     "5.6": [
         huber_from_torch,
@@ -474,13 +586,23 @@ RIGHT = {
         huber_image_by_image,
         huber_from_smooth_l1,
     ],
-    "5.7": [z_as_threshold, z_with_sample_spread, z_in_a_loop, z_with_torch, z_turned],
+    "5.7": [
+        z_as_threshold,
+        z_with_sample_spread,
+        z_in_a_loop,
+        z_with_torch,
+        z_turned,
+        z_from_scipy,
+        z_from_scikit_learn,
+        z_by_lengths,
+    ],
     "5.8": [
         wilson_from_scipy,
         wilson_as_roots,
         wilson_plain,
         wilson_with_torch,
         wilson_by_search,
+        wilson_from_chi_squared,
     ],
     "5.9": [
         patches_by_broadcasting,
@@ -489,6 +611,7 @@ RIGHT = {
         patches_in_one_go,
         patches_by_expanding,
         patches_place_by_place,
+        patches_code_by_code,
     ],
     "5.10": [
         pixels_from_scikit_learn,
@@ -497,5 +620,6 @@ RIGHT = {
         pixels_from_scipy,
         pixels_under_the_curve,
         pixels_in_a_loop,
+        pixels_by_ranks,
     ],
 }
