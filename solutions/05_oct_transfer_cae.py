@@ -148,8 +148,9 @@ ResidualBlock = check("5.1", ResidualBlock)
 # %% [markdown] id="shapes-text"
 # ### Exercise 5.2
 #
-# Write `encoder_shapes`: side of the picture in pixels and widths of the groups in; a list with the
-# shape (channels, height, width) after each group out. **Done** when odd sides are right, too.
+# Write `encoder_shapes`: side of the image in pixels and widths of the groups in; a list with the
+# shape (channels, height, width) after each group out. Blocks keep the size; the convolution that ends a
+# group has a 3×3 kernel, stride 2 and padding 1. **Done** when odd sides are right, too.
 
 
 # %% id="ex-5-2" tags=["exercise"] reference="helpers.models.encoder_shapes"
@@ -172,14 +173,15 @@ print(f"128 × 128 = {128 * 128:,} pixels")
 #
 # ### Exercise 5.3
 #
-# Write `compression_ratio`, which counts instead of computing: any encoder and the shape (C, H, W) of a
-# picture in; pixels for each number of the code out, a float. **Done** when the encoder is afterwards
-# exactly what it was.
+# Write `compression_ratio`, which counts instead of computing: any encoder and the shape (C, H, W) of an
+# image in; how many of the image's C·H·W numbers there are for each number of the code out, as a float, no
+# tensor. **Done** when the encoder is afterwards exactly what it was: its tensors, and the mode of *each
+# part* (some may stand in train mode and others in eval mode).
 
 
 # %% id="ex-5-3" tags=["exercise"] reference="helpers.models.compression_ratio"
 def compression_ratio(encoder, shape):
-    """Pixels of a picture of the given shape (C, H, W) for each number of its code. -> float"""
+    """Numbers of a picture of the given shape (C, H, W) for each number of its code. -> float"""
     ...  # a blank picture will do; think of BatchNorm
 
 
@@ -228,9 +230,9 @@ print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {sid
 #
 # ### Exercise 5.4
 #
-# Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions out. Of each class it
-# takes that share of the *patients*, at least one, with all their scans. **Done** when no patient is
-# split, and the same seed gives the same subset.
+# Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions (m,) out. Of each class it
+# draws that share of the *patients* at random, at least one, and takes all their scans, of whatever class.
+# **Done** when no patient is split, the same seed gives the same subset, and another seed another one.
 
 
 # %% id="ex-5-4" tags=["exercise"] reference="helpers.datasets.splits.subset_by_patient"
@@ -303,8 +305,9 @@ print(f"after one forward pass {len(moved)} of {len(before)} tensors differ, suc
 # ### Exercise 5.5
 #
 # Write `freeze`: a module in, *the same module* out, whose tensors never change again, in whatever mode
-# its owner is put. Gradients must still pass through. **Done** when a `model.train()` of the whole
-# model, which every training loop calls, changes nothing.
+# its owner or one of its parts is put, and whether it is used as a whole or part by part. It always
+# computes as in eval mode, and gradients must still pass through. **Done** when a `model.train()` of the
+# whole model, which every training loop calls, changes nothing.
 
 
 # %% id="ex-5-5" tags=["exercise"] reference="helpers.models.freeze"
@@ -413,7 +416,8 @@ print("tensors of the encoder that the decoder's training changed:", len(changed
 #
 # ### Exercise 5.6
 #
-# Write `huber_error`: scans and reconstructions (N, C, H, W) in, one number for each scan (N,) out.
+# Write `huber_error`: scans and reconstructions (N, C, H, W) in, one number for each scan (N,) out, a
+# tensor from which gradients flow back to the reconstruction.
 #
 # $$h(d) = \begin{cases} d^2/2 & |d| \le \delta \\ \delta\,(|d| - \delta/2) & \text{else}\end{cases}$$
 #
@@ -483,7 +487,8 @@ plotting.show(
 # ### Exercise 5.7
 #
 # Write `z_rule`: scores (n,) of all scans, two boolean arrays (n,) that say which are normal and which
-# belong to the validation part, and z in; flags (n,) out. **Done** when only validation normals decide.
+# belong to the validation part, and z in; flags (n,) out, each True or False. **Done** when only validation
+# normals decide.
 
 
 # %% id="ex-5-7" tags=["exercise"] reference="helpers.thresholds.z_rule"
@@ -745,8 +750,8 @@ narrow.round(3)
 #
 # ### Exercise 5.9
 #
-# Write `patch_distance`: a bank (M, c) and feature maps (N, c, h, w) in, distances (N, h, w) out. **Done**
-# when the features of one place stay together.
+# Write `patch_distance`: a bank (M, c) and feature maps (N, c, h, w) in, a tensor of Euclidean distances
+# (N, h, w) out. **Done** when the features of one place stay together.
 
 
 # %% id="ex-5-9" tags=["exercise"] reference="helpers.scores.patch_distance"
@@ -808,9 +813,9 @@ plotting.show(
 #
 # ### Exercise 5.10
 #
-# Write `pixel_auroc`: maps and masks (N, H, W) in, a float out: the probability that a lesion's pixel
-# scores above a healthy one. **Done** when the pixels of all scans are in one pot, those of healthy
-# scans as well.
+# Write `pixel_auroc`: maps and boolean masks (N, H, W) in, a float out: the probability that a lesion's
+# pixel scores above a healthy one, where equal scores count half. **Done** when the pixels of all scans are
+# in one pot, those of healthy scans as well.
 
 
 # %% id="ex-5-10" tags=["exercise"] reference="helpers.metrics.pixel_auroc"

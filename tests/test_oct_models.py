@@ -66,6 +66,16 @@ def test_the_source_s_code_has_as_many_numbers_as_the_picture_has_pixels():
     assert encoder.training
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_the_compression_ratio_leaves_each_part_in_its_mode(training):
+    encoder = make_encoder((2, 3)).train(training)
+    encoder[0].train(not training)  # as a frozen group of an encoder that learns
+    before, modes = tensors(encoder), [part.training for part in encoder.modules()]
+    assert compression_ratio(encoder, (1, 8, 12)) == 96 / (3 * 2 * 3)
+    assert same(encoder, before)
+    assert [part.training for part in encoder.modules()] == modes
+
+
 @pytest.mark.parametrize("code_channels", [0, 2])
 def test_autoencoder_comes_back_to_the_size_of_the_picture(code_channels):
     decoder = make_decoder((2, 3, 4), code_channels)

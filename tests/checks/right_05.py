@@ -1,17 +1,24 @@
-"""Right answers to module 5, written as learners write them: at least two for each exercise."""
+"""Right answers to module 5, written as learners write them: at least four for each exercise."""
 
+import copy
 import math
 import random
 from collections import defaultdict
+from statistics import NormalDist
 from types import MethodType
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.stats import binomtest, norm
-from sklearn.metrics import roc_auc_score
+from scipy.optimize import brentq
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+from scipy.stats import binomtest, chi2, mannwhitneyu, norm, rankdata, zmap
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 
@@ -67,22 +74,25 @@ def shapes_by_trying(size, widths):
 
 
 def ratio_with_numpy(encoder, shape):
-    was_training = encoder.training
+    awake = [part for part in encoder.modules() if part.training]
     encoder.eval()
     code = encoder(torch.rand(2, *shape)).detach().numpy()
-    if was_training:
-        encoder.train()
+    for part in awake:
+        part.training = True
     return np.prod(shape) / code[0].size
 
 
 @torch.no_grad()
-def ratio_in_inference(encoder, shape):
-    mode = encoder.training
+def ratio_of_frozen_norms(encoder, shape):
+    """Only BatchNorm minds the mode."""
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
     try:
-        encoder.train(False)
+        for norm_layer in norms:
+            norm_layer.eval()
         return torch.Size(shape).numel() / encoder(torch.ones(shape)[None]).flatten().shape[0]
     finally:
-        encoder.train(mode)
+        for norm_layer in norms:
+            norm_layer.train()
 
 
 def subset_with_pandas(labels, groups, share, seed=0):
@@ -185,15 +195,431 @@ def pixels_by_counting(maps, masks):
     return wins + 0.5 * (sick[:, None] == healthy).mean()
 
 
+class BlockWithLinearShortCut(nn.Module):
+    """A 1×1 convolution is a linear layer on the channels."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.first = self.conv_norm(in_channels, out_channels)
+        self.second = self.conv_norm(out_channels, out_channels)
+        self.carry = nn.Linear(in_channels, out_channels) if in_channels != out_channels else None
+
+    @staticmethod
+    def conv_norm(before, after):
+        conv = nn.Conv2d(before, after, kernel_size=(3, 3), padding=(1, 1), bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(after))
+
+    def forward(self, x):
+        found = self.second(self.first(x).relu()).clamp(min=0)
+        return found + (self.carry(x.movedim(1, -1)).movedim(-1, 1) if self.carry else x)
+
+
+class BlockWithoutSequential(nn.Module):
+    def __init__(self, in_channels, out_channels, relu=torch.relu):
+        super().__init__()
+        self.c1 = nn.Conv2d(in_channels, out_channels, 3, padding="same", bias=None)
+        self.c2 = nn.Conv2d(out_channels, out_channels, 3, padding="same", bias=None)
+        self.n1, self.n2 = nn.BatchNorm2d(out_channels), nn.BatchNorm2d(out_channels)
+        if in_channels == out_channels:
+            self.short = lambda x: x
+        else:
+            self.short = nn.Conv2d(in_channels, out_channels, 1)
+        self.relu = relu
+
+    def forward(self, x):
+        out = self.short(x).clone()
+        out += self.relu(self.n2(self.c2(self.relu(self.n1(self.c1(x))))))
+        return out
+
+
+def shapes_by_halving(size, widths):
+    shapes, side = [], size
+    for width in widths:
+        side = (side + 1) // 2
+        shapes.append((width, side, side))
+    return shapes
+
+
+def shapes_by_recursion(size, widths):
+    if len(widths) == 0:
+        return ()
+    side = (size - 3 + 2) // 2 + 1
+    return (torch.Size((widths[0], side, side)), *shapes_by_recursion(side, widths[1:]))
+
+
+@torch.inference_mode()
+def ratio_of_a_copy(encoder, shape):
+    channels, height, width = shape
+    code = copy.deepcopy(encoder).eval()(torch.empty(1, channels, height, width).fill_(0.5))
+    return math.prod(shape) / math.prod(code.shape[1:])
+
+
+def ratio_with_modes_by_name(encoder, shape):
+    x = torch.randn(3, *shape)
+    modes = {name: part.training for name, part in encoder.named_modules()}
+    encoder.eval()
+    code = encoder(x)
+    for name, mode in modes.items():
+        encoder.get_submodule(name).training = mode
+    return float(torch.tensor(x.numel()) / torch.tensor(code.numel()))
+
+
+def subset_with_choice(labels, groups, share, seed=0):
+    rng = np.random.default_rng(seed)
+    ids = np.unique(groups)
+    of_class = np.array([np.bincount(labels[groups == patient]).argmax() for patient in ids])
+    picked = []
+    for c in range(of_class.max() + 1):
+        own = ids[of_class == c]
+        picked.append(rng.choice(own, size=max(1, int(share * len(own))), replace=False))
+    return [i for i, g in enumerate(groups) if g in set(np.concatenate(picked).tolist())]
+
+
+def subset_with_torch(labels, groups, share, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    groups = torch.as_tensor(groups)
+    keep = torch.zeros(len(groups), dtype=torch.bool)
+    for c in np.unique(labels):
+        own = groups[torch.as_tensor(labels == c)].unique()
+        n = max(1, math.ceil(share * len(own) - 1e-9))
+        keep |= torch.isin(groups, own[torch.randperm(len(own), generator=generator)[:n]])
+    return keep.nonzero().flatten()
+
+
+def subset_with_scikit_learn(labels, groups, share, seed=0):
+    ids, first = np.unique(groups, return_index=True)
+    positions = []
+    for c in np.unique(labels[first]):
+        own = ids[labels[first] == c]
+        k = max(1, round(len(own) * share))
+        if k < len(own):
+            own, _ = train_test_split(own, train_size=k, random_state=seed)
+        for patient in own:
+            positions.extend(np.where(groups == patient)[0])
+    return np.array(positions)
+
+
+def freeze_only_what_moves(module):
+    """BatchNorm is all that depends on the mode here."""
+
+    def before_use(norm, _):
+        norm.eval()
+
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.register_forward_pre_hook(before_use)
+    return module
+
+
+def freeze_by_a_subclass(module):
+    for part in module.modules():
+        part.eval()
+        part.requires_grad_(False)
+        part.__class__ = type(f"Frozen{type(part).__name__}", (type(part),), {"train": stay})
+    return module
+
+
+def stay(self, mode=True):
+    return self
+
+
+def freeze_with_partial_hooks(module):
+    for parameter in module.parameters():
+        parameter.requires_grad = False
+        parameter.grad = None
+    module.apply(lambda part: part.register_forward_pre_hook(lambda m, _: m.train(False) and None))
+    return module.eval()
+
+
+def huber_with_masks(x, x_hat, delta=1.0):
+    d = x_hat - x
+    inside = (d.abs() <= delta).float()
+    h = inside * d**2 / 2 + (1 - inside) * (delta * (d.abs() - delta / 2))
+    return h.mean((-1, -2, -3))
+
+
+def huber_image_by_image(x, x_hat, delta=1.0):
+    return torch.stack([F.huber_loss(b, a, delta=delta) for a, b in zip(x, x_hat, strict=True)])
+
+
+def huber_from_smooth_l1(x, x_hat, delta=1.0):
+    loss = nn.SmoothL1Loss(reduction="none", beta=delta)(x_hat.double(), x.double()) * delta
+    return torch.einsum("nchw->n", loss) / loss[0].numel()
+
+
+def z_in_a_loop(scores, normal, validation, z=3.0):
+    own = [s for s, n, v in zip(scores, normal, validation, strict=True) if n and v]
+    mean = sum(own) / len(own)
+    std = (sum((s - mean) ** 2 for s in own) / len(own)) ** 0.5
+    return [bool((s - mean) / std >= z) for s in scores]
+
+
+def z_with_torch(scores, normal, validation, z=3.0):
+    scores = torch.as_tensor(scores)
+    own = scores[torch.as_tensor(normal) & torch.as_tensor(validation)]
+    return (scores - own.mean()) / own.std(unbiased=False) >= z
+
+
+def z_turned(scores, normal, validation, z=3.0):
+    mask = normal * validation
+    return ~(scores < scores[mask].mean() + z * np.sqrt(scores[mask].var()))
+
+
+def wilson_plain(successes, trials, confidence=0.95):
+    z = NormalDist().inv_cdf(1 - (1 - confidence) / 2)
+    p, n = successes / trials, trials
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    centre = (p + z**2 / 2 / n) / (1 + z**2 / n)
+    return centre - half, centre + half
+
+
+def wilson_with_torch(successes, trials, confidence=0.95):
+    z = torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor((1 + confidence) / 2))
+    s, f = float(successes), float(trials - successes)
+    middle = (s + z**2 / 2) / (trials + z**2)
+    half = z / (trials + z**2) * torch.sqrt(s * f / trials + z**2 / 4)
+    return torch.stack([middle - half, middle + half]).clamp(0, 1)
+
+
+def wilson_by_search(successes, trials, confidence=0.95):
+    """The rates whose score test does not refuse what was seen."""
+    z, p = norm.isf((1 - confidence) / 2), successes / trials
+
+    def beyond(q):
+        return (p - q) ** 2 - z**2 * q * (1 - q) / trials
+
+    low = brentq(beyond, 0, p - 1e-9) if p > 0 else 0.0
+    high = brentq(beyond, p + 1e-9, 1) if p < 1 else 1.0
+    return [low, high]
+
+
+def patches_from_a_tree(bank, features):
+    distance, _ = cKDTree(bank).query(np.moveaxis(features.numpy(), 1, -1))
+    return torch.as_tensor(distance, dtype=features.dtype)
+
+
+def patches_in_one_go(bank, features):
+    n, _, h, w = features.shape
+    flat = features.transpose(0, 1).flatten(1).T
+    return torch.cdist(flat[None], bank[None])[0].amin(-1).unflatten(0, (n, h, w))
+
+
+def patches_by_expanding(bank, features):
+    x = torch.einsum("nchw->nhwc", features)
+    squares = x.square().sum(-1, keepdim=True) - 2 * x @ bank.T + bank.square().sum(-1)
+    return squares.clamp(min=0).min(dim=-1)[0].sqrt()
+
+
+def patches_place_by_place(bank, features):
+    n, c, h, w = features.shape
+    out = torch.zeros(n, h, w)
+    for i in range(n):
+        d = cdist(features[i].reshape(c, -1).T.numpy(), bank.numpy())
+        out[i] = torch.from_numpy(d.min(axis=1)).reshape(h, w)
+    return out
+
+
+def pixels_by_masks(maps, masks):
+    """As the text has it, with the exercise of module 1."""
+    healthy, sick = maps[~masks], maps[masks]
+    order = np.argsort(np.concatenate([healthy, sick]), kind="stable")
+    place = np.empty(len(order))
+    place[order] = np.arange(1, len(order) + 1)
+    pooled = np.concatenate([healthy, sick])
+    ranks = np.array([place[pooled == s].mean() for s in sick])
+    return float((ranks.sum() - len(sick) * (len(sick) + 1) / 2) / (len(sick) * len(healthy)))
+
+
+def pixels_from_scipy(maps, masks):
+    test = mannwhitneyu(maps[masks], maps[np.logical_not(masks)])
+    return test.statistic / masks.sum() / (~masks).sum()
+
+
+def pixels_under_the_curve(maps, masks):
+    fpr, tpr, _ = roc_curve(masks.flatten(), maps.flatten())
+    return np.trapezoid(tpr, fpr)
+
+
+def pixels_in_a_loop(maps, masks):
+    healthy, sick = [], []
+    for image, mask in zip(maps, masks, strict=True):
+        healthy.extend(image[mask == 0].tolist())
+        sick.extend(image[mask == 1].tolist())
+    return sum((s > h) + (s == h) / 2 for s in sick for h in healthy) / len(sick) / len(healthy)
+
+
+class BlockOfParameters(nn.Module):
+    """Without layers for the convolutions, and without effect when it is new."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3) / 10)
+        self.w2 = nn.Parameter(torch.randn(out_channels, out_channels, 3, 3) / 10)
+        self.n1, self.n2 = nn.BatchNorm2d(out_channels), nn.BatchNorm2d(out_channels)
+        nn.init.zeros_(self.n2.weight)
+        self.w = None
+        if in_channels != out_channels:
+            self.w = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+
+    def forward(self, x):
+        y = F.relu(self.n1(F.conv2d(x, self.w1, padding=1)))
+        y = F.relu(self.n2(F.conv2d(y, self.w2, padding=1)))
+        return y + (x if self.w is None else F.conv2d(x, self.w))
+
+
+def ratio_with_a_hook(encoder, shape):
+    sizes = []
+    twin = copy.deepcopy(encoder)
+    handle = twin.register_forward_hook(lambda part, inputs, code: sizes.append(code.numel()))
+    twin.eval()(torch.zeros(shape).unsqueeze(0))
+    handle.remove()
+    return np.float32(np.prod(shape) / sizes[0])
+
+
+def subset_by_random_numbers(labels, groups, share, seed=0):
+    rng = np.random.RandomState(seed)
+    ids, of_scan = np.unique(groups, return_inverse=True)
+    number, of_class = rng.rand(len(ids)), np.zeros(len(ids), dtype=int)
+    of_class[of_scan] = labels  # the last scan's
+    keep = np.zeros(len(ids), dtype=bool)
+    for c in np.unique(of_class):
+        own = np.flatnonzero(of_class == c)
+        keep[own[np.argsort(number[own])[: max(1, round(share * len(own)))]]] = True
+    return np.nonzero(keep[of_scan])[0].astype(np.int32)
+
+
+def freeze_from_the_top(module):
+    """Each part's use puts the whole into eval mode."""
+
+    def hook(*_):
+        module.eval()
+
+    for part in module.modules():
+        part.register_forward_pre_hook(hook)
+    for name, _ in module.named_parameters():
+        module.get_parameter(name).requires_grad = False
+    return module
+
+
+def freeze_by_another_forward(module):
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.forward = lambda x, p=part: F.batch_norm(
+                x, p.running_mean, p.running_var, p.weight, p.bias, training=False, eps=p.eps
+            )
+    return module.requires_grad_(False)
+
+
+def z_from_scipy(scores, normal, validation, z=3.0):
+    return zmap(scores, scores[normal & validation]) >= z
+
+
+def z_from_scikit_learn(scores, normal, validation, z=3.0):
+    scaler = StandardScaler().fit(scores[normal & validation, None])
+    return np.ravel(scaler.transform(scores[:, None]) >= z)
+
+
+def z_by_lengths(scores, normal, validation, z=3.0):
+    mean = np.mean(scores, where=normal & validation)
+    own = scores[np.flatnonzero(normal * validation)] - mean
+    return pd.Series(scores).sub(mean).ge(z * np.linalg.norm(own) / np.sqrt(len(own)))
+
+
+def wilson_from_chi_squared(successes, trials, confidence=0.95):
+    z2 = chi2.ppf(confidence, df=1)
+    middle = (2 * successes + z2) / (2 * (trials + z2))
+    half = math.sqrt(z2 * (successes * (trials - successes) / trials + z2 / 4)) / (trials + z2)
+    return middle - half, middle + half
+
+
+def patches_code_by_code(bank, features):
+    nearest = torch.full_like(features[:, 0], torch.inf)
+    for code in bank:
+        nearest = torch.minimum(nearest, (features - code[:, None, None]).norm(dim=1))
+    return nearest
+
+
+def pixels_by_ranks(maps, masks):
+    ranks, m = rankdata(maps).reshape(maps.shape), np.count_nonzero(masks)
+    return (ranks[masks].mean() - (m + 1) / 2) / (masks.size - m)
+
+
 RIGHT = {
-    "5.1": [BlockWithNamedLayers, BlockFromList],
-    "5.2": [shapes_by_ceiling, shapes_by_trying],
-    "5.3": [ratio_with_numpy, ratio_in_inference],
-    "5.4": [subset_with_pandas, subset_with_python],
-    "5.5": [freeze_by_overriding_train, freeze_by_hook],
-    "5.6": [huber_from_torch, huber_by_clamping],
-    "5.7": [z_as_threshold, z_with_sample_spread],
-    "5.8": [wilson_from_scipy, wilson_as_roots],
-    "5.9": [patches_by_broadcasting, patches_from_scikit_learn],
-    "5.10": [pixels_from_scikit_learn, pixels_by_counting],
+    "5.1": [
+        BlockWithNamedLayers,
+        BlockFromList,
+        BlockWithLinearShortCut,
+        BlockWithoutSequential,
+        BlockOfParameters,
+    ],
+    "5.2": [shapes_by_ceiling, shapes_by_trying, shapes_by_halving, shapes_by_recursion],
+    "5.3": [
+        ratio_with_numpy,
+        ratio_of_frozen_norms,
+        ratio_of_a_copy,
+        ratio_with_modes_by_name,
+        ratio_with_a_hook,
+    ],
+    "5.4": [
+        subset_with_pandas,
+        subset_with_python,
+        subset_with_choice,
+        subset_with_torch,
+        subset_with_scikit_learn,
+        subset_by_random_numbers,
+    ],
+    "5.5": [
+        freeze_by_overriding_train,
+        freeze_by_hook,
+        freeze_only_what_moves,
+        freeze_by_a_subclass,
+        freeze_with_partial_hooks,
+        freeze_from_the_top,
+        freeze_by_another_forward,
+    ],
+    "5.6": [
+        huber_from_torch,
+        huber_by_clamping,
+        huber_with_masks,
+        huber_image_by_image,
+        huber_from_smooth_l1,
+    ],
+    "5.7": [
+        z_as_threshold,
+        z_with_sample_spread,
+        z_in_a_loop,
+        z_with_torch,
+        z_turned,
+        z_from_scipy,
+        z_from_scikit_learn,
+        z_by_lengths,
+    ],
+    "5.8": [
+        wilson_from_scipy,
+        wilson_as_roots,
+        wilson_plain,
+        wilson_with_torch,
+        wilson_by_search,
+        wilson_from_chi_squared,
+    ],
+    "5.9": [
+        patches_by_broadcasting,
+        patches_from_scikit_learn,
+        patches_from_a_tree,
+        patches_in_one_go,
+        patches_by_expanding,
+        patches_place_by_place,
+        patches_code_by_code,
+    ],
+    "5.10": [
+        pixels_from_scikit_learn,
+        pixels_by_counting,
+        pixels_by_masks,
+        pixels_from_scipy,
+        pixels_under_the_curve,
+        pixels_in_a_loop,
+        pixels_by_ranks,
+    ],
 }
