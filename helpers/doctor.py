@@ -1,8 +1,8 @@
 """What is wrong with this machine, and what to do about it: python -m helpers.doctor
 
 Exit status 1 if something is broken. Rests on the standard library; what else it needs it imports
-where it looks, so that it works in a broken environment. The table of docs/troubleshooting.md is made
-from CHECKS.
+where it looks, so that it works in a broken environment. The table of docs/troubleshooting.md is
+made from CHECKS.
 """
 
 import importlib

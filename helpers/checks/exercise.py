@@ -7,7 +7,7 @@ import random
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +69,15 @@ class Exercise:
         module, name = self.reference.rsplit(".", 1)
         return getattr(importlib.import_module(module), name)
 
+    @cache  # noqa: B019  exercises live as long as the session
     def source(self):
         """The source text of the reference."""
         return inspect.getsource(self.load_reference())
+
+    @cached_property
+    def parameters(self):
+        """The parameters of the reference, or of its class as it is called."""
+        return list(inspect.signature(self.load_reference()).parameters.values())
 
     def edited(self, edit=(), label="copy"):
         """The reference, compiled anew from its source with pieces of it replaced."""

@@ -32,7 +32,11 @@ def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
     """`seen` is a number or array equal to `expected`, which is known on paper."""
     if isinstance(seen, torch.Tensor):
         seen = seen.detach().cpu()
+    if isinstance(seen, (list, tuple)):
+        seen = [s.detach().cpu() if isinstance(s, torch.Tensor) else s for s in seen]
     try:
+        if seen is None:
+            raise TypeError
         seen_array = np.asarray(seen, dtype=np.float64)
     except (TypeError, ValueError):
         says = f"{what} should give {show(expected)}; yours gave {kind_of(seen)}."
@@ -114,6 +118,8 @@ def keeps_dtype(f, *args, dtypes=(torch.float64, torch.float32)):
         outs = out if isinstance(out, (tuple, list)) else [out]
         given = next((o.dtype for o in outs if o.dtype != dtype), dtype)
         name, other = (str(d).removeprefix("torch.") for d in (dtype, given))
+        if not isinstance(given, torch.dtype):
+            other = f"an array of {other}, and a tensor is asked for"
         says = f"{name} in should be {name} out; yours gave {other}."
         yield form(given == dtype, says, seen=other)
 

@@ -49,6 +49,7 @@ def grade_exercise(exercise, candidate):
             return Verdict("wrong_form", TITLES["wrong_form"], says)
         if is_ours(candidate, reference):
             return not_your_own(reference)
+        exercise.source(), exercise.parameters  # read while they can be
         try:
             with out_of_reach(reference):
                 findings, conduct = observe(exercise, candidate)
@@ -111,18 +112,18 @@ def observe(exercise, candidate, stop=None):
 
 def look(exercise, candidate):
     """The finding that all exercises share, then those of the exercise's own probe."""
-    yield defaults(candidate, exercise.load_reference())
+    yield defaults(candidate, exercise)
     yield from exercise.probe(candidate)
 
 
-def defaults(candidate, reference):
+def defaults(candidate, exercise):
     """The finding whether the parameters have the default values of the reference's.
 
     None is let through: a candidate may put the value in later, and the probe judges that.
     """
     given = parameters(candidate)
     by_name = {p.name: p for p in given}
-    for i, wanted in enumerate(parameters(reference)):
+    for i, wanted in enumerate(exercise.parameters):
         own = by_name.get(wanted.name) or (given[i] if i < len(given) else None)
         if (
             wanted.default is wanted.empty
@@ -159,7 +160,7 @@ def recognise(exercise, findings):
     with one symptom in common gets no name. Of several, the one that agrees most.
     """
     first = first_wrong(findings)
-    best, most = None, (0.5, 0)
+    best, most = None, (0.5, math.inf)  # more than half
     for mistake in exercise.mistakes:
         # to the first fault only: most mistakes part from the candidate there
         start = known(exercise, mistake, first)

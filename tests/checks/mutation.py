@@ -42,6 +42,7 @@ OPERATORS = {
     ast.And: (ast.Or,),
     ast.Or: (ast.And,),
 }
+AND = " && "  # between the two changes of a mutant of order 2; it cannot be code
 SECONDS = 5  # for one mutant; an endless loop is rejected, too
 
 
@@ -178,6 +179,13 @@ def apply(tree, *edits):
     return ast.fix_missing_locations(Replace().visit(tree))
 
 
+def apart(tree, a, b):
+    """Whether neither of two nodes holds the other."""
+    nodes = list(ast.walk(tree))
+    a, b = nodes[a], nodes[b]
+    return all(x is not b for x in ast.walk(a)) and all(x is not a for x in ast.walk(b))
+
+
 def mutants(exercise, order=1, sample=None):
     """(name, candidate) of all mutants of order 1, or of a seeded sample of those of order 2."""
     reference = exercise.load_reference()
@@ -188,7 +196,11 @@ def mutants(exercise, order=1, sample=None):
         draw = random.Random(exercise.id)
         names = sorted(found)
         pairs = [tuple(sorted(draw.sample(names, 2))) for _ in range(sample)]
-        chosen = sorted(set(p for p in pairs if found[p[0]].place != found[p[1]].place))
+        # a change within another one would be lost
+        within = {
+            (a, b) for a, b in pairs if not apart(tree.body[0], found[a].place, found[b].place)
+        }
+        chosen = sorted(set(pairs) - within)
     for names in chosen:
         mutant = ast.Module([apply(tree.body[0], *(found[name] for name in names))], [])
         namespace = NAMES | vars(inspect.getmodule(reference))
@@ -196,7 +208,7 @@ def mutants(exercise, order=1, sample=None):
             exec(compile(mutant, "<mutant>", "exec"), namespace)
         except Exception:
             continue  # not even a function: nobody could hand it in
-        yield "; ".join(names), namespace[reference.__name__]
+        yield AND.join(names), namespace[reference.__name__]
 
 
 def survivors(exercise, order=1, sample=None):

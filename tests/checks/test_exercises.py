@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from mutation import survivors
+from mutation import AND, survivors
 
 from helpers.checks import exercises, grade
 from helpers.checks.grading import known
@@ -49,7 +49,7 @@ def test_a_known_mistake_is_named_and_the_plain_sentence_stands_beside_it(id, mi
     assert plain
 
 
-@pytest.mark.parametrize(("id", "answer"), listed(WRONG))
+@pytest.mark.parametrize(("id", "answer"), list(listed(WRONG)))
 def test_a_wrong_answer_is_refused_for_its_own_reason(id, answer):
     """Written by hand, not edited from the reference; with it the mistake or a part of the text."""
     candidate, expected = answer
@@ -58,7 +58,7 @@ def test_a_wrong_answer_is_refused_for_its_own_reason(id, answer):
     assert expected == verdict.misconception or expected in verdict.detail, verdict
 
 
-@pytest.mark.parametrize(("id", "answer"), listed(RIGHT))
+@pytest.mark.parametrize(("id", "answer"), list(listed(RIGHT)))
 def test_a_right_answer_passes(id, answer):
     verdict = grade(id, answer)
     assert verdict.status == "passed", verdict.detail
@@ -86,10 +86,10 @@ class TestExercise:
         tried, passed = survivors(exercise, order, sample=60)
         assert tried > 0
         if order == 1:
-            assert sorted(passed) == sorted(name for name in allowed if "; " not in name)
+            assert sorted(passed) == sorted(name for name in allowed if AND not in name)
         else:  # two changes of which neither matters do not matter together
             assert [
-                p for p in passed if p not in allowed and not set(p.split("; ")) <= set(allowed)
+                p for p in passed if p not in allowed and not set(p.split(AND)) <= set(allowed)
             ] == []
 
     def test_grading_is_quick(self, exercise):
