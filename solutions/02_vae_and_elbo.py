@@ -116,7 +116,7 @@ gaussian_log_likelihood = check("2.2", gaussian_log_likelihood)
 
 # %% id="sigma"
 x = as_input(calibration.images)
-mean_image = as_input(fitted.images).mean(dim=0, keepdim=True)
+mean_image = as_input(fitted.images).mean(dim=0, keepdim=True).expand_as(x)
 sigmas = np.geomspace(0.1, 2, 40)
 nats = [gaussian_log_likelihood(x, mean_image, s).mean().item() for s in sigmas]
 rms = (x - mean_image).square().mean().sqrt().item()
@@ -165,7 +165,7 @@ def bernoulli_log_likelihood(x, logits):
 bernoulli_log_likelihood = check("2.3", bernoulli_log_likelihood)
 
 # %% id="units"
-logits = torch.logit(mean_image, eps=1e-6).expand_as(x)
+logits = torch.logit(mean_image, eps=1e-6)
 rows = {
     "mean squared error": (x - mean_image).square().mean(),
     "Gaussian, sigma = 1": gaussian_log_likelihood(x, mean_image).mean(),

@@ -736,7 +736,10 @@ narrow = bottleneck[columns].set_index("channels")
 narrow.insert(
     0,
     "pixels for each number",
-    [widths()[-1] / c * compression_ratio(encoder, (1, size, size)) for c in narrow.index],
+    [
+        widths()[-1] / c * compression_ratio(make_encoder(widths()), (1, size, size))
+        for c in narrow.index
+    ],
 )
 narrow.round(3)
 

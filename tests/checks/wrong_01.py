@@ -1251,7 +1251,7 @@ def one_component_always(x_train, x, components):
     return ((x.flatten(1) - mean) @ v.T @ v + mean).view_as(x)
 
 
-@wrong("1.9", "scaled")
+@wrong("1.9", "should give")
 def correlations(x_train, x, components):
     mean, std = x_train.flatten(1).mean(0), x_train.flatten(1).std(0)
     v = directions_of((x_train.flatten(1) - mean) / std)[:components]

@@ -1579,7 +1579,7 @@ WRONG = {
         (named("just_below", curve(lambda f, t, tpr: f[t < tpr][-1])), "just_below"),
         (
             named("more_than", curve(lambda f, t, tpr: f[t > tpr][0] if (t > tpr).any() else 1.0)),
-            "more_than",
+            "should give 0.3; yours gave 0.7",
         ),
         (named("missed", curve(lambda f, t, tpr: 1 - f[t >= tpr][0])), "missed_at"),
         (named("always_95", curve(lambda f, t, tpr: f[t >= 0.95][0])), "tpr_ignored"),
@@ -1689,7 +1689,7 @@ WRONG = {
         (paired_of_95_percent, "80 %"),
     ],
     "3.11": [
-        (named("contrast_added", painted(grey=lambda x, c: x)), "contrast_added"),
+        (named("contrast_added", painted(grey=lambda x, c: x)), "should give [120, 120,"),
         (
             named("hard_edge", painted(mix=lambda x, c, g: np.where(c >= 0.5, g.clip(0, 255), x))),
             "hard_edge",

@@ -1577,7 +1577,7 @@ WRONG = {
         (interval_high_first, "2/99 to 97/99"),
         (interval_normal, "2/99 to 97/99"),
         (interval_low_only, "two numbers"),
-        (interval_of_99_percent, ""),
+        (interval_of_99_percent, "default"),
     ],
     "4.6": [
         (variation_across_only, "across_only"),
@@ -1668,7 +1668,7 @@ WRONG = {
         (energy_in_numpy, "an array"),
         (energy_of_the_mean, "should give"),
         (energy_in_bits, "should give"),
-        (energy_at_two, ""),
+        (energy_at_two, "default"),
         (energy_in_place, "in place"),
         (energy_of_two_classes, "Four classes"),
     ],
@@ -1730,7 +1730,7 @@ WRONG = {
         (neighbours_in_place, "in place"),
         (neighbours_first_part_only, "(300,)"),
         (neighbours_whole_parts_only, "(300,)"),
-        (neighbours_five_unless_told, ""),
+        (neighbours_five_unless_told, "default"),
         (neighbours_as_an_array, "an array"),
     ],
     "4.12": [
