@@ -96,7 +96,7 @@ def observe(exercise, candidate, stop=None):
     findings = []
     with preserved_session(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         torch.manual_seed(731_904)  # no seed that a candidate would set itself
-        watch = Watch(candidate, exercise.load_reference())
+        watch = Watch(candidate, exercise)
         try:
             for finding in look(exercise, watch.candidate):
                 findings.append(finding)

@@ -253,6 +253,11 @@ def sample_by_rsample(mu, logvar):
     return Normal(mu, logvar.exp().sqrt()).rsample()
 
 
+def sample_from_numpy(mu, logvar):
+    noise = np.random.standard_normal(mu.shape)  # noqa: NPY002
+    return mu + torch.exp(logvar / 2) * torch.as_tensor(noise, dtype=mu.dtype, device=mu.device)
+
+
 def sample_with_randn(mu, logvar):
     epsilon = torch.randn(mu.shape, dtype=mu.dtype, device=mu.device)
     return torch.addcmul(mu, logvar.div(2).exp(), epsilon)
@@ -675,6 +680,7 @@ RIGHT = {
     ],
     "2.6": [
         sample_by_rsample,
+        sample_from_numpy,
         sample_with_randn,
         sample_one_by_one,
         sample_by_empty_normal,

@@ -139,6 +139,23 @@ def test_any_seed_left_changed_is_wrong_behaviour(reseed):
     assert "random" in verdict.detail and "whole session" in verdict.detail
 
 
+@pytest.mark.parametrize("draw", [lambda: np.random.rand(5000), lambda: random.random()])  # noqa: NPY002
+def test_drawing_from_a_shared_generator_is_a_fault_only_where_a_seed_is_taken(draw):
+    def answer(x, x_hat):
+        draw()
+        return (x - x_hat).square().mean(dim=(1, 2, 3))
+
+    assert grade("1.4", answer).passed
+    interval = edited("3.3")
+
+    def seeded(normal_scores, anomaly_scores, **settings):
+        draw()
+        return interval(normal_scores, anomaly_scores, **settings)
+
+    verdict = grade("3.3", seeded)
+    assert verdict.status == "wrong_behaviour" and "global random numbers" in verdict.detail
+
+
 def test_another_default_is_said():
     verdict = grade("1.5", lambda scores, k=2.0: np.mean(scores) + k * np.std(scores))
     assert "default 1.0; yours has 2.0" in verdict.detail

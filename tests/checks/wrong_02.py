@@ -764,11 +764,6 @@ def sample_in_numpy_with_a_seed(mu, logvar):
     return sample(mu, logvar, epsilon=torch.from_numpy(noise).to(mu))
 
 
-def sample_in_numpy(mu, logvar):
-    noise = np.random.randn(*mu.shape)  # noqa: NPY002
-    return sample(mu, logvar, epsilon=torch.from_numpy(noise).to(mu))
-
-
 def sample_without_gradient(mu, logvar):
     return Normal(mu, torch.exp(0.5 * logvar)).sample()
 
@@ -1819,7 +1814,6 @@ WRONG = {
         (sample_seeded, "torch's random seed"),
         (sample_with_own_seed, "seeded_inside"),
         (sample_in_numpy_with_a_seed, "seeded_inside"),
-        (sample_in_numpy, "numpy's global random numbers"),
         (sample_without_gradient, "no_gradient"),
         (sample_by_torch_normal, "no_gradient"),
         (sample_without_gradient_to_logvar, "no_gradient_to_logvar"),
