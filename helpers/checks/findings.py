@@ -25,9 +25,6 @@ class Finding:
     says: str
 
 
-# --- what probes are written with -----------------------------------------------------------
-
-
 def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
     """`seen` is a number or array equal to `expected`, which is known on paper."""
     if isinstance(seen, torch.Tensor):
@@ -106,9 +103,6 @@ def same(a, b):
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
     return type(a) is type(b) and a == b
-
-
-# --- what holds for many functions ------------------------------------------------------------
 
 
 def keeps_dtype(f, *args, dtypes=(torch.float64, torch.float32)):

@@ -227,35 +227,16 @@ def holds_ellipsis(cls):
     return any(v is ... for v in vars(instance).values()) and not list(instance.children())
 
 
-def _passes(): ...
-def _describes():
-    """Text."""
+def _bytecode(body):
+    namespace = {}
+    exec(f"def f(): {body}", namespace)
+    return namespace["f"].__code__.co_code
 
 
-def _returns_ellipsis():
-    return ...
-
-
-def _describes_and_returns():
-    """Text."""
-    return ...
-
-
-def _describes_and_returns_none():
-    """Text."""
-    return None
-
-
-# The bytecode of functions that do nothing, by whichever Python runs.
+# Of functions that do nothing, by whichever Python runs; a docstring moves the other constants.
 STUBS = {
-    f.__code__.co_code
-    for f in (
-        _passes,
-        _describes,
-        _returns_ellipsis,
-        _describes_and_returns,
-        _describes_and_returns_none,
-    )
+    _bytecode(body)
+    for body in ("...", "return ...", '"Text."', '"Text."; return ...', '"Text."; return None')
 }
 
 

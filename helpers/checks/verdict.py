@@ -2,19 +2,15 @@
 
 from dataclasses import dataclass
 
-STATUSES = (
-    "not_started",
-    "wrong_form",  # type, shape, dtype, missing method
-    "wrong_value",
-    "wrong_behaviour",  # right number, wrong property: gradient, in-place edit, batch dependence
-    "passed",
-    "checker_error",
-)
-
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of `grade`. `misconception` names the known mistake, where it is one."""
+    """The result of `grade`. `misconception` names the known mistake, where it is one.
+
+    status : "not_started", "wrong_form" (type, shape, dtype, missing method), "wrong_value",
+        "wrong_behaviour" (right number, wrong property: gradient, in-place edit, batch
+        dependence), "passed" or "checker_error"
+    """
 
     status: str
     title: str

@@ -92,11 +92,13 @@ class Watch:
         return call
 
 
+_OWN_GENERATOR = (
+    ": it seeds them or draws from them. A generator of its own, `np.random.default_rng(seed)`, "
+    "touches nothing else."
+)
 _REMEDIES = {
-    "numpy's global random numbers": ": it seeds them or draws from them. A generator of its own, "
-    "`np.random.default_rng(seed)`, touches nothing else.",
-    "Python's global random numbers": ": it seeds them or draws from them. A generator of its own, "
-    "`np.random.default_rng(seed)`, touches nothing else.",
+    "numpy's global random numbers": _OWN_GENERATOR,
+    "Python's global random numbers": _OWN_GENERATOR,
     "torch's random seed": ", so that whatever is drawn afterwards starts anew. Leave the seed to "
     "whoever calls, or use a `torch.Generator` of your own.",
 }
