@@ -231,7 +231,8 @@ print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {sid
 # ### Exercise 5.4
 #
 # Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions (m,) out. Of each class it
-# draws that share of the *patients* at random, at least one, and takes all their scans, of whatever class.
+# draws that share of the *patients* at random, all with the same chance, at least one, and takes all their
+# scans, of whatever class.
 # **Done** when no patient is split, the same seed gives the same subset, and another seed another one.
 
 

@@ -546,8 +546,65 @@ def pixels_by_ranks(maps, masks):
     return (ranks[masks].mean() - (m + 1) / 2) / (masks.size - m)
 
 
+class BlockWithLazyLayers(nn.Module):
+    def __init__(self, *channels):
+        super().__init__()
+        before, after = channels
+        self.conv1 = nn.LazyConv2d(after, 3, padding="same", bias=False)
+        self.norm1 = nn.LazyBatchNorm2d()
+        self.conv2 = nn.LazyConv2d(after, 3, padding="same", bias=False)
+        self.norm2 = nn.LazyBatchNorm2d()
+        if before != after:
+            self.project = nn.Conv2d(before, after, 1)
+
+    def forward(self, x):
+        y = self.norm1(self.conv1(x)).clamp(min=0)
+        y = self.norm2(self.conv2(y)).clamp(min=0)
+        return y + (self.project(x) if hasattr(self, "project") else x)
+
+
+def subset_patient_by_patient(labels, groups, share, seed=0):
+    """The positions as they come, not in ascending order."""
+    rng = np.random.default_rng(seed)
+    patients, first = np.unique(groups, return_index=True)
+    found = []
+    for c in np.unique(labels[first]):
+        own = patients[labels[first] == c]
+        for patient in rng.choice(own, max(1, round(len(own) * share)), replace=False):
+            found.append(np.flatnonzero(groups == patient))
+    return np.concatenate(found)
+
+
+def freeze_around_forward(module):
+    def wrap(part):
+        forward = part.forward
+
+        def in_eval(*args, **kwargs):
+            part.eval()
+            return forward(*args, **kwargs)
+
+        part.forward = in_eval
+
+    module.apply(wrap)
+    return module.requires_grad_(False).eval()
+
+
+def huber_from_vmap(x, x_hat, delta=1.0):
+    return torch.vmap(nn.HuberLoss(delta=delta))(x_hat, x)
+
+
+def pixels_by_cumulated_counts(maps, masks):
+    values, place = np.unique(maps, return_inverse=True)
+    place, lesion = place.ravel(), masks.ravel()
+    sick = np.bincount(place[lesion], minlength=len(values))
+    healthy = np.bincount(place[~lesion], minlength=len(values))
+    below = np.cumsum(healthy) - healthy / 2
+    return float((below * sick).sum() / sick.sum() / healthy.sum())
+
+
 RIGHT = {
     "5.1": [
+        BlockWithLazyLayers,
         BlockWithNamedLayers,
         BlockFromList,
         BlockWithLinearShortCut,
@@ -563,6 +620,7 @@ RIGHT = {
         ratio_with_a_hook,
     ],
     "5.4": [
+        subset_patient_by_patient,
         subset_with_pandas,
         subset_with_python,
         subset_with_choice,
@@ -571,6 +629,7 @@ RIGHT = {
         subset_by_random_numbers,
     ],
     "5.5": [
+        freeze_around_forward,
         freeze_by_overriding_train,
         freeze_by_hook,
         freeze_only_what_moves,
@@ -580,6 +639,7 @@ RIGHT = {
         freeze_by_another_forward,
     ],
     "5.6": [
+        huber_from_vmap,
         huber_from_torch,
         huber_by_clamping,
         huber_with_masks,
@@ -614,6 +674,7 @@ RIGHT = {
         patches_code_by_code,
     ],
     "5.10": [
+        pixels_by_cumulated_counts,
         pixels_from_scikit_learn,
         pixels_by_counting,
         pixels_by_masks,

@@ -153,6 +153,9 @@ BLOCKS = [
     (block(carry_kernel=3), "400 parameters"),
     (block(options={"kernel_size": 5, "padding": 2}), "304 parameters"),
     (block(options={"dilation": 2, "padding": 2}), "single dot"),
+    (block(options={"padding_mode": "reflect"}), "single dot"),
+    (block(options={"padding_mode": "circular"}), "single dot"),
+    (block(options={"padding_mode": "replicate"}), "single dot"),
     (block(options={"kernel_size": 1, "padding": 0}), "304 parameters"),
     (forward_of("InPlace", in_place), "in place"),
     (forward_of("Concatenated", lambda s, x: torch.cat([s.skip(x), s.body(x)], 1)), "shape"),
@@ -538,7 +541,31 @@ def shares_of_scans(labels, groups, share, seed=0):
     return np.concatenate(found)
 
 
+def by_shuffled_scans(labels, groups, share, seed=0):
+    """Who has many scans is drawn more often."""
+    rng = np.random.default_rng(seed)
+    patients, first = np.unique(groups, return_index=True)
+    chosen = []
+    for c in np.unique(labels[first]):
+        own = patients[labels[first] == c]
+        scans = rng.permutation(groups[np.isin(groups, own)])
+        chosen += list(dict.fromkeys(scans.tolist()))[: max(1, round(share * len(own)))]
+    return np.flatnonzero(np.isin(groups, chosen))
+
+
+def each_scan_twice(labels, groups, share, seed=0):
+    rng = np.random.default_rng(seed)
+    found = []
+    for c in np.unique(labels):
+        own = rng.permutation(np.unique(groups[labels == c]))
+        for patient in own[: max(1, round(share * len(own)))]:
+            found += [i for g in (groups, groups) for i in np.flatnonzero(g == patient)]
+    return np.array(found)
+
+
 SUBSETS = [
+    (by_shuffled_scans, "each should have the same chance"),
+    (each_scan_twice, "different whole numbers"),
     (scans_by_class, "pictures_drawn"),
     (scans_of_all, "scans inside the subset and outside"),
     (part_of_each_patient, "part_of_each_patient"),
@@ -1297,7 +1324,12 @@ def sorts_in_place(maps, masks):
     return result
 
 
+def in_a_tensor(maps, masks):
+    return torch.tensor(float(auroc(maps[~masks], maps[masks])))
+
+
 PIXELS = [
+    (in_a_tensor, "Return a float"),
     (mean_of_images, "mean_of_pictures"),
     (pixels(with_lesion), "healthy_pictures_left_out"),
     (pixels(stretched), "each_picture_stretched"),
