@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from helpers.checks.exercise import declared
@@ -37,20 +36,16 @@ def probe_roles(f):
     says = f"Three shares should give three arrays of positions, one for each role; yours gave {count}."
     yield form(count == 3, says, seen=count)
     # what follows may stop with an error where a form is wrong: the finding before it is shown
-    flat = all(np.ndim(place) == 0 for part in parts for place in part)
     says = "Each role should be one array of positions, of shape (k,); yours still holds an array for each class: join them with `np.concatenate`."
-    yield form(flat, says)
+    yield form(all(np.ndim(place) == 0 for part in parts for place in part), says)
     parts = [np.asarray(part) for part in parts]
     kinds = sorted({part.dtype.name for part in parts})
-    whole = all(np.issubdtype(part.dtype, np.integer) for part in parts)
     says = f"A role should hold positions, whole numbers, so that `train.take(part)` picks the images; yours are of type {kinds}."
-    yield form(whole, says, seen=kinds)
+    yield form(all("int" in kind for kind in kinds), says, seen=kinds)
     together = np.concatenate(parts)
-    says = "Positions in 240 labels run from 0 to 239; some of yours lie beyond."
-    yield form(((together >= 0) & (together < 240)).all(), says)
-    foreign = int((~np.isin(labels[together], wanted)).sum())
+    foreign = int((~np.isin(together, np.flatnonzero(np.isin(labels, wanted)))).sum())
     seen = "labels" if set(together) <= set(wanted) else round(foreign / len(together), 1)
-    says = f"Only images of the classes 7 and 2 should have a role; yours give one to {foreign} positions of other classes."
+    says = f"Positions run from 0 to 239 here, and only images of the classes 7 and 2 should have a role; yours give one to {foreign} positions beyond, or of other classes."
     yield Finding("wrong_value", seen, not foreign, says)
     twice = len(together) - len(np.unique(together))
     within = any(len(np.unique(part)) < len(part) for part in parts)
@@ -136,13 +131,11 @@ def probe_cae(cls):
     yield shape("`decode` of a batch (2, 10)", x_hat, (2, 3, 32, 32))
     alone = net(x[:1])
     yield shape("`forward` of a single image", alone, (1, 3, 32, 32))
-    table = (
-        "4×32×32 4×32×32 6×16×16 6×16×16 9×8×8 9×8×8 10",
-        "576 9×8×8 6×16×16 6×16×16 4×32×32 4×32×32 3×32×32",
-    )
-    encode, decode = ("encode", down, table[0], x, z), ("decode", up, table[1], codes, x_hat)
+    encoder = ["4×32×32", "4×32×32", "6×16×16", "6×16×16", "9×8×8", "9×8×8", "10"]
+    decoder = ["576", "9×8×8", "6×16×16", "6×16×16", "4×32×32", "4×32×32", "3×32×32"]
+    encode, decode = ("encode", down, encoder, x, z), ("decode", up, decoder, codes, x_hat)
     for part, layers, wanted, given, made in (encode, decode):
-        sizes, wanted = [size for _, _, size in layers], wanted.split()
+        sizes = [size for _, _, size in layers]
         pairs = enumerate(zip(sizes, wanted, strict=False), start=1)
         says = [f"layer {i} gives {a}; in the table it gives {b}." for i, (a, b) in pairs if a != b]
         says = says or [f"layers are {len(sizes)}; in the table there are {len(wanted)}."]
@@ -171,13 +164,9 @@ def probe_cae(cls):
     yield value("The difference between `forward` and `decode` of `encode`", gap, 0)
     largest = cls()  # the widths and the size of the code unless told
     largest(x[:1])  # lazy layers know their size only now
-    for widths, latent, other, expected in (
-        ((4, 6, 9), 10, net, 16_190),  # 3×3 kernels, two linear layers, biases
-        ((16, 32, 64), 1000, largest, 8_341_195),
-    ):
-        count = sum(p.numel() for p in other.parameters())
-        says = f"With widths {widths} and latent_dim={latent} the table's network has {expected:,} parameters; yours has {count:,}. Compare it layer by layer."
-        yield form(count == expected, says, seen=count)
+    counts = [sum(p.numel() for p in other.parameters()) for other in (net, largest)]
+    says = f"The table's network has 16,190 parameters with widths (4, 6, 9) and latent_dim=10, and 8,341,195 unless told; yours has {counts[0]:,} and {counts[1]:,}. Compare it layer by layer."
+    yield form(counts == [16_190, 8_341_195], says, seen=counts)
     if alone.requires_grad:
         alone.mean().backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None]
@@ -223,18 +212,14 @@ def probe_screen(cls):
     yield form(refused.dtype == bool and refused.shape == (4,), says, seen=repr(refused.tolist()))
     yield value("Calibrated on 1 to 9, alpha = 0.2: of 0.5, 8, 8.5 and 9.5 the last two are refused, so `predict`", refused, [0, 0, 1, 1])  # fmt: skip
     yield value("`decision_function` of 0.5, 8, 8.5 and 9.5, score minus the threshold 8,", screen.decision_function(new), [-7.5, 0, 0.5, 1.5])  # fmt: skip
-    other = cls(0.5)
-    other.fit(calibration + 10)
+    other, two = cls(0.5).fit(calibration + 10), new[[2, 0]]
     yield value("Calibrated on 11 to 19, `threshold_` for alpha = 0.5", other.threshold_, 15)
-    two = new[[2, 0]]
     what = "After another screen was fitted to 11 to 19, of the first, fitted to 1 to 9 with alpha = 0.2, `threshold_`, the p-values of 8.5 and 0.5 and what `predict` says of them"
     kept = [screen.threshold_, *screen.p_values(two), *screen.predict(two)]
     yield value(what, kept, [8, 0.2, 1, 1, 0])
     screen.fit(np.arange(11.0, 19))
     new = np.array([8.5, 17.5, 18.5])
-    what = (
-        "Fitted again, to 11 to 18, alpha = 0.2: `predict` of 8.5, 17.5 and 18.5 and their p-values"
-    )
+    what = "Fitted again, to 11 to 18, alpha = 0.2: `predict` and p-values of 8.5, 17.5 and 18.5"
     yield value(what, [*screen.predict(new), *screen.p_values(new)], [0, 0, 1, 1, 2 / 9, 1 / 9])
     methods = "predict", "p_values", "decision_function"
     silent = [m for m in methods if _outcome(lambda m=m: getattr(cls(0.2), m)(new)) != "an error"]
@@ -247,14 +232,16 @@ def probe_screen(cls):
     calibrates = _outcome(lambda: cls(0.2).fit(np.append(calibration, np.nan))) != "an error"
     says = "`fit` should stop with an error where a score is not a number; yours went on. `as_scores` complains."
     yield behaviour(not calibrates, says)
-    few = cls(alpha=0.05)
-    heard = _outcome(lambda: few.fit(np.arange(18.0)))
-    says = f"18 scores cannot promise alpha = 0.05: `fit` should warn with `warnings.warn`, and go on; what came was {heard}."
-    yield behaviour(heard == "a warning", says, seen=heard)
+    few, enough = cls(alpha=0.05), cls(alpha=0.05)
+    heard = (
+        _outcome(lambda: few.fit(np.arange(18.0))),
+        _outcome(lambda: enough.fit(np.arange(19.0))),
+    )
+    says = f"18 scores cannot promise alpha = 0.05: `fit` should warn with `warnings.warn`, and go on; what came was {heard[0]}."
+    yield behaviour(heard[0] == "a warning", says, seen=heard[0])
     yield value("18 scores, alpha = 0.05: nothing can be refused, and `threshold_`", few.threshold_, np.inf, kind="wrong_behaviour")  # fmt: skip
-    heard = _outcome(lambda: cls(alpha=0.05).fit(np.arange(19.0)))
-    says = f"19 scores do for alpha = 0.05, so `fit` should be silent; what came was {heard}."
-    yield behaviour(heard == "silence", says, seen=heard)
+    says = f"19 scores do for alpha = 0.05, so `fit` should be silent; what came was {heard[1]}."
+    yield behaviour(heard[1] == "silence", says, seen=heard[1])
 
 
 def probe_interval(f):
@@ -286,7 +273,6 @@ def probe_variation(f):
     table = {
         "Stripes across, stripes down, a chessboard and a blank image of 4×6 pixels": (x, [0.5, 0.5, 1, 0]),
         "An image that grows brighter by 0.1 a pixel, across": (ramp, [0.05]),
-        "An image that grows brighter by 0.3 a pixel, down": (3 * ramp.mT, [0.15]),
         "One edge among four steps across, 3×5 pixels": (edge, [0.125]),
         "Stripes in two of three channels, bright where the other is dark": (stripes, [1 / 3]),
         "3×4 pixels, two channels: 18 steps across of 3.3333/20 on average, 16 down of 4.25/20": (torch.tensor([two]) / 20, [(60 / 18 + 68 / 16) / 40]),
@@ -306,7 +292,6 @@ def probe_spearman(f):
     table = {
         "1 2 3 4 5 and their exponentials, one grows whenever the other does:": (a, np.exp(a), 1),
         "1 2 3 4 5 and 20 10 40 30 50": (a, np.array([20.0, 10, 40, 30, 50]), 0.8),
-        "1 2 3 4 5 and 20 10 40 30 50,000,000": (a, np.array([20.0, 10, 40, 30, 5e7]), 0.8),
         "1 2 3 4 5 and -1 -8 -27 -64 -125, one falls whenever the other grows:": (a, -(a**3), -1),
         "2 3 1 5 4 and 20 40 10 50 30": (c, d, 0.9),
         "Ties: 1 1 2 3 3 3 and 1 2 3 4 5 6": (tied, np.arange(1.0, 7), 15 / 262.5**0.5),
@@ -326,7 +311,6 @@ def probe_beyond(f):
     table = {
         "The line is log error = 0.5 + 1.5·log complexity; images below it by 0.5, above it by 1, on it": (e, c, new_e, new_c, [-0.5, 1, 0]),
         "The same line, the image that lies 1 above it scored alone": (e, c, new_e[1:2], new_c[1:2], [1]),
-        "The same line, the errors of the scored images ten times as large": (e, c, 10 * new_e, new_c, [np.log(10) + v for v in (-0.5, 1, 0)]),
         "Errors that do not depend on the complexity, log error = 2 on average: one of 2.5": (*flat, [0.5]),
     }  # fmt: skip
     yield from cases(f, table)
@@ -346,10 +330,8 @@ def probe_energy(f):
     }
     yield from cases(f, table)
     # the gradient is minus the softmax of the logits divided by T
-    given = {"logits": [[-0.75, -0.25], [-0.5, -0.5]]}
-    yield from gradients_are(f, [logits[[2, 0]]], given, "the energy")
-    given = {"logits": [[-0.9, -0.1]]}
-    yield from gradients_are(lambda x: f(x, 0.5), [logits[2:]], given, "the energy at T = 0.5")
+    given = {"logits": [[-0.9, -0.1], [-0.5, -0.5]]}
+    yield from gradients_are(lambda x: f(x, 0.5), [logits[[2, 0]]], given, "the energy")
 
 
 def _cross(centre, x, y, repeats=1000):
@@ -371,7 +353,6 @@ def probe_class_mahalanobis(f):
     # shared: a narrow and a wide class give one covariance, the mean of both
     uneven = torch.cat([_cross([1.0, 0.0], 2**0.5, 2**0.5), _cross([50.0, 0.0], 18**0.5, 18**0.5)])
     many = torch.cat([uneven[:4000].repeat(3, 1), uneven[4000:]])
-    two = torch.tensor([3, 7]).repeat_interleave(4000)
     sizes = torch.tensor([3] * 12_000 + [7] * 4000)
     far, corner = torch.tensor([[1.0, 10.0]]), torch.tensor([[4.0, 4.0]])
     # variance 4 along the diagonal, 1 across
@@ -381,24 +362,24 @@ def probe_class_mahalanobis(f):
     table = {
         f"{classes} (-9.5, 3), (14, 1) and (3, -38), each near one mean,": (train, labels, z[:3], right[:3]),
         f"{classes} (1.5, 2), halfway between the first two,": (train, labels, z[3:], right[3:]),
-        f"{wide}: the shared variance is 5, and this": (uneven, two, far, [20**0.5]),
+        f"{wide}: the shared variance is 5, and this": (uneven, sizes[8000:], far, [20**0.5]),
         f"{wide}, 3 to 1: the variance is 3, and this": (many, sizes, far, [(100 / 3) ** 0.5]),
-        "Features along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this": (tilted, two, corner, [8**0.5]),
+        "Features along the diagonal, means (0, 0) and (4, 0): (4, 4) is nearer to the first, and this": (tilted, sizes[8000:], corner, [8**0.5]),
     }  # fmt: skip
     yield from cases(f, table, 0.02)
-    # ten features of 20 numbers, which differ from their class means in two of them
+    # ten features of 20 numbers, which differ from their class means in two of them: 29.52 is the
+    # distance by the precision matrix of `ledoit_wolf(around, assume_centered=True)`
     around, off, mean = np.zeros((10, 20)), np.zeros(20), np.eye(20)[0]
     around[:4, 1], around[4:, 2], off[[1, 10]] = [1, -1] * 2, [2, -2] * 3, [0.5, 3]
-    expected = 29.524  # with the precision matrix of `ledoit_wolf(around, assume_centered=True)`
     few = torch.from_numpy(around + np.outer([5] * 4 + [-1] * 6, mean)).float()
     new = torch.from_numpy(off + 5 * mean).float()[None]
     try:
         outside = float(f(few, torch.tensor([0] * 4 + [1] * 6), new)[0])
     except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
         outside = np.nan
-    says = f"Ten features of 20 numbers have no inverse covariance unless it is shrunk with `LedoitWolf`: an image apart from all should have the distance {expected:.4g}; yours gave {outside:.3g}."
+    says = f"Ten features of 20 numbers have no inverse covariance unless it is shrunk with `LedoitWolf`: an image apart from all should have the distance 29.52; yours gave {outside:.3g}."
     seen = np.float64(outside) if 1 < outside < 1000 else "not shrunk"
-    yield Finding("wrong_value", seen, bool(np.isclose(outside, expected, rtol=0.01)), says)
+    yield Finding("wrong_value", seen, bool(np.isclose(outside, 29.52, rtol=0.01)), says)
     yield from keeps_dtype(lambda a, b: f(a, labels, b), train, z)
 
 
@@ -410,25 +391,21 @@ def _ray(*degrees, length=1.0):
 def probe_knn(f):
     train = torch.cat([_ray(0.0, 10.0, 30.0, length=2.0), _ray(90.0, 100.0, length=0.5)])
     z = torch.cat([_ray(0.0, length=7.0), _ray(95.0), _ray(180.0)])
-
+    yield shape("Three features, five for training", f(train, z, 2), (3,))
     chord = torch.from_numpy(2 * np.sin(np.deg2rad(np.arange(181)) / 2))  # of an angle in degrees
-    seen, right = f(train, z, 2), chord[[10, 5, 90]]
-    yield shape("Three features, five for training", seen, (3,))
+    right = chord[[10, 5, 90]]
     what = "Training features at 0, 10, 30, 90 and 100 degrees, new ones at 0, 95 and 180"
-    yield value(f"{what}, k = 2,", seen, right, 2e-3)
     table = {
+        f"{what}, k = 2,": (train, z, 2, right),
         f"{what}, k = 4,": (train, z, 4, chord[[90, 85, 170]]),
-        f"{what}, k = 1,": (train, z, 1, chord[[0, 5, 80]]),
-        f"{what}, k = 5,": (train, z, 5, chord[[100, 95, 180]]),
         f"{what} and all ten times as long, k = 2,": (train, 10 * z, 2, right),
         f"{what} of which the last one alone, k = 2,": (train, z[2:], 2, right[2:]),
     }
     yield from cases(f, table, 2e-3)
-    rng = np.random.default_rng(0)
-    many = torch.from_numpy(rng.normal(size=(300, 3)))  # more than a part of 250
-    pool = F.normalize(torch.from_numpy(rng.normal(size=(310, 3))))
-    expected = np.sort(np.linalg.norm((F.normalize(many)[:, None] - pool).numpy(), axis=2))[:, 49]
-    seen = f(3 * pool.float(), many.float())
+    # more than a part of 250, among more than 50
+    new, old = (np.random.default_rng(n).integers(0, 180, n) for n in (300, 310))
+    expected = chord[np.sort(abs(new[:, None] - old))[:, 49]]
+    seen = f(_ray(*old, length=3.0), _ray(*new))
     yield value("300 features, 310 for training, k = 50 unless told", seen, expected, 2e-3)
 
 
@@ -451,7 +428,6 @@ def probe_risk(f):
         "Confidences 0.9 0.8 0.8 0.1, right yes no yes yes: risk": ([0.9, 0.8, 0.8, 0.1], "yes no yes yes", [0, 1 / 4, 1 / 3, 1 / 4]),
         "Two images of equal confidence swapped, 0.9 0.8 0.8 0.1, right yes yes no yes: risk": ([0.9, 0.8, 0.8, 0.1], "yes yes no yes", [0, 1 / 4, 1 / 3, 1 / 4]),
         f"Confidences {tied}, right yes no yes yes no no: risk": (tied, "yes no yes yes no no", [0, 1 / 3, 4 / 9, 1 / 2, 3 / 5, 1 / 2]),
-        "All four equally confident, right yes no no no: risk": ([1.0] * 4, "yes no no no", [3 / 4] * 4),
     }  # fmt: skip
     yield from cases(risk, table)
 
