@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.special import betaln, gammaln, log_softmax
 from scipy.stats import betabinom, linregress, pearsonr, rankdata, spearmanr, zscore
@@ -640,6 +641,12 @@ def energy_with_a_fixed_shift(logits, temperature=1.0):
     return -(top + temperature * torch.log(torch.einsum("nk->n", inner)))
 
 
+def energy_from_the_cross_entropy(logits, temperature=1.0):
+    scaled = logits / temperature
+    first = torch.zeros(len(scaled), dtype=torch.long)
+    return -temperature * (F.cross_entropy(scaled, first, reduction="none") + scaled[:, 0])
+
+
 def energy_from_categorical(logits, temperature=1.0):
     scaled = logits / temperature
     law = torch.distributions.Categorical(logits=scaled)
@@ -712,6 +719,11 @@ def neighbours_from_scikit_learn(z_train, z, k=50):
 
     distances, _ = NearestNeighbors(n_neighbors=k).fit(unit(z_train)).kneighbors(unit(z))
     return torch.from_numpy(distances[:, -1]).to(z.dtype)
+
+
+def neighbours_in_a_tree(z_train, z, k=50):
+    old, new = (v.double() / v.double().norm(dim=1, keepdim=True) for v in (z_train, z))
+    return torch.from_numpy(cKDTree(old.numpy()).query(new.numpy(), k=[k])[0][:, 0])
 
 
 def neighbours_from_cosines(z_train, z, k=50):
@@ -860,6 +872,7 @@ RIGHT = {
     ],
     "4.9": [
         energy_by_hand,
+        energy_from_the_cross_entropy,
         energy_from_log_softmax,
         energy_pair_by_pair,
         energy_row_by_row,
@@ -875,6 +888,7 @@ RIGHT = {
     ],
     "4.11": [
         neighbours_from_scikit_learn,
+        neighbours_in_a_tree,
         neighbours_from_cosines,
         neighbours_row_by_row,
         neighbours_with_topk,

@@ -83,6 +83,14 @@ def roles_turned_by_a_random_step(labels, wanted, shares, seed=0):
     )
 
 
+def roles_in_turn_from_a_random_start(labels, wanted, shares, seed=0):
+    def draw(rng, own):  # every other image comes first
+        start = rng.integers(2)
+        return np.concatenate([own[start::2], own[1 - start :: 2]])
+
+    return _roles(labels, wanted, shares, seed, draw=draw)
+
+
 def roles_with_only_the_first_class_shuffled(labels, wanted, shares, seed=0):
     rng = np.random.default_rng(seed)
     first = labels[labels == wanted[0]][0]
@@ -1422,6 +1430,7 @@ WRONG = {
         (roles_not_shuffled, "not_shuffled"),
         (roles_from_the_end, "not_shuffled"),
         (roles_turned_by_a_random_step, "one after the other"),
+        (roles_in_turn_from_a_random_start, "one after the other"),
         (roles_with_only_the_first_class_shuffled, "always in it or never"),
         (roles_drawn_with_replacement, "with_replacement"),
         (roles_in_a_list_for_each_class, "by_class"),
