@@ -13,6 +13,7 @@ from helpers.checks.exercise import declared
 from helpers.checks.findings import (
     Finding,
     behaviour,
+    cases,
     drawn,
     form,
     keeps_dtype,
@@ -27,16 +28,11 @@ from helpers.checks.findings import (
 def probe_split(f):
     rng = np.random.default_rng(5)
     contents = rng.integers(0, 256, (500, 1, 3, 4), dtype=np.uint8)
-    images = contents[np.append(np.arange(500), rng.integers(0, 500, 300))]  # 300 copies
-    images = images[rng.permutation(800)]
+    images = contents[rng.permutation(np.append(np.arange(500), rng.integers(0, 500, 300)))]
     parts = f(images)
-    says = "Three shares should give three arrays of positions"
-    yield from is_listed(says, parts, 3)
+    yield listed("Three shares should give three arrays of positions", parts, 3)
     kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts]
-    whole = all(
-        not len(p) or (kind in "iu" and axes == 1)
-        for (kind, axes), p in zip(kinds, parts, strict=True)
-    )
+    whole = all(not len(p) or kind in (("i", 1), ("u", 1)) for kind, p in zip(kinds, parts))  # noqa: B905
     says = f"Each part should hold positions, whole numbers in one row, so that `images[train]` picks the images; yours holds {kind_of(parts[0])} of type {np.asarray(parts[0]).dtype}."
     yield form(whole, says, seen=kinds)
     if not whole:
@@ -49,22 +45,19 @@ def probe_split(f):
     if together[-1] >= 800 or together[0] < 0:
         return
     part_of = owners(images, parts)
-    train = {image.tobytes() for image in images[part_of == 0]}
-    shared = train & {image.tobytes() for image in images[part_of > 0]}
-    says = f"{len(shared)} images stand in the training part and, as copies, in another one as well: equal images belong together."
-    yield Finding("wrong_value", bool(shared), not shared, says)
-    # of 500 contents a share has a standard error of 0.02 and less
-    shares = np.array([(part_of == i).mean() for i in range(3)])
-    says = f"The parts should hold about 0.8, 0.1 and 0.1 of the images; yours hold {show(shares)}."
-    right = bool(abs(shares - (0.8, 0.1, 0.1)).max() < 0.16)
-    yield Finding("wrong_value", np.round(2.5 * shares), right, says)
-    four = f(images, (0.4, 0.1, 0.1, 0.4))
-    says = "shares=(0.4, 0.1, 0.1, 0.4) should give four arrays of positions"
-    yield from is_listed(says, four, 4)
-    shares = np.bincount(owners(images, four) + 1, minlength=5)[1:] / 800
-    says = f"With shares=(0.4, 0.1, 0.1, 0.4) the parts should hold about these shares of the images; yours hold {show(shares)}."
-    right = len(shares) == 4 and bool(abs(shares - (0.4, 0.1, 0.1, 0.4)).max() < 0.2)
-    yield Finding("wrong_value", np.round(2.5 * shares), right, says)
+    # of 71 images seven times each no part of 80 % and none of 90 % is a multiple of seven
+    seven = owners(range(497), f(np.repeat(contents[:71], 7, axis=0))).reshape(71, 7)
+    torn = int((np.ptp(seven, axis=1) > 0).sum())
+    says = f"Of 71 images that are there seven times each, {torn} stand in one part and, as copies, in another one as well: equal images belong together."
+    yield Finding("wrong_value", torn > 0, torn == 0, says)
+    for shares in ((0.8, 0.1, 0.1), (0.4, 0.1, 0.1, 0.4)):
+        parts = f(images, shares)
+        yield listed(f"shares={shares} should give {len(shares)} arrays of positions", parts, len(shares))  # fmt: skip
+        # of 500 contents a share has a standard error of 0.02 and less
+        held = np.bincount(owners(images, parts) + 1, minlength=len(shares) + 1)[1:] / 800
+        says = f"With shares={shares} the parts should hold about these shares of the images; yours hold {show(held)}."
+        right = len(held) == len(shares) and bool(abs(held - shares).max() < 0.16)
+        yield Finding("wrong_value", np.round(2.5 * held), right, says)
     corner = images[:, 0, 0, 0].astype(int)
     cut = corner[part_of == 0].max() <= corner[part_of > 0].min() + 1
     says = "All images of the first part are darker in the first pixel than those of the others: sorted images should be mixed before they are cut."
@@ -85,10 +78,12 @@ def probe_split(f):
     yield Finding("wrong_value", round(first), bool(abs(first - 0.8) < 0.16), says)
 
 
-def is_listed(says, parts, number):
-    kind = f"a {type(parts).__name__} of {len(parts)}" if type(parts) in (list, tuple) else kind_of(parts)  # fmt: skip
+def listed(says, parts, number):
+    kind = kind_of(parts)
+    if isinstance(parts, (list, tuple)):
+        kind = f"a {type(parts).__name__} of {len(parts)}"
     right = isinstance(parts, (list, tuple, np.ndarray)) and len(parts) == number
-    yield form(right, f"{says}; yours gave {kind}.", seen=kind)
+    return form(right, f"{says}; yours gave {kind}.", seen=kind)
 
 
 def owners(images, parts):
@@ -117,27 +112,23 @@ def another_session():
 def probe_per_class(f):
     # Foot above all. CXR: 0 below all, 2.5 above two of four, 40 above all. HeadCT ties with 2.
     # The order of AUROCs is not that of names, of means, nor of appearance, nor one of these reversed.
-    normal = np.array([1.0, 2, 3, 4])
-    scores = np.array([2.5, 2.0, 5.0, 0.0, 40.0, 6.0, 2.0])
-    names = np.array(["CXR", "HeadCT", "Foot", "CXR", "CXR", "Foot", "HeadCT"])
-    seen = f(normal, scores, names)
+    scores, names = [2.5, 2, 5, 0, 40, 6, 2], "CXR HeadCT Foot CXR CXR Foot HeadCT".split()
+    seen = f(np.array([1.0, 2, 3, 4]), np.array(scores), np.array(names))
     says = f"A pandas Series is wanted, one number a class; yours gave {kind_of(seen)}."
     yield form(isinstance(seen, pd.Series), says, seen=type(seen).__name__)
     order = tuple(map(str, seen.index))
     says = f"The index should hold the class names CXR, Foot and HeadCT; yours holds {', '.join(order)}."
     yield form(sorted(order) == ["CXR", "Foot", "HeadCT"], says)
     what = "Normal 1 2 3 4; CXR 0 2.5 40, Foot 5 6, HeadCT 2 2: the AUROC of CXR, Foot and HeadCT"
-    expected = [(0 + 2 + 4) / 12, 8 / 8, (1.5 + 1.5) / 8]
-    yield value(what, [seen[name] for name in ("CXR", "Foot", "HeadCT")], expected)
+    yield value(what, [seen[name] for name in ("CXR", "Foot", "HeadCT")], [6 / 12, 1, 3 / 8])
     says = f"The worst class comes first: HeadCT, CXR, Foot; yours are in the order {', '.join(order)}."
     yield Finding("wrong_value", order, order == ("HeadCT", "CXR", "Foot"), says)
     # more classes than could fall into the right order by chance
-    scores = np.array([3, 0, 6, 4, 1, 7, 2, 5]) + 0.5
-    seen = f(np.arange(1.0, 8), scores, np.array([*"EBIAGCFD"]))
-    what = (
+    seen = f(np.arange(1.0, 8), np.array([3, 0, 6, 4, 1, 7, 2, 5]) + 0.5, np.array([*"EBIAGCFD"]))
+    says = (
         "Eight classes, each a single image with a score from 0.5 to 7.5; normal 1 to 7: the AUROCs"
     )
-    yield value(what, list(seen), np.arange(8) / 7, 1e-5)
+    yield value(says, list(seen), np.arange(8) / 7, 1e-5)
 
 
 NORMALS, ANOMALIES = np.arange(30.0), 100 + np.arange(20.0)  # each score names its image
@@ -322,57 +313,53 @@ def probe_up(f):
 def probe_fpr(f):
     normal, anomaly = np.arange(1.0, 11.0), np.array([4.0, 20.0, 8.0, 9.0])
     what = "Normal 1 to 10, anomalies 4 8 9 20: the false-positive rate at tpr="
-    yield value(
-        f"{what}0.75 (three are 8 and more, as 8, 9, 10 are)", f(normal, anomaly, 0.75), 0.3
-    )
-    yield value(f"{what}0.5 (two of four are at least 9)", f(normal, anomaly, 0.5), 0.2)
-    yield value(f"{what}1 (all are at least 4)", f(normal, anomaly, 1.0), 0.7)
-    yield value(f"{what}0.6, which needs three of four", f(normal, anomaly, 0.6), 0.3)
-    yield value(f"{what}0.95, the default", f(normal, anomaly), 0.7)
-    apart = f(np.array([1.0, 2.0]), np.array([3.0, 4.0, 5.0]))
-    yield value("Anomalies 3 4 5 above the normal scores 1 2", apart, 0)
-    tied = f(np.array([1.0, 2, 2, 3]), np.array([2.0, 3]), 1.0)
-    yield value("Ties: normal 1 2 2 3, anomalies 2 3, tpr=1", tied, 0.75)
-    # the ROC points (1/3, 1/3), (2/3, 2/3) and (1, 1) lie on a line
-    line = np.array([1.0, 2, 3])
-    yield value("Normal 1 2 3, anomalies 1 2 3, tpr=0.5", f(line, line, 0.5), 2 / 3, 1e-5)
+    table = {
+        f"{what}0.75 (three are 8 and more, as 8, 9, 10 are)": (normal, anomaly, 0.75, 0.3),
+        f"{what}0.5 (two of four are at least 9)": (normal, anomaly, 0.5, 0.2),
+        f"{what}1 (all are at least 4)": (normal, anomaly, 1.0, 0.7),
+        f"{what}0.6, which needs three of four,": (normal, anomaly, 0.6, 0.3),
+        "Ties: normal 1 2 2 3, anomalies 2 3, tpr=1": (np.array([1.0, 2, 2, 3]), np.array([2.0, 3]), 1.0, 0.75),
+        # the ROC points (1/3, 1/3), (2/3, 2/3) and (1, 1) lie on a line
+        "Normal 1 2 3, anomalies 1 2 3, tpr=0.5": (normal[:3], normal[:3], 0.5, 2 / 3),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-5)
 
 
 def probe_precision(f):
-    # of 1,000 images 500 are anomalies: 400 found, 50 false alarms
-    yield value("tpr 0.8, fpr 0.1, one anomaly in 2 (400 of 450 alarms)", f(0.8, 0.1, 0.5), 8 / 9)
-    # of 1,000 images 10 are anomalies: 8 found, 99 false alarms
-    yield value("tpr 0.8, fpr 0.1, one in 100 (8 of 107 alarms)", f(0.8, 0.1, 0.01), 8 / 107, 1e-6)
-    yield value("tpr 0.5, fpr 0.5, one in 5: no better than guessing", f(0.5, 0.5, 0.2), 0.2)
-    yield value("tpr 0.3, no false alarms at all, one in 800", f(0.3, 0.0, 0.00125), 1.0)
     rare = np.array([0.5, 0.01, 0.0005])  # the last: 4 found, 999.5 false alarms of 10,000
-    what = "tpr 0.8, fpr 0.1, an array of prevalences 0.5, 0.01, 0.0005"
-    yield value(what, f(0.8, 0.1, rare), [8 / 9, 8 / 107, 4 / 1003.5], 1e-6)
+    table = {
+        # of 1,000 images 500 are anomalies: 400 found, 50 false alarms; then 10: 8 found, 99
+        "tpr 0.8, fpr 0.1, one anomaly in 2 (400 of 450 alarms)": (0.8, 0.1, 0.5, 8 / 9),
+        "tpr 0.8, fpr 0.1, one in 100 (8 of 107 alarms)": (0.8, 0.1, 0.01, 8 / 107),
+        "tpr 0.3, no false alarms at all, one in 800": (0.3, 0.0, 0.00125, 1),
+        "tpr 0.8, fpr 0.1, an array of prevalences 0.5, 0.01, 0.0005": (0.8, 0.1, rare, [8 / 9, 8 / 107, 4 / 1003.5]),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-6)
 
 
 def probe_mahalanobis(f):
-    # two directions at right angles: variance 50 along (4, 3)/5, 0.5 along (-3, 4)/5; mean (3, 1)
+    # two directions at right angles: 15 and three times -5 along (4, 3)/5, a variance of 75, and a
+    # variance of 0.5 along (-3, 4)/5; the mean (3, 1) is not the median
     long, short, mean = torch.tensor([[0.8, 0.6], [-0.6, 0.8], [3.0, 1.0]])
-    z_train = mean + torch.stack([10 * long, -10 * long, short, -short]).repeat(1000, 1)
-    z = torch.stack([mean, mean + 5 * long, mean + 5 * short])
+    codes = torch.stack([15 * long, -5 * long, short - 5 * long, -short - 5 * long])
+    z_train, z = (
+        mean + codes.repeat(1000, 1),
+        torch.stack([mean, mean + 5 * long, mean + 5 * short]),
+    )
     seen = f(z_train, z)
     yield shape("Three codes of two numbers", seen, (3,))
     yield value("The mean of the training codes", seen[:1], [0], tolerance=1e-2)
-    what = "5 away from the mean, where the training codes have a variance of 50, and where of 0.5"
-    yield value(what, seen[1:], [0.7071, 7.0711], tolerance=0.05)
-    alone = f(z_train, z[1:2])
-    yield value("A code alone in its batch, 5 away along the variance 50", alone, [0.7071], 0.05)
-    corners = torch.cat([torch.eye(4), -torch.eye(4)]).repeat(500, 1) * 2
-    seen = f(corners, 3 * torch.eye(4)[:1])
-    yield value("3 away, where the codes have the variance 1 in four directions", seen, [3], 1e-3)
+    what = "5 away from the mean, where the training codes have a variance of 75, and where of 0.5"
+    yield value(what, seen[1:], [0.5774, 7.0711], tolerance=0.05)
+    what = "A code alone in its batch, 5 away along the variance of 75"
+    yield value(what, f(z_train, z[1:2]), [0.5774], 0.05)
     # Fewer codes than dimensions: S = diag(4/3, 1/3, 1/3, 0, ..., 0) has no inverse, m = tr S/20 =
     # 1/10. With |S - mI|² = 2 - 1/5 = 9/5 and sum |zz' - S|²/6² = (36 - 6·2)/36 = 2/3 Ledoit and
     # Wolf shrink by (2/3)/(9/5) = 10/27: variances (17·4/3 + 1)/27 = 71/81, and 1/27 where no
     # code goes. The squared distances are 9·81/71 and 9·27.
-    few, far = torch.zeros(6, 20), torch.zeros(2, 20)
-    few[:, :3] = torch.tensor([[2.0, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])  # fmt: skip
-    far[0, 0], far[1, 10] = 3.0, 3.0
-    seen = f(few, far).detach().cpu().double().numpy()
+    axes = torch.eye(20)
+    few = torch.cat([axes[:3], -axes[:3]]) * (1 + axes[0])
+    seen = f(few, 3 * axes[[0, 10]]).detach().cpu().double().numpy()
     right = np.allclose(seen, [3.2043, 15.5885], rtol=0.01)
     says = f"Six codes of 20 numbers, which have a covariance without an inverse: 3 away where the codes spread, and 3 away where none goes, should give 3.204 and 15.59 with Ledoit and Wolf's shrinkage; yours gave {show(seen)}."
     wild = bool(np.isfinite(seen).all()), bool(seen[1] > 1e3), bool(abs(seen[1]) < 1e-3)
@@ -444,28 +431,31 @@ def probe_lesion(f):
     for contrast, exact in ((43, 75.75), (41, 75.25)):  # 60 + 0.25·(80 + contrast - 60)
         mixed = f(image, cover, contrast)[0][0, 1, 2]
         yield value(f"{what}, contrast {contrast}: the last, {exact}, rounded", mixed, round(exact))
-    two = np.concatenate([image, 255 - image])  # the second has the greys 155 195 165 195, mean 175
-    seen = f(two, cover, 20)[0][(slice(None), *places)]
-    expected = [[100, 100, 95, 70], [195, 195, 180, 195]]
-    what = "Two channels, covered means 80 and 175, contrast 20: each gets its own grey, which"
-    yield value(what, seen, expected)
+    two = np.concatenate([image, image])
+    two[1][places] = 161, 195, 169, 195  # mean 489.25/2.75: a grey of 197.91, which is not rounded
+    what = "Two channels, covered means 80 and 177.91, contrast 20: each gets its own grey, which"
+    expected = [[100, 100, 95, 70], [198, 198, 183, 196]]  # 183.45 and 195.73
+    yield value(what, f(two, cover, 20)[0][(slice(None), *places)], expected)
 
 
 def probe_dice(f):
     a, b = np.zeros((4, 5), dtype=bool), np.zeros((4, 5), dtype=bool)
     a[0, :3], b[0, 1:] = True, True  # 3 pixels, 4 pixels, 2 of them shared
     full, none = np.ones_like(a), np.zeros_like(a)
-    yield value("Masks of 3 and 4 pixels that share 2", f(a, b), 4 / 7, 1e-5)
-    yield value("A mask and itself", f(a, a), 1)
-    yield value("A mask of 3 pixels inside one of 20", f(a, full), 6 / 23)
-    yield value("A mask of 20 pixels around one of 3", f(full, a), 6 / 23)
-    yield value("Masks that share nothing", f(a, ~a), 0)
-    yield value("Masks of which the second is empty", f(a, none), 0)
-    yield value("Masks of which the first is empty", f(none, b), 0)
-    what = "Two images together, masks of 3 and 4 pixels that share 2, then of 3 and none"
-    yield value(what, f(np.stack([a, a]), np.stack([b, none])), 4 / 10)
-    yield value("Masks in one row, of 3 and 4 pixels that share 2", f(a[0], b[0]), 4 / 7)
-    yield value("Two empty masks", f(none, none), 1)
+    together = np.stack([a, a]), np.stack([b, none])
+    table = {
+        "Masks of 3 and 4 pixels that share 2": (a, b, 4 / 7),
+        "A mask and itself": (a, a, 1),
+        "A mask of 3 pixels inside one of 20": (a, full, 6 / 23),
+        "A mask of 20 pixels around one of 3": (full, a, 6 / 23),
+        "Masks that share nothing": (a, ~a, 0),
+        "Masks of which the second is empty": (a, none, 0),
+        "Masks of which the first is empty": (none, b, 0),
+        "Two images together, masks of 3 and 4 pixels that share 2, then of 3 and none": (*together, 4 / 10),
+        "Masks in one row, of 3 and 4 pixels that share 2": (a[0], b[0], 4 / 7),
+        "Two empty masks": (none, none, 1),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-5)
 
 
 EXERCISES = declared(
