@@ -1,8 +1,9 @@
 """Probes of module 3: splits without leaks, blocks, fair comparison, features, lesions."""
 
 import builtins
-from contextlib import contextmanager
+from functools import partial
 from itertools import count
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from helpers.checks.exercise import declared
 from helpers.checks.findings import (
     Finding,
     behaviour,
+    cases,
     drawn,
     form,
     keeps_dtype,
@@ -22,73 +24,54 @@ from helpers.checks.findings import (
     show,
     value,
 )
+from helpers.metrics import auroc
 
 
 def probe_split(f):
     rng = np.random.default_rng(5)
     contents = rng.integers(0, 256, (500, 1, 3, 4), dtype=np.uint8)
-    images = contents[np.append(np.arange(500), rng.integers(0, 500, 300))]  # 300 copies
-    images = images[rng.permutation(800)]
+    images = contents[rng.permutation(np.append(np.arange(500), rng.integers(0, 500, 300)))]
     parts = f(images)
-    says = "Three shares should give three arrays of positions"
-    yield from is_listed(says, parts, 3)
-    kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts]
-    whole = all(
-        not len(p) or (kind in "iu" and axes == 1)
-        for (kind, axes), p in zip(kinds, parts, strict=True)
-    )
+    kind = f"a {type(parts).__name__} of {len(parts)}" if type(parts) in (list, tuple) else kind_of(parts)  # fmt: skip
+    says = f"The split should be three arrays of positions, one a share; yours gave {kind}."
+    yield form(isinstance(parts, (list, tuple, np.ndarray)) and len(parts) == 3, says, kind)
+    kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts if len(part)]
     says = f"Each part should hold positions, whole numbers in one row, so that `images[train]` picks the images; yours holds {kind_of(parts[0])} of type {np.asarray(parts[0]).dtype}."
-    yield form(whole, says, seen=kinds)
-    if not whole:
-        return
-    together = np.sort(np.concatenate(parts).astype(int))
-    missing = 800 - len(np.intersect1d(together, np.arange(800)))
-    says = f"Each of the 800 positions, 0 to 799, should stand in exactly one part, copies as well. In yours {missing} are missing, of {len(together)}."
-    right = np.array_equal(together, np.arange(800))
-    yield Finding("wrong_value", (missing, len(together)), right, says)
-    if together[-1] >= 800 or together[0] < 0:
-        return
+    yield form(set(kinds) <= {("i", 1), ("u", 1)}, says, seen=kinds)
+    together = np.concatenate(parts).astype(int)
+    lost = 800 - len(np.intersect1d(together, np.arange(800)))
+    says = f"Each of the 800 positions, 0 to 799, should stand in exactly one part, copies as well. In yours {lost} are missing, of {len(together)}."
+    yield Finding("wrong_value", (lost, len(together)), (lost, len(together)) == (0, 800), says)
     part_of = owners(images, parts)
-    train = {image.tobytes() for image in images[part_of == 0]}
-    shared = train & {image.tobytes() for image in images[part_of > 0]}
-    says = f"{len(shared)} images stand in the training part and, as copies, in another one as well: equal images belong together."
-    yield Finding("wrong_value", bool(shared), not shared, says)
-    # of 500 contents a share has a standard error of 0.02 and less
-    shares = np.array([(part_of == i).mean() for i in range(3)])
-    says = f"The parts should hold about 0.8, 0.1 and 0.1 of the images; yours hold {show(shares)}."
-    right = bool(abs(shares - (0.8, 0.1, 0.1)).max() < 0.16)
-    yield Finding("wrong_value", np.round(2.5 * shares), right, says)
-    four = f(images, (0.4, 0.1, 0.1, 0.4))
-    says = "shares=(0.4, 0.1, 0.1, 0.4) should give four arrays of positions"
-    yield from is_listed(says, four, 4)
-    shares = np.bincount(owners(images, four) + 1, minlength=5)[1:] / 800
-    says = f"With shares=(0.4, 0.1, 0.1, 0.4) the parts should hold about these shares of the images; yours hold {show(shares)}."
-    right = len(shares) == 4 and bool(abs(shares - (0.4, 0.1, 0.1, 0.4)).max() < 0.2)
-    yield Finding("wrong_value", np.round(2.5 * shares), right, says)
+    # of 71 images seven times each no part of 80 % and none of 90 % is a multiple of seven
+    seven = owners(range(497), f(np.repeat(contents[:71], 7, axis=0))).reshape(71, 7)
+    torn = int((np.ptp(seven, axis=1) > 0).sum())
+    says = f"Of 71 images that are there seven times each, {torn} stand in one part and, as copies, in another one as well: equal images belong together."
+    yield Finding("wrong_value", round(torn / 30), torn == 0, says)
+    for number, shares in (("three", (0.8, 0.1, 0.1)), ("four", (0.4, 0.1, 0.1, 0.4))):
+        parts = f(images, shares)
+        # of 500 contents a share has a standard error of 0.025 and less
+        held = np.array([np.mean(owners(images, parts) == i) for i in range(len(parts))])
+        says = f"shares={shares} should give {number} arrays of about {', '.join(map(str, shares[:-1]))} and {shares[-1]} of the images; yours gave {len(parts)}, of {show(held)}."
+        right = len(held) == len(shares) and bool(abs(held - shares).max() < 0.16)
+        yield Finding("wrong_value", np.round(2.5 * held), right, says)
     corner = images[:, 0, 0, 0].astype(int)
     cut = corner[part_of == 0].max() <= corner[part_of > 0].min() + 1
     says = "All images of the first part are darker in the first pixel than those of the others: sorted images should be mixed before they are cut."
     yield Finding("wrong_value", bool(cut), not cut, says)
     yield from seeded(lambda **seed: owners(images, f(images, **seed)), "splits")
     order = rng.permutation(800)
-    same = np.array_equal(owners(images[order], f(images[order])), part_of[order])
     says = "The same images in another order are split in another way. File systems list files in different orders, and a `set` has none: let the contents decide, not the places."
-    yield behaviour(same, says)
+    yield behaviour(np.array_equal(owners(images[order], f(images[order])), part_of[order]), says)
     with another_session():
         same = np.array_equal(owners(images, f(images)), part_of)
     says = "In another Python session your split would differ: `hash` of bytes and of text is salted anew at each start."
     yield behaviour(same, says)
-    alike = np.zeros((500, 2, 3, 4), dtype=np.uint8)  # 500 images that differ in two pixels only
-    alike[:, 1, 2, 2:] = np.stack([np.arange(500) // 2, np.arange(500) % 2], axis=1)
+    alike = np.zeros((256, 2, 3, 4), dtype=np.uint8)  # in two pixels they differ, in their sum not
+    alike[:, 1, 2, 2:] = np.stack([np.arange(256), 255 - np.arange(256)], axis=1)
     first = np.mean(owners(alike, f(alike)) == 0)
-    says = f"Of images that are alike but for the last two pixels of their second channel about 0.8 should be in the first part; yours holds {first:.3g} of them: all pixels of an image should decide."
+    says = f"Of images that are alike but for the last two pixels of their second channel, of which one is darker as the other is brighter, about 0.8 should be in the first part; yours holds {first:.3g} of them: all pixels of an image should decide, each by itself."
     yield Finding("wrong_value", round(first), bool(abs(first - 0.8) < 0.16), says)
-
-
-def is_listed(says, parts, number):
-    kind = f"a {type(parts).__name__} of {len(parts)}" if type(parts) in (list, tuple) else kind_of(parts)  # fmt: skip
-    right = isinstance(parts, (list, tuple, np.ndarray)) and len(parts) == number
-    yield form(right, f"{says}; yours gave {kind}.", seen=kind)
 
 
 def owners(images, parts):
@@ -99,7 +82,6 @@ def owners(images, parts):
     return part_of
 
 
-@contextmanager
 def another_session():
     """Python's `hash` as another session would salt it: that of text, not that of numbers."""
     before = builtins.hash
@@ -107,36 +89,27 @@ def another_session():
     def salted(x):
         return isinstance(x, (str, bytes)) or (isinstance(x, tuple) and any(map(salted, x)))
 
-    builtins.hash = lambda x: before((before(x), 77)) if salted(x) else before(x)
-    try:
-        yield
-    finally:
-        builtins.hash = before
+    after = lambda x: before((before(x), 77)) if salted(x) else before(x)  # noqa: E731
+    return patch.object(builtins, "hash", after)
 
 
 def probe_per_class(f):
     # Foot above all. CXR: 0 below all, 2.5 above two of four, 40 above all. HeadCT ties with 2.
     # The order of AUROCs is not that of names, of means, nor of appearance, nor one of these reversed.
-    normal = np.array([1.0, 2, 3, 4])
-    scores = np.array([2.5, 2.0, 5.0, 0.0, 40.0, 6.0, 2.0])
     names = np.array(["CXR", "HeadCT", "Foot", "CXR", "CXR", "Foot", "HeadCT"])
-    seen = f(normal, scores, names)
+    seen = f(np.array([1.0, 2, 3, 4]), np.array([2.5, 2, 5, 0, 40, 6, 2]), names)
     says = f"A pandas Series is wanted, one number a class; yours gave {kind_of(seen)}."
     yield form(isinstance(seen, pd.Series), says, seen=type(seen).__name__)
     order = tuple(map(str, seen.index))
     says = f"The index should hold the class names CXR, Foot and HeadCT; yours holds {', '.join(order)}."
     yield form(sorted(order) == ["CXR", "Foot", "HeadCT"], says)
     what = "Normal 1 2 3 4; CXR 0 2.5 40, Foot 5 6, HeadCT 2 2: the AUROC of CXR, Foot and HeadCT"
-    expected = [(0 + 2 + 4) / 12, 8 / 8, (1.5 + 1.5) / 8]
-    yield value(what, [seen[name] for name in ("CXR", "Foot", "HeadCT")], expected)
+    yield value(what, [seen[name] for name in ("CXR", "Foot", "HeadCT")], [6 / 12, 1, 3 / 8])
     says = f"The worst class comes first: HeadCT, CXR, Foot; yours are in the order {', '.join(order)}."
     yield Finding("wrong_value", order, order == ("HeadCT", "CXR", "Foot"), says)
     # more classes than could fall into the right order by chance
-    scores = np.array([3, 0, 6, 4, 1, 7, 2, 5]) + 0.5
-    seen = f(np.arange(1.0, 8), scores, np.array([*"EBIAGCFD"]))
-    what = (
-        "Eight classes, each a single image with a score from 0.5 to 7.5; normal 1 to 7: the AUROCs"
-    )
+    seen = f(np.arange(1.0, 8), np.array([3, 0, 6, 4, 1, 7, 2, 5]) + 0.5, np.array([*"EBIAGCFD"]))
+    what = "Eight classes, each one image with a score from 0.5 to 7.5; normal 1 to 7: the AUROCs"
     yield value(what, list(seen), np.arange(8) / 7, 1e-5)
 
 
@@ -166,19 +139,14 @@ def probe_resampling(f):
     """What bootstrap_interval does, and paired_difference with a second detector of no effect."""
     calls, even = [], []
     found = f(NORMALS, ANOMALIES, statistic=recording(calls), resamples=100)
-    pair = not np.isnan(interval(found)).any()
     says = f"Two numbers are wanted, (low, high); yours gave {kind_of(found)}."
-    yield form(pair, says, seen=pair or kind_of(found))
+    yield form(not np.isnan(interval(found)).any(), says, kind_of(found))
     says = f"With resamples=100 `statistic` should be called 100 times for a detector; yours called it {len(calls)} times."
     yield Finding("wrong_value", len(calls), len(calls) in (100, 101), says)  # 101: the scores too
-    if not calls:
-        return
     sizes = {(len(n), len(a)) for n, a in calls}
-    says = f"Each resample should hold 30 normal scores and 20 anomalies; yours held {sorted(sizes)[:3]}."
-    yield Finding("wrong_value", len(sizes) > 1, sizes == {(30, 20)}, says)
     own = all(np.isin(n, NORMALS).all() and np.isin(a, ANOMALIES).all() for n, a in calls)
-    says = "The statistic should get scores of normal images and then scores of anomalies, as they are; yours got others in their places."
-    yield Finding("wrong_value", own, own, says)
+    says = f"Each resample should hold 30 normal scores and 20 anomalies; yours held {sorted(sizes)[:3]}{'' if own else ', and not those scores of each group as they are'}."
+    yield Finding("wrong_value", (len(sizes) > 1, own), own and sizes == {(30, 20)}, says)
     # Of n images, n draws find n·(1 - (1 - 1/n)^n), with standard deviations of 1.7 and 1.4; in 100
     # resamples each is drawn 100 times, with one of 10. Allowed are eight standard errors.
     groups = (30, 19.15, 1.4, "normal"), (20, 12.83, 1.15, "anomalous")
@@ -197,30 +165,23 @@ def probe_resampling(f):
     same = np.mean([np.array_equal(np.sort(n), np.sort(a) - 100) for n, a in even])
     says = f"With as many normal images as anomalies, both groups should be drawn apart from each other; in {same:.0%} of your resamples they hold the same positions."
     yield Finding("wrong_value", bool(same > 0.5), bool(same < 0.1), says)
-    other = {"confidence": 0.8, "resamples": 600}
-    for confidence, resamples, more in ((95, 500, {}), (80, 600, other)):
+    for confidence, resamples, more in ((95, 500, {}), (80, 600, {"confidence": 0.8, "resamples": 600})):  # fmt: skip
         statistic = lambda n, a, numbers=count(1.0): next(numbers)  # noqa: B008, E731
         seen = interval(f(NORMALS, ANOMALIES, statistic=statistic, **more))
         ends = np.array([100 - confidence, 100 + confidence]) * resamples / 200
         says = f"Where the statistic gives 1, 2, 3, ..., {resamples}, the {confidence} % interval should run from about {ends[0]:.4g} to {ends[1]:.4g}; yours runs from {seen[0]:.6g} to {seen[1]:.6g}."
-        right = bool((abs(seen - ends) < 4).all())
-        yield Finding("wrong_value", np.round(seen / 10), right, says)
+        yield Finding("wrong_value", np.round(seen / 10), bool((abs(seen - ends) < 4).all()), says)
     seen = interval(f(NORMALS, ANOMALIES, statistic=lambda n, a: 0.123456, resamples=9))
     yield value("A statistic that is always 0.123456: the interval", seen, [0.123456] * 2, 1e-6)
-    mean = recording([])
+    seen = interval(f(NORMALS, ANOMALIES, resamples=20))
+    yield value("All anomalies above all normal images: the interval of the AUROC", seen, [1, 1])
     # three: each counts in the interval, so that generators seeded with seed + k differ as well
-    draw = lambda **s: interval(f(NORMALS, ANOMALIES, statistic=mean, resamples=3, **s))  # noqa: E731
+    draw = lambda **s: interval(f(NORMALS, ANOMALIES, statistic=recording([]), resamples=3, **s))  # noqa: E731
     yield from seeded(draw, "intervals")
 
 
-def probe_bootstrap(f):
-    yield from probe_resampling(f)
-    seen = interval(f(NORMALS, ANOMALIES, resamples=20))
-    yield value("All anomalies above all normal images: the interval of the AUROC", seen, [1, 1])
-
-
 def probe_paired(f):
-    def first_alone(normal, anomaly, statistic, **more):
+    def first_alone(normal, anomaly, statistic=auroc, **more):
         """The statistic of detector b, whose scores are 1,000 higher, is always 0."""
         judge = lambda n, a: statistic(n, a) if np.max(n) < 1000 else 0.0  # noqa: E731
         return f(normal, anomaly, normal + 1000, anomaly + 1000, statistic=judge, **more)
@@ -229,37 +190,29 @@ def probe_paired(f):
     calls, groups = [], (NORMALS, ANOMALIES, NORMALS + 1000, ANOMALIES + 1000)
     seen = interval(f(*groups, statistic=recording(calls), resamples=60))
     a, b = ([call for call in calls if (call[0].max() >= 1000) == high] for high in (False, True))
-    says = f"With resamples=60 `statistic` should be called 60 times for each detector; yours called it {len(a)} and {len(b)} times."
-    yield Finding("wrong_value", (len(a), len(b)), {len(a), len(b)} <= {60, 61}, says)
     for i, name in enumerate(("normal images", "anomalies")):
         pairs = zip(a, b, strict=False)
         same = all(np.array_equal(np.sort(p[i]) + 1000, np.sort(q[i])) for p, q in pairs)
         says = f"In each resample both detectors should be judged on the *same* drawn {name}; yours are judged on others."
         yield Finding("wrong_value", same, same, says)
-    kind = tuple(np.round(seen / 100)), bool(np.ptp(seen) < 1e-6)
     says = f"Detector b is 1,000 higher on every image, so the difference of mean(normal) + mean(anomaly), a minus b, is always -2,000: the interval should be (-2000, -2000); yours is {show(seen)}."
-    yield Finding("wrong_value", kind, bool(np.allclose(seen, -2000)), says)
+    yield Finding("wrong_value", np.round(seen / 100), bool(np.allclose(seen, -2000)), says)
     up, down = count(1.0), count(-1.0, -1.0)
     seen = interval(f(*groups, statistic=lambda n, a: next(up if np.max(n) < 1000 else down)))
     says = f"Where the statistic of a gives 1, 2, ..., 500 and that of b -1, -2, ..., -500, so that their difference is 2, 4, ..., 1000, the interval should run from about 25 to 975; yours runs from {seen[0]:.6g} to {seen[1]:.6g}."
-    right = bool((abs(seen - [25, 975]) < 8).all())
-    yield Finding("wrong_value", np.round(seen / 10), right, says)
-    seen = interval(f(NORMALS, ANOMALIES, -NORMALS, -ANOMALIES, resamples=20))
-    what = "Detector a ranks all anomalies above all normal images, b below: the AUROC of a minus b"
-    yield value(what, seen, [1, 1])
+    yield Finding("wrong_value", np.round(seen / 10), bool((abs(seen - [25, 975]) < 8).all()), says)
 
 
-def probe_block(f, big, small, reach):
+def probe_block(f, up):
     """What both blocks have in common; they take 3 channels to 5, and 2 to 4."""
-    block = f(3, 5)
+    block, x = f(3, 5), torch.randn(4, 3, 8, 12)
     says = f"A module is wanted, as `nn.Sequential` of three layers is one; yours gave {kind_of(block)}."
     yield form(isinstance(block, nn.Module), says, seen=kind_of(block))
-    if not isinstance(block, nn.Module):
-        return
-    x = torch.randn(4, 3, 8, 12)
-    yield shape(
-        "A batch (4, 3, 8, 12) through a block from 3 to 5 channels", block(x), (4, 5, *big)
-    )
+    what = "A batch (4, 3, 8, 12) through a block from 3 to 5 channels"
+    yield shape(what, block(x), (4, 5, 16, 24) if up else (4, 5, 4, 6))
+    out = f(2, 4)(torch.rand(3, 2, 6, 10))
+    what = "A batch (3, 2, 6, 10) through a block from 2 to 4 channels"
+    yield shape(what, out, (3, 4, 12, 20) if up else (3, 4, 3, 5))
     weights = sum(p.numel() for p in block.parameters())
     says = f"A block from 3 to 5 channels should have 145 parameters, 3·5·9 of the convolution and 2·5 of the normalisation; yours has {weights}."
     yield Finding("wrong_value", weights, weights == 145, says)
@@ -270,7 +223,7 @@ def probe_block(f, big, small, reach):
     there, back = fresh(x).detach(), fresh(-x).detach()
     ratio = (torch.minimum(there, back) / torch.maximum(there, back)).flatten()
     slopes = -ratio[ratio.isfinite()].quantile(torch.tensor([0.1, 0.9])).numpy()
-    says = f"Below zero the activation should have the slope 0.01; yours has {slopes.mean():.3g}."
+    says = f"Below zero the activation should have the slope 0.01, so that a fresh block in eval mode turns the negative of an image that gives 1 into -0.01; yours turns it into {-slopes.mean():.3g}."
     yield Finding("wrong_value", slopes.round(2), bool(abs(slopes - 0.01).max() < 0.002), says)
     louder = float((fresh(100 * x) / there).median())
     says = f"In eval mode a fresh block should give 100 times as much for an image 100 times brighter, since batch normalisation then divides by its running spread, at first 1; yours gives {louder:.3g} times as much."
@@ -278,101 +231,76 @@ def probe_block(f, big, small, reach):
     yield Finding("wrong_value", (round(louder), alone), abs(louder - 100) < 1, says)
     mixed, trained = x * torch.tensor([1.0, 2, 3, 50]).view(4, 1, 1, 1), f(3, 5).train()
     y = trained(mixed).detach()
-    z = torch.where(y > 0, y, y / 0.01)  # as it was before the activation
-    centre = float(z.mean(dim=(0, 2, 3)).abs().max())
-    spread = float((z.var(dim=(0, 2, 3), unbiased=False) - 1).abs().max())
-    after = bool(y.mean(dim=(0, 2, 3)).abs().max() < 1e-3)
-    says = f"In training mode each channel should have the mean 0 and the variance 1 over the batch where the activation gets it; yours is off by up to {centre:.3g} and {spread:.3g}."
-    right = centre < 1e-3 and spread < 0.01
-    yield Finding("wrong_value", (centre < 1e-3, spread < 0.01, after), right, says)
-    spreads = z.std(dim=(2, 3))
-    bright = float((spreads[3] / spreads[0]).median())
-    says = f"In a batch, an image 50 times brighter should stay much brighter than the others, since the batch is normalised as a whole; yours has {bright:.3g} times their spread."
-    yield Finding("wrong_value", bright > 10, bright > 10, says)
     same = torch.allclose(y, trained(mixed), atol=1e-4)
     says = "In training mode a batch that comes a second time should give the same as before; yours gives something else: leave chance, as of dropout, out of the block."
     yield behaviour(same, says)
-    what, touched = reach(fresh, x)
-    rows, columns = (np.flatnonzero((touched.abs() > 1e-5).any(axis)) for axis in (1, 0))
-    right = all(len(lines) == 3 and np.ptp(lines) == 2 for lines in (rows, columns))
-    says = f"{what} 3×3 neighbouring pixels; with your block it is {len(rows)}×{len(columns)}, over {np.ptp(rows) + 1} rows."
-    yield Finding("wrong_value", (len(rows), len(columns)), right, says)
-    out = f(2, 4)(torch.rand(3, 2, 6, 10))
-    yield shape("A batch (3, 2, 6, 10) through a block from 2 to 4 channels", out, (3, 4, *small))
-
-
-def probe_down(f):
-    def looks(block, x):
-        x = x[:1].clone().requires_grad_()
-        slopes = torch.autograd.grad(block(x)[0, 0, 2, 3], x)[0]
-        return "An output pixel should look at", slopes[0].abs().sum(0)
-
-    yield from probe_block(f, (4, 6), (3, 5), looks)
-
-
-def probe_up(f):
-    def reaches(block, x):
-        other = x[:1].clone()
+    z = torch.where(y > 0, y, y / 0.01)  # as it was before the activation
+    moments = z.mean((0, 2, 3)), z.var((0, 2, 3), unbiased=False) - 1, y.mean((0, 2, 3))
+    centre, spread, after = (float(moment.abs().max()) for moment in moments)
+    says = f"In training mode each channel should have the mean 0 and the variance 1 over the batch where the activation gets it; yours is off by up to {centre:.3g} and {spread:.3g}."
+    right = centre < 1e-3 and spread < 0.01
+    yield Finding("wrong_value", (centre < 1e-3, spread < 0.01, after < 1e-3), right, says)
+    bright = float((z[3].std(dim=(1, 2)) / z[0].std(dim=(1, 2))).median())
+    says = f"In a batch, an image 50 times brighter should stay much brighter than the others, since the batch is normalised as a whole; yours has {bright:.3g} times their spread."
+    yield Finding("wrong_value", bright > 10, bright > 10, says)
+    if up:
+        what, other = "An input pixel should reach", x.clone()
         other[0, :, 4, 6] += 30.0
-        return "An input pixel should reach", (block(other) - block(x[:1]))[0].detach().abs().sum(0)
-
-    yield from probe_block(f, (16, 24), (12, 20), reaches)
+        touched = (fresh(other) - there)[0].detach()
+    else:
+        what, other = "An output pixel should look at", x.clone().requires_grad_()
+        touched = torch.autograd.grad(fresh(other)[0, 0, 2, 3], other)[0][0]
+    rows, columns = (np.flatnonzero((touched.abs().sum(0) > 1e-5).any(axis)) for axis in (1, 0))
+    says = f"{what} 3×3 neighbouring pixels; with your block it is {len(rows)}×{len(columns)}, over {np.ptp(rows) + 1} rows."
+    right = all(len(line) == 3 and np.ptp(line) == 2 for line in (rows, columns))
+    yield Finding("wrong_value", (len(rows), len(columns)), right, says)
 
 
 def probe_fpr(f):
     normal, anomaly = np.arange(1.0, 11.0), np.array([4.0, 20.0, 8.0, 9.0])
     what = "Normal 1 to 10, anomalies 4 8 9 20: the false-positive rate at tpr="
-    yield value(
-        f"{what}0.75 (three are 8 and more, as 8, 9, 10 are)", f(normal, anomaly, 0.75), 0.3
-    )
-    yield value(f"{what}0.5 (two of four are at least 9)", f(normal, anomaly, 0.5), 0.2)
-    yield value(f"{what}1 (all are at least 4)", f(normal, anomaly, 1.0), 0.7)
-    yield value(f"{what}0.6, which needs three of four", f(normal, anomaly, 0.6), 0.3)
-    yield value(f"{what}0.95, the default", f(normal, anomaly), 0.7)
-    apart = f(np.array([1.0, 2.0]), np.array([3.0, 4.0, 5.0]))
-    yield value("Anomalies 3 4 5 above the normal scores 1 2", apart, 0)
-    tied = f(np.array([1.0, 2, 2, 3]), np.array([2.0, 3]), 1.0)
-    yield value("Ties: normal 1 2 2 3, anomalies 2 3, tpr=1", tied, 0.75)
-    # the ROC points (1/3, 1/3), (2/3, 2/3) and (1, 1) lie on a line
-    line = np.array([1.0, 2, 3])
-    yield value("Normal 1 2 3, anomalies 1 2 3, tpr=0.5", f(line, line, 0.5), 2 / 3, 1e-5)
+    table = {
+        f"{what}0.75 (three are 8 and more, as 8, 9, 10 are)": (normal, anomaly, 0.75, 0.3),
+        f"{what}0.5 (two of four are at least 9)": (normal, anomaly, 0.5, 0.2),
+        f"{what}0.6, which needs three of four,": (normal, anomaly, 0.6, 0.3),
+        "Normal 0 to 20, anomalies 1 to 21, the default 95 % (20 of 21)": (np.arange(21.0), np.arange(1.0, 22.0), 19 / 21),
+        "Ties: normal 1 2 2 3, anomalies 2 3, tpr=1": (np.array([1.0, 2, 2, 3]), np.array([2.0, 3]), 1.0, 0.75),
+        # the ROC points (1/3, 1/3), (2/3, 2/3) and (1, 1) lie on a line
+        "Normal 1 2 3, anomalies 1 2 3, tpr=0.5": (normal[:3], normal[:3], 0.5, 2 / 3),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-5)
 
 
 def probe_precision(f):
-    # of 1,000 images 500 are anomalies: 400 found, 50 false alarms
-    yield value("tpr 0.8, fpr 0.1, one anomaly in 2 (400 of 450 alarms)", f(0.8, 0.1, 0.5), 8 / 9)
-    # of 1,000 images 10 are anomalies: 8 found, 99 false alarms
-    yield value("tpr 0.8, fpr 0.1, one in 100 (8 of 107 alarms)", f(0.8, 0.1, 0.01), 8 / 107, 1e-6)
-    yield value("tpr 0.5, fpr 0.5, one in 5: no better than guessing", f(0.5, 0.5, 0.2), 0.2)
-    yield value("tpr 0.3, no false alarms at all, one in 800", f(0.3, 0.0, 0.00125), 1.0)
     rare = np.array([0.5, 0.01, 0.0005])  # the last: 4 found, 999.5 false alarms of 10,000
-    what = "tpr 0.8, fpr 0.1, an array of prevalences 0.5, 0.01, 0.0005"
-    yield value(what, f(0.8, 0.1, rare), [8 / 9, 8 / 107, 4 / 1003.5], 1e-6)
+    table = {
+        "tpr 0.8, fpr 0.1, one anomaly in 2 (400 of 450 alarms)": (0.8, 0.1, 0.5, 8 / 9),
+        "tpr 0.8, fpr 0.1, one in 100 (8 of 107 alarms)": (0.8, 0.1, 0.01, 8 / 107),
+        "tpr 0.3, no false alarms at all, one in 800": (0.3, 0.0, 0.00125, 1),
+        "tpr 0.8, fpr 0.1, an array of prevalences 0.5, 0.01, 0.0005": (0.8, 0.1, rare, [8 / 9, 8 / 107, 4 / 1003.5]),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-6)
 
 
 def probe_mahalanobis(f):
-    # two directions at right angles: variance 50 along (4, 3)/5, 0.5 along (-3, 4)/5; mean (3, 1)
+    # two directions at right angles: 15 and three times -5 along (4, 3)/5, a variance of 75, and a
+    # variance of 0.5 along (-3, 4)/5; the mean (3, 1) is not the median
     long, short, mean = torch.tensor([[0.8, 0.6], [-0.6, 0.8], [3.0, 1.0]])
-    z_train = mean + torch.stack([10 * long, -10 * long, short, -short]).repeat(1000, 1)
-    z = torch.stack([mean, mean + 5 * long, mean + 5 * short])
+    codes = torch.stack([15 * long, -5 * long, short - 5 * long, -short - 5 * long])
+    z_train = mean + codes.repeat(1000, 1)
+    z = mean + 5 * torch.stack([0 * long, long, short])
     seen = f(z_train, z)
     yield shape("Three codes of two numbers", seen, (3,))
     yield value("The mean of the training codes", seen[:1], [0], tolerance=1e-2)
-    what = "5 away from the mean, where the training codes have a variance of 50, and where of 0.5"
-    yield value(what, seen[1:], [0.7071, 7.0711], tolerance=0.05)
-    alone = f(z_train, z[1:2])
-    yield value("A code alone in its batch, 5 away along the variance 50", alone, [0.7071], 0.05)
-    corners = torch.cat([torch.eye(4), -torch.eye(4)]).repeat(500, 1) * 2
-    seen = f(corners, 3 * torch.eye(4)[:1])
-    yield value("3 away, where the codes have the variance 1 in four directions", seen, [3], 1e-3)
+    what = "5 away from the mean, where the training codes have a variance of 75, then of 0.5, and the first alone in its batch"
+    yield value(what, [*seen[1:], *f(z_train, z[1:2])], [0.5774, 7.0711, 0.5774], tolerance=0.05)
     # Fewer codes than dimensions: S = diag(4/3, 1/3, 1/3, 0, ..., 0) has no inverse, m = tr S/20 =
     # 1/10. With |S - mI|² = 2 - 1/5 = 9/5 and sum |zz' - S|²/6² = (36 - 6·2)/36 = 2/3 Ledoit and
     # Wolf shrink by (2/3)/(9/5) = 10/27: variances (17·4/3 + 1)/27 = 71/81, and 1/27 where no
     # code goes. The squared distances are 9·81/71 and 9·27.
-    few, far = torch.zeros(6, 20), torch.zeros(2, 20)
-    few[:, :3] = torch.tensor([[2.0, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])  # fmt: skip
-    far[0, 0], far[1, 10] = 3.0, 3.0
-    seen = f(few, far).detach().cpu().double().numpy()
+    axes = torch.eye(20)
+    few = torch.cat([axes[:3], -axes[:3]]) * (1 + axes[0])
+    seen = f(few, 3 * axes[[0, 10]]).detach().cpu().double().numpy()
     right = np.allclose(seen, [3.2043, 15.5885], rtol=0.01)
     says = f"Six codes of 20 numbers, which have a covariance without an inverse: 3 away where the codes spread, and 3 away where none goes, should give 3.204 and 15.59 with Ledoit and Wolf's shrinkage; yours gave {show(seen)}."
     wild = bool(np.isfinite(seen).all()), bool(seen[1] > 1e3), bool(abs(seen[1]) < 1e-3)
@@ -381,24 +309,20 @@ def probe_mahalanobis(f):
 
 
 def probe_ssim(f):
-    rng = np.random.default_rng(2)
-    x = torch.from_numpy(rng.random((8, 1, 20, 24), dtype=np.float32))
+    x = torch.rand(8, 1, 20, 24)
     x_hat = x.clone()
     x_hat[3, 0, 9, 12] += 0.5
     seen = f(x, x_hat)
     yield shape("Eight images (8, 1, 20, 24)", seen, (8, 1, 20, 24))
-    perfect = f(x, x)
-    ends = [float(perfect.min()), float(perfect.max())]
-    yield value("Perfect reconstructions: the least and the largest of the map", ends, [0, 0])
-    # even images a and b: SSIM = (2ab + C)/(a² + b² + C) with C = 0.01², here (4 + 1)/(4 + 1 + 1)
-    dark = torch.full((1, 1, 16, 18), 0.02)
-    kept = seen.detach()
-    others = float(kept[[2, 4]].abs().max())
+    yield value("Perfect reconstructions: the mean of the map", f(x, x).mean(), 0)
+    others = float(seen[[2, 4]].abs().max())
     says = f"Only image 3 of the batch is rebuilt wrongly, yet your map rises to {others:.3g} in its neighbours: each image should be compared by itself."
     yield Finding("wrong_value", others > 1e-3, others < 1e-3, says)
+    # even images a and b: SSIM = (2ab + C)/(a² + b² + C) with C = 0.01², here (4 + 1)/(4 + 1 + 1)
+    dark = torch.full((1, 1, 16, 18), 0.02)
     what = "An even image of 0.02 rebuilt as 0.01 (SSIM 5/6): the mean of the map"
     yield value(what, f(dark, dark / 2).mean(), 1 / 6, 1e-3)
-    touched = int((kept[3].abs() > 1e-3).sum())
+    touched = int((seen[3].abs() > 1e-3).sum())
     says = f"One wrong pixel should show in the 7×7 windows that hold it, 49 pixels; yours shows it in {touched}."
     yield Finding("wrong_value", touched, touched == 49, says)
     # equal means, variances v and v/4, all in one direction: SSIM = 2·(v/2)/(v + v/4) = 4/5
@@ -418,11 +342,8 @@ def probe_lesion(f):
     cover[places] = 1, 1, 0.5, 0.25
     image[0][places] = 100, 60, 90, 60  # covered mean (100 + 60 + 45 + 15)/2.75 = 80
     pair = f(image, cover, 40)
-    is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
     says = f"Two arrays are wanted, the image and the mask; yours gave {kind_of(pair)}."
-    yield form(is_pair, says, seen=is_pair or kind_of(pair))
-    if not is_pair:
-        return
+    yield form(isinstance(pair, (tuple, list)) and len(pair) == 2, says, kind_of(pair))
     lesioned, mask = (np.asarray(part) for part in pair)
     forms = ("image", lesioned, "uint8", (1, 3, 4)), ("mask", mask, "bool", (3, 4))
     for name, part, kind, wanted in forms:
@@ -430,9 +351,8 @@ def probe_lesion(f):
         yield form(part.dtype == kind and part.shape == wanted, says, (str(part.dtype), part.shape))
     what = "Greys 100 60 90 60, covered by 1 1 0.5 0.25 (weighted mean 80)"
     # the grey is 120: 90 + 0.5·30 and 60 + 0.25·60
-    yield value(f"{what}, contrast 40", lesioned[0][places], [120, 120, 105, 75])
-    outside = np.delete(lesioned.ravel(), [1, 2, 5, 6])
-    yield value("The pixels of 30 that nothing covers", outside, np.full(8, 30))
+    seen = [*lesioned[0][places], *lesioned[0, 2, :2]]
+    yield value(f"{what}, contrast 40, and 30 30, not covered", seen, [120, 120, 105, 75, 30, 30])
     marked = [bool(m) for m in mask[places]]
     says = f"Of pixels covered by 1, 1, 0.5 and 0.25 the mask should hold the first three; yours says {marked}."
     right = marked == [True, True, True, False] and mask.sum() == 3
@@ -441,47 +361,35 @@ def probe_lesion(f):
     yield value(f"{what}, contrast -100: a grey of 0", dark, [0, 0, 45, 45])
     bright = f(image, cover, 200)[0][0][places]  # the grey is 255: 60 + 0.25·195 = 108.75
     yield value(f"{what}, contrast 200: a grey of 255", bright[[0, 1, 3]], [255, 255, 109])
-    for contrast, exact in ((43, 75.75), (41, 75.25)):  # 60 + 0.25·(80 + contrast - 60)
-        mixed = f(image, cover, contrast)[0][0, 1, 2]
-        yield value(f"{what}, contrast {contrast}: the last, {exact}, rounded", mixed, round(exact))
-    two = np.concatenate([image, 255 - image])  # the second has the greys 155 195 165 195, mean 175
-    seen = f(two, cover, 20)[0][(slice(None), *places)]
-    expected = [[100, 100, 95, 70], [195, 195, 180, 195]]
-    what = "Two channels, covered means 80 and 175, contrast 20: each gets its own grey, which"
-    yield value(what, seen, expected)
+    mixed = [f(image, cover, contrast)[0][0, 1, 2] for contrast in (43, 41)]  # 60 + 0.25·63
+    yield value(f"{what}, contrast 43 and 41: the last, 75.75 and 75.25, rounded", mixed, [76, 75])
+    two = np.concatenate([image, image])
+    two[1][places] = 161, 195, 169, 195  # mean 489.25/2.75: a grey of 197.91, which is not rounded
+    what = "Two channels, covered means 80 and 177.91, contrast 20: each gets its own grey, which"
+    expected = [[100, 100, 95, 70], [198, 198, 183, 196]]  # 183.45 and 195.73
+    yield value(what, f(two, cover, 20)[0][(slice(None), *places)], expected)
 
 
 def probe_dice(f):
     a, b = np.zeros((4, 5), dtype=bool), np.zeros((4, 5), dtype=bool)
     a[0, :3], b[0, 1:] = True, True  # 3 pixels, 4 pixels, 2 of them shared
     full, none = np.ones_like(a), np.zeros_like(a)
-    yield value("Masks of 3 and 4 pixels that share 2", f(a, b), 4 / 7, 1e-5)
-    yield value("A mask and itself", f(a, a), 1)
-    yield value("A mask of 3 pixels inside one of 20", f(a, full), 6 / 23)
-    yield value("A mask of 20 pixels around one of 3", f(full, a), 6 / 23)
-    yield value("Masks that share nothing", f(a, ~a), 0)
-    yield value("Masks of which the second is empty", f(a, none), 0)
-    yield value("Masks of which the first is empty", f(none, b), 0)
-    what = "Two images together, masks of 3 and 4 pixels that share 2, then of 3 and none"
-    yield value(what, f(np.stack([a, a]), np.stack([b, none])), 4 / 10)
-    yield value("Masks in one row, of 3 and 4 pixels that share 2", f(a[0], b[0]), 4 / 7)
-    yield value("Two empty masks", f(none, none), 1)
+    together = np.stack([a, a]), np.stack([b, none])
+    table = {
+        "Masks of 3 and 4 pixels that share 2": (a, b, 4 / 7),
+        "A mask and itself": (a, a, 1),
+        "A mask of 3 pixels inside one of 20": (a, full, 6 / 23),
+        "A mask of 20 pixels around one of 3": (full, a, 6 / 23),
+        "Masks of which the second is empty": (a, none, 0),
+        "Masks of which the first is empty": (none, b, 0),
+        "Two images together, masks of 3 and 4 pixels that share 2, then of 3 and none": (*together, 4 / 10),
+        "Masks in one row, of 3 and 4 pixels that share 2": (a[0], b[0], 4 / 7),
+        "Two empty masks": (none, none, 1),
+    }  # fmt: skip
+    yield from cases(f, table, 1e-5)
 
 
-EXERCISES = declared(
-    "03",
-    {
-        "3.1": probe_split,
-        "3.2": probe_per_class,
-        "3.3": probe_bootstrap,
-        "3.4": probe_down,
-        "3.5": probe_up,
-        "3.6": probe_fpr,
-        "3.7": probe_precision,
-        "3.8": probe_mahalanobis,
-        "3.9": probe_ssim,
-        "3.10": probe_paired,
-        "3.11": probe_lesion,
-        "3.12": probe_dice,
-    },
-)
+PROBES = [probe_split, probe_per_class, probe_resampling, partial(probe_block, up=False)]
+PROBES += [partial(probe_block, up=True), probe_fpr, probe_precision, probe_mahalanobis, probe_ssim]
+PROBES += [probe_paired, probe_lesion, probe_dice]  # in the order of the exercises
+EXERCISES = declared("03", {f"3.{i}": probe for i, probe in enumerate(PROBES, 1)})

@@ -647,6 +647,27 @@ def mahalanobis_shrunk_by_hand(z_train, z):
     return (away @ torch.linalg.inv(covariance) * away).sum(1).sqrt()
 
 
+def mahalanobis_with_a_share_of_deviations(z_train, z):
+    """Ledoit and Wolf's formula as scikit-learn computes it; no guard for codes of one spread."""
+    x = (z_train - z_train.mean(0)).double()
+    n, d = x.shape
+    s, unit = x.T @ x / n, torch.eye(d, dtype=torch.float64)
+    mu = s.trace() / d
+    delta = (s - mu * unit).square().sum() / d
+    beta = ((x.square().T @ x.square()).sum() / n - s.square().sum()) / (d * n)
+    share = torch.minimum(beta, delta) / delta
+    away = (z - z_train.mean(0)).double()
+    inverted = torch.linalg.solve((1 - share) * s + share * mu * unit, away.T).T
+    return (away * inverted).sum(1).sqrt().to(z)
+
+
+def mahalanobis_by_likelihood(z_train, z):
+    fitted = LedoitWolf().fit(z_train.detach().numpy())
+    mean, covariance = (torch.tensor(a).double() for a in (fitted.location_, fitted.covariance_))
+    law = torch.distributions.MultivariateNormal(mean, covariance)
+    return (2 * (law.log_prob(mean) - law.log_prob(z.double()))).clamp(min=0).sqrt().to(z)
+
+
 def ssim_channels_last(x, x_hat):
     a, b = (np.moveaxis(y.squeeze(1).numpy(), 0, -1) for y in (x, x_hat))
     _, similarity = structural_similarity(a, b, data_range=1.0, channel_axis=-1, full=True)
@@ -866,6 +887,8 @@ RIGHT = {
         mahalanobis_by_whitening,
         mahalanobis_one_by_one,
         mahalanobis_shrunk_by_hand,
+        mahalanobis_with_a_share_of_deviations,
+        mahalanobis_by_likelihood,
     ],
     "3.9": [
         ssim_one_by_one,

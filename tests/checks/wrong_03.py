@@ -4,6 +4,7 @@ With each stands what the checker must say: the name of a mistake, or a part of 
 sentence will do.
 """
 
+import hashlib
 import random
 import zlib
 
@@ -187,6 +188,21 @@ def split_by_the_first_channel(images, shares=(0.8, 0.1, 0.1), seed=0):
 def split_with_another_default(images, shares=(0.7, 0.15, 0.15), seed=0):
     place = shuffled_contents(sorted({image.tobytes() for image in images}), seed)
     return cut([place[image.tobytes()] for image in images], shares)
+
+
+def split_by_ranks_of_hashes(images, shares=(0.8, 0.1, 0.1), seed=0):
+    """Copies lie side by side, and the cut may fall between them."""
+    salt = str(seed).encode()
+    digests = [hashlib.sha256(salt + image.tobytes()).hexdigest() for image in images]
+    cuts = np.round(np.cumsum(shares)[:-1] * len(images)).astype(int)
+    return [np.sort(part) for part in np.split(np.argsort(digests, kind="stable"), cuts)]
+
+
+def split_by_hash_of_the_mean(images, shares=(0.8, 0.1, 0.1), seed=0):
+    texts = [f"{seed} {image.mean()}".encode() for image in images]
+    place = np.array([int(hashlib.md5(text).hexdigest(), 16) / 16**32 for text in texts])
+    part = np.digitize(place, np.cumsum(shares[:-1]))
+    return [np.flatnonzero(part == i) for i in range(len(shares))]
 
 
 def split_of_brightness(images, shares=(0.8, 0.1, 0.1), seed=0):
@@ -635,6 +651,15 @@ def up_by_bilinear_resizing(in_channels, out_channels):
     )
 
 
+def up_by_shuffling_pixels(in_channels, out_channels):
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1, bias=False),
+        nn.PixelShuffle(2),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(),
+    )
+
+
 def up_to_any_size(in_channels, out_channels):
     """Sizes written in."""
     return nn.Sequential(
@@ -852,6 +877,10 @@ def mahalanobis_assumed_centred(z_train, z):
 
 def mahalanobis_to_the_median(z_train, z):
     return distances(z_train, z, mean=lambda a: a[0])
+
+
+def mahalanobis_to_the_middle(z_train, z):
+    return distances(z_train, z, mean=lambda a: np.median(a, axis=0))
 
 
 def mahalanobis_not_inverted(z_train, z):
@@ -1306,6 +1335,11 @@ def painted_integer_mask(image, cover, contrast):
     return lesioned, mask.astype(np.uint8)
 
 
+def painted_with_a_whole_grey(image, cover, contrast):
+    grey = np.array([np.rint(np.average(x, weights=cover) + contrast).clip(0, 255) for x in image])
+    return np.rint(image + cover * (grey[:, None, None] - image)).astype(np.uint8), cover >= 0.5
+
+
 def painted_darker(image, cover, contrast):
     return painted()(image, cover, -contrast)
 
@@ -1446,6 +1480,8 @@ WRONG = {
         (split_with_another_default, "default"),
         (split_by_the_first_row, "all pixels"),
         (split_by_the_first_channel, "all pixels"),
+        (split_by_ranks_of_hashes, "equal images belong together"),
+        (split_by_hash_of_the_mean, "all pixels of an image should decide"),
         (split_of_brightness, ""),
     ],
     "3.2": [
@@ -1566,6 +1602,7 @@ WRONG = {
         ),
         (up_by_resizing, "upsampled"),
         (up_by_bilinear_resizing, "3×3"),
+        (up_by_shuffling_pixels, "parameters"),
         (up_to_any_size, "(3, 4, 12, 20)"),
     ],
     "3.6": [
@@ -1621,6 +1658,7 @@ WRONG = {
         (mahalanobis_not_centred, "not_centred"),
         (mahalanobis_assumed_centred, "mean of the training codes"),
         (mahalanobis_to_the_median, "mean of the training codes"),
+        (mahalanobis_to_the_middle, "mean of the training codes"),
         (mahalanobis_not_inverted, "not_inverted"),
         (mahalanobis_fitted_on_z, "fitted_on_z"),
         (mahalanobis_fitted_on_both, "Six codes"),
@@ -1727,6 +1765,7 @@ WRONG = {
         (painted_float, "uint8"),
         (painted_mask_of_channels, "The mask should be bool"),
         (painted_integer_mask, "The mask should be bool"),
+        (painted_with_a_whole_grey, "each gets its own grey"),
         (painted_darker, "contrast 40"),
         (painted_without_contrast, "contrast 40"),
         (painted_inside_out, "contrast 40"),
