@@ -102,8 +102,6 @@ def observe(exercise, candidate, stop=None):
                 findings.append(finding)
                 if len(findings) - 1 == stop:
                     break
-        except ReferenceCalled:
-            raise
         except (Exception, SystemExit) as error:
             seen = f"{type(error).__name__}: {error}"
             findings.append(Finding("raised", seen, False, explain(error, candidate)))

@@ -223,6 +223,12 @@ def test_the_reference_is_no_answer_however_it_is_called(capsys):
         def __call__(self, x, x_hat):
             return reconstruction_error(x, x_hat)
 
+    def hidden(x, x_hat):
+        try:
+            return reconstruction_error(x, x_hat)
+        except Exception:
+            return (x - x_hat).square().mean(dim=(1, 2, 3))
+
     handed_out = check("1.4", scaffold)
     for candidate in (
         reconstruction_error,
@@ -231,6 +237,7 @@ def test_the_reference_is_no_answer_however_it_is_called(capsys):
         functools.partial(reconstruction_error),
         functools.wraps(reconstruction_error)(lambda *args: reconstruction_error(*args)),
         Wrapper(),
+        hidden,
         types.FunctionType(reconstruction_error.__code__, reconstruction_error.__globals__),
     ):
         assert grade("1.4", candidate).status == "not_started"
