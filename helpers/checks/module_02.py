@@ -53,11 +53,9 @@ def runs_on(f, *args):
 
 def gradients(output, parameters):
     """The gradient of the output's sum to all numbers of the parameters, 0 where none arrives."""
-    found = [None] * len(parameters)
-    if output.requires_grad:
-        found = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
-    pairs = zip(found, parameters, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+    total = output.sum() + 0 * sum(p.sum() for p in parameters)  # none is left out
+    found = torch.autograd.grad(total, parameters, retain_graph=True)
+    return torch.cat([g.flatten() for g in found])
 
 
 def none_of(looks):
@@ -207,7 +205,6 @@ def probe_reparameterize(f):
     n, sigma = 20_000, np.array([2.0, 0.5])
     mu, logvar = torch.tensor([3.0, -1.0]).repeat(n, 1), torch.tensor([4, 0.25]).log().repeat(n, 1)
     z = f(mu, logvar)
-    yield shape("mu and logvar (20000, 2)", z, (n, 2))
     epsilon = (z - mu).detach().double().numpy() / sigma
     yield from none_of({"Your z is mu itself: there is no noise in it.": not epsilon.any()})
     yield runs_on(f, mu[:9], logvar[:9])
@@ -218,7 +215,6 @@ def probe_reparameterize(f):
     yield follows("(z - mu)/sigma, over 20,000 images of two latents,", epsilon, norm(), "N(0, 1)")
     needs = "each number of z needs an epsilon of its own"
     yield together("Two latents of an image", epsilon[:, 0], epsilon[:, 1], 0.08, needs)
-    yield together("Neighbours in the batch", epsilon[1:], epsilon[:-1], 0.08, needs)
     yield together("The halves of the batch", epsilon[: n // 2], epsilon[n // 2 :], 0.08, needs)
     leaves = [part[:5].clone().requires_grad_() for part in (mu, logvar)]
     z = f(*leaves)
@@ -343,14 +339,12 @@ def _draws(net):
         mu, logvar = (part[0].double() for part in net.encode(x[:1]))
         z = torch.logit(net(x)[0][:, 0, 3, 4].double()) - mu.mean()
     sigma = torch.exp(0.5 * logvar)
-    # the spread of the mean of two latents, and what else may stand in its place
-    right, *others = (s.square().sum().sqrt() / 2 for s in (sigma, torch.ones(2), sigma**2))
-    spreads = {"right": right, "of 1": others[0], "sigma²": others[1], "one noise": sigma.sum() / 2}
-    seen = z.std().item()
-    # 600 draws know a spread to 3 %
-    like = [name for name, spread in spreads.items() if abs(seen / spread - 1) < 0.25]
+    # the spread of the mean of two latents, and with 1 or with sigma² in place of sigma
+    spreads = [s.square().sum().sqrt() / 2 for s in (sigma, torch.ones(2), sigma**2)]
+    right, seen = spreads[0], z.std()
+    like = [bool(abs(seen / spread - 1) < 0.25) for spread in spreads]  # 600 draws know it to 3 %
     says = f"In training mode each latent should spread by its own sigma = exp(logvar / 2), the mean of two latents by {right:.2f}; yours spreads by {seen:.2f}. Call `reparameterize(mu, logvar)`."
-    yield Finding("wrong_value", like, "right" in like, says)
+    yield Finding("wrong_value", like, like[0], says)
     yield follows("In training mode (z - mu)/sigma, over 600 images,", z / right, norm(), "N(0, 1)")
     # which of the encoder's last biases lead to mu, which to logvar, and whether x_hat feels them
     inside = {id(p) for p in net.decoder.parameters()}
@@ -383,17 +377,16 @@ def probe_elbo(f):
 
 
 def probe_active_units(f):
-    # five images, six latents: variances 0, 9·1.5, 0.0025·1.5, 0.04·1.5, 0 and 0 (or 4/5 of these),
+    # five images, six latents: variances 0, 9·1.25, 0.0025·1.25, 0.04·1.25, 0 and 0 (or 4/5),
     # means 3, 0, 3, 8, 1 and 3: 3 on average
     pattern, still = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5]), torch.full((5,), 3.0)
-    latents = still, 3 * pattern, 0.05 * pattern + 3, 0.3 * pattern + 8, still - 2, still
+    latents = still, 3 * pattern, 0.05 * pattern + 3, 0.2 * pattern + 8, still - 2, still
     mu = torch.stack(latents, dim=1)
     table = {
         "Six latents, of which two have a variance above 0.01: the number": (mu, 2),
         "Of six latents, those with a variance above threshold = 0.5": (mu, 0.5, 1),
         "Of six latents, those with a variance above threshold = 0.0001": (mu, 0.0001, 3),
         "Two latents that never move, threshold = 0: those above it": (mu[:, [0, 4]], 0.0, 0),
-        "Two images, seven latents that all move": (torch.tensor([[0.0] * 7, [9.0] * 7]), 7),
     }
     yield from cases(f, table)
     seen = f(mu)
@@ -412,7 +405,6 @@ def probe_iwae(f):
         "A single draw: the log-weight itself": (three[:1], [1, -2]),
         "Three draws: log-weights 1, 2, 3, and three times -2": (three, [2.308994, -2]),
         "Log-weights near -800": (log_w - 800, [-799.306853, -800, -799.306853]),
-        "Log-weights near 800": (log_w + 800, [800.693147, 800, 800.693147]),
         "Log-weights near -800, 800 and 0, one batch": (apart, [-799.306853, 800, 0.693147]),
     }
     yield from cases(f, table, tolerance=1e-6)
@@ -424,7 +416,6 @@ def probe_iwae(f):
 def probe_effective_beta(f):
     # one image's error weighs 1/24, and 1/(2·sigma²) in nats; its KL weighs 1, or 1/20
     total, few = {"error": "sum", "kl": "sum"}, "4 images of 6 pixels and 5 latents"
-    tenth = {"kl": "mean", "kl_weight": 2.0, "sigma": 0.1}
     table = {
         f"{few}, both summed (a squared error counts half): beta": (total, 0.5),
         f"{few}, error averaged, KL summed (the defaults): beta": ({}, 12),
@@ -432,7 +423,6 @@ def probe_effective_beta(f):
         f"{few}, error summed, KL averaged: beta": ({"error": "sum", "kl": "mean"}, 0.025),
         f"{few}, kl_weight = 3: beta": ({"kl_weight": 3.0}, 36),
         f"{few}, sigma = 1/2: beta": ({"sigma": 0.5}, 48),
-        f"{few}, both averaged, kl_weight = 2, sigma = 0.1: beta": (tenth, 120),
     }
     yield from cases(lambda named: f(4, 6, 5, **named), table)
 
@@ -471,11 +461,8 @@ def probe_reconstruction_probability(f):
     what = "An encoder that is sure of z, sigma 0.1, squared errors of 0.04, 0 and 0.4: the scores"
     yield value(what, f(sure, x), known, 1e-3)
     yield value("`vae.sigma` after the call", sure.sigma, 0.1, kind="wrong_behaviour")
-    table = {
-        f"{what} with samples=3": (sure, x, 3, known),
-        "An encoder that is sure of z, an image alone, squared error 0.4": (sure, x[2:], known[2:]),
-    }
-    yield from cases(f, table, tolerance=1e-3)
+    what = "An encoder that is sure of z, an image alone, squared error 0.4: the score"
+    yield value(what, f(sure, x[2:]), known[2:], 1e-3)
     # z is off by epsilon/20: each draw costs 3·50/400 = 0.375 times the sum of two epsilon²
     unsure = _RowsVAE(sigma_z=0.05).eval()
     many, needs = x[1:2].repeat(3000, 1, 1, 1), "each image needs draws of its own"
@@ -506,7 +493,6 @@ def probe_balanced_accuracy(f):
         0.65: (5, 1, ""),
         0.7: (6, 1, ", which one normal score equals"),
         0.9: (7, 0, ", which one anomaly equals"),
-        0.45: (3, 2, ""),
         2.0: (8, 0, ": none is flagged"),
     }
     for threshold, (left, found, note) in notes.items():
