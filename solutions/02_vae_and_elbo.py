@@ -319,8 +319,8 @@ for name, g in {"reparametrisation": by_path, "score function": by_score}.items(
 #
 # Write the network of the table. `encode` gives `(mu, logvar)`, `forward` gives
 # `(x_hat, mu, logvar)`. Later cells call `vae.decoder(z)` for the logits, (N, 1, 28, 28), so keep that
-# name. Set `self.sigma = 1.0` in the constructor; section 6 sets it anew. **Done** when both modes
-# behave, and in training mode gradients reach `mu` and `logvar` through `x_hat`.
+# name. Set `self.sigma = 1.0` in the constructor, a plain number; section 6 sets it anew. **Done**
+# when both modes behave, and in training mode gradients reach `mu` and `logvar` through `x_hat`.
 
 
 # %% id="ex-2-7" tags=["exercise"] reference="helpers.models.ConvVAE"

@@ -1,8 +1,6 @@
 """Probes of module 2: variational autoencoders, the ELBO, and scores from both."""
 
 import math
-from numbers import Integral
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -30,7 +28,7 @@ from helpers.runtime import device
 
 def is_pair(x, what):
     """The finding whether x is a pair of what is asked."""
-    pair = isinstance(x, (tuple, list)) and len(x) == 2
+    pair = isinstance(x, (tuple, list, torch.Tensor)) and len(x) == 2
     return form(pair, f"{what}; yours gave {kind_of(x)}.", seen="a pair" if pair else kind_of(x))
 
 
@@ -55,11 +53,15 @@ def runs_on(f, *args):
 
 def gradients(output, parameters):
     """The gradient of the output's sum to all numbers of the parameters, 0 where none arrives."""
-    found = [None] * len(parameters)
-    if output.requires_grad:
-        found = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
-    pairs = zip(found, parameters, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+    total = output.sum() + 0 * sum(p.sum() for p in parameters)  # none is left out
+    found = torch.autograd.grad(total, parameters, retain_graph=True)
+    return torch.cat([g.flatten() for g in found])
+
+
+def none_of(looks):
+    """A finding for each {sentence: what is amiss}, a number or numbers that should be 0."""
+    for says, amiss in looks.items():
+        yield Finding("wrong_value", np.round(np.float64(amiss), 1), not np.any(amiss), says)
 
 
 def sixfold(*values):
@@ -76,36 +78,32 @@ def probe_hold_one_out(f):
     kinds = train.dtype.kind + calibration.dtype.kind
     says = "Return positions in `labels`, whole numbers, so that `images[train]` picks the images."
     yield form(set(kinds) <= set("iu") and train.ndim == calibration.ndim == 1, says, seen=kinds)
-    repeats = [len(part) - len(np.unique(part)) for part in both]
-    says = "The same position stands twice in one part: each image belongs there once."
-    yield form(not any(repeats), says, seen=tuple(map(bool, repeats)))
-    held = np.array([np.isin(part, np.flatnonzero(labels == 3)).mean() for part in both])
-    says = "With held_out=3, no position of a 3 may stand in train or in calibration."
-    yield Finding("wrong_value", held.round(1), not held.any(), says)
+    repeats = [len(part) > len(np.unique(part)) for part in both]
+    held = [np.isin(part, np.flatnonzero(labels == 3)).mean() for part in both]
     shared = len(np.intersect1d(*both)) > 0
-    says = "Some images stand in both parts: what was trained on cannot calibrate."
-    yield Finding("wrong_value", shared, not shared, says)
-    yield _sizes("Of 2,703 normal images, with the default share,", both, 450.5)
-    complete = np.array_equal(np.sort(np.concatenate(both)), normal)
-    says = "Together, train and calibration should hold every normal image once."
-    yield Finding("wrong_value", complete, complete, says)
+    missing = not np.array_equal(np.sort(np.concatenate(both)), normal)
     # of n numbers in random order half the steps go up; 8 standard errors are 8/sqrt(12·n)
     up = [(np.mean(np.diff(part) > 0) - 0.5) * math.sqrt(12 * len(part)) / 8 for part in both]
-    says = "The positions of train or of calibration stand in order: each part should be in random order."
-    yield Finding("wrong_value", np.sign(np.trunc(up)), max(map(abs, up)) < 1, says)
+    ordered = np.trunc(up)
     # neighbours in the file are parted in 2·(1/6)·(5/6) of 2,702 cases, 751 ± 14
-    chance = abs(np.sum(np.diff(np.isin(normal, calibration))) - 751) < 8 * 15
-    says = "Which image goes to calibration should be drawn at random; yours takes them by their place in the file. Shuffle the positions before the cut."
-    yield Finding("wrong_value", bool(chance), bool(chance), says)
-    yield _sizes("Of 2,702 normal images, with a share of 0.3,", f(labels, 0, 0.3), 810.6)
+    by_place = abs(np.sum(np.diff(np.isin(normal, calibration))) - 751) > 8 * 15
+    yield from none_of(
+        {
+            "The same position stands twice in one part: each image belongs there once.": repeats,
+            "With held_out=3, no position of a 3 may stand in train or in calibration.": held,
+            "Some images stand in both parts: what was trained on cannot calibrate.": shared,
+            "Together, train and calibration should hold every normal image once.": missing,
+            "The positions of train or of calibration stand in order: each part should be in random order.": ordered,
+            "Which image goes to calibration should be drawn at random; yours takes them by their place in the file. Shuffle the positions before the cut.": by_place,
+        }
+    )
+    table = {
+        "The size of calibration, by default, of 2,703 normal images": (3, 450),
+        "The size of calibration, with a share of 0.3, of 2,702 normal images": (0, 0.3, 811),
+    }
+    # however it was rounded
+    yield from cases(lambda *given: len(f(labels, *given)[1]), table, tolerance=0.0025)
     yield from seeded(lambda **s: np.concatenate([*map(numbers, f(labels, 3, **s))]), "splits")
-
-
-def _sizes(what, parts, share):
-    """However the share was rounded, the sizes are right within one image."""
-    sizes = np.array([len(part) for part in parts])
-    says = f"{what} about {share:.0f} should stand in calibration; yours holds {sizes[1]}."
-    return Finding("wrong_value", sizes, bool(abs(sizes[1] - share) < 1.6), says)
 
 
 def probe_gaussian(f):
@@ -120,10 +118,8 @@ def probe_gaussian(f):
         "Two perfect reconstructions of six pixels, sigma = 1": (x, x, [-5.513631] * 2),
         f"{errors}, sigma = 1": (x, x_hat, [-6.263631, -10.013631]),
         f"{errors}, sigma = 2": (x, x_hat, np.float64(2), [-9.860014, -10.797514]),
-        "Two perfect reconstructions, sigma = 0.1": (x, x, 0.1, [8.301879] * 2),
-        "An image alone in its batch, squared error 9": (x[1:], x_hat[1:], [-10.013631]),
+        "An image alone in its batch, perfect, sigma = 0.1": (x[1:], x[1:], 0.1, [8.301879]),
         "A colour image (1, 3, 2, 2), perfect": (colour, colour, [-11.027262]),
-        f"{errors}, sigma a tensor of 2": (x, x_hat, two, [-9.860014, -10.797514]),
     }
     yield from cases(f, table)
     # (x - x_hat)/sigma²; error/sigma³ - pixels/sigma: 1.5/8 - 3 and 9/8 - 3
@@ -137,18 +133,16 @@ def probe_bernoulli(f):
     x[1, 0, 0, :2] = 1.0  # two ones, four zeros
     # between 0 and 1, so that logits taken for probabilities do not fail loudly
     logits = sixfold(0.25, 0.25)
-    row = lambda *values: torch.tensor(values).view(1, 1, 1, -1)  # noqa: E731
-    ones, odds = row(1.0, 1.0, 0.0, 0.0), row(1.0, -1.0, 1.0, -1.0) * math.log(3.0)
-    three = [part.repeat(1, 3, 1, 1) for part in (ones, odds)]
+    row = lambda *values: torch.tensor([[[[*values]]]])  # noqa: E731
+    odds = row(1.0, -1.0, 1.0, -1.0) * math.log(3.0)
+    colour = [part.repeat(1, 3, 1, 1) for part in (row(1.0, 1.0, 0.0, 0.0), odds)]
     sure, ends = row(200.0, -200.0), row(1.0, 0.0)
     # log sigmoid(0.25) = -0.575939 for a one, log sigmoid(-0.25) = -0.825939 for a zero, and a grey
     # pixel is their mean; probabilities of 3/4 and 1/4, for a one each and a zero each: 2·log(3/16)
     table = {
         "Logits of 0.25; six ones; two ones, four zeros": (x, logits, [-3.455636, -4.455636]),
-        "A fair coin for six pixels, logits of 0": (x[:1], 0 * logits[:1], [-4.158883]),
         "Six pixels of grey 0.25, logits of 0.25": (sixfold(0.25), logits[:1], [-4.580636]),
-        "Probabilities of 3/4, 1/4, 3/4, 1/4 for 1, 1, 0, 0": (ones, odds, [-3.347953]),
-        "A colour image with these in each channel": (*three, [-10.04386]),
+        "A colour image: 1, 1, 0, 0 of probability 3/4, 1/4, 3/4, 1/4": (*colour, [-10.04386]),
         "Logits 200 and -200 for a one and a zero: certain and right": (ends, sure, [0]),
         "Logits 200 and -200 for a zero and a one: certain and wrong": (1 - ends, sure, [-400]),
     }
@@ -161,13 +155,14 @@ def probe_bernoulli(f):
 def probe_kl(f):
     mu, zero = torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0]]), torch.zeros(2, 3)
     wide = torch.tensor([[4.0, 1.0, 1.0], [4.0, 4.0, 4.0]]).log()
-    narrow = torch.full((1, 1), -math.log(4.0))
+    ends = torch.tensor([[-math.log(4.0)], [-12.0], [12.0]])
     prior = "sigma = 1 with mu = (0, 0, 0), which is the prior itself, and mu = (1, -2, 0)"
-    # sigma² = 4: (4 - 1 - log 4)/2 = 0.806853 for each latent; 1/4: (1/4 - 1 + log 4)/2
+    # sigma² = 4: (4 - 1 - log 4)/2 = 0.806853 for each latent; (1/4 - 1 + log 4)/2, (e⁻¹² - 1 + 12)/2
+    lone = "mu = 0 and one latent, of sigma² = 1/4, e⁻¹² and e¹²"
     table = {
         prior: (mu, zero, [0, 2.5]),
         "mu = 0 with one latent, and with three, of sigma² = 4": (zero, wide, [0.806853, 2.420558]),
-        "mu = 0, sigma² = 1/4, one latent, alone in its batch": (0 * narrow, narrow, [0.318147]),
+        lone: (0 * ends, ends, [0.318147, 5.500003, 81370.8957]),
         "mu = (1, -2, 0), sigma² = 4, alone in its batch": (mu[1:], wide[1:], [4.920558]),
     }
     yield from cases(f, table)
@@ -183,56 +178,44 @@ def probe_monte_carlo_kl(f):
     error = np.array([4, 4.242641, 1.131923]) / 4000**0.5
     pair = f(mu, logvar, 4000)
     yield is_pair(pair, "Return two tensors, the mean and its standard error")
-    pair = [numbers(part) for part in pair]
-    for name, part in zip(("mean", "standard error"), pair, strict=True):
-        says = f"The {name} for mu and logvar (4, 4) should be one number for each of the 4 images, (4,); yours has the shape {part.shape}."
-        yield form(part.shape == (4,), says, seen=part.shape)
-    yield value("Where q is the prior, every draw gives 0: the mean", pair[0][:1], [0])
+    mean, spread = [numbers(part) for part in pair]
+    says = f"Mean and standard error for mu and logvar (4, 4) should be one number for each of the 4 images, (4,); yours have the shapes {mean.shape} and {spread.shape}."
+    yield form(mean.shape == spread.shape == (4,), says, seen=(mean.shape, spread.shape))
+    yield value("Where q is the prior, every draw gives 0: the mean", mean[:1], [0])
     of = "of 4,000 draws with mu = (4, 0, 0, 0), sigma = 1; mu = 0, sigma = 2; and mu = (-2, 0, 0, 0), sigma = (½, 1, 1, 1)"
-    yield drawn(f"The mean {of}", pair[0][1:], [8, 3.227411, 2.318147], tolerance=8 * error)
-    octaves = np.log2(np.maximum(pair[1][1:], 1e-9) / error)
-    says = f"The standard errors {of} should be near {show(error)}; yours gave {show(pair[1][1:])}."
-    # chance leaves two percent, a thirtieth of an octave
-    yield Finding("wrong_value", np.round(octaves), bool((abs(octaves) < 0.3).all()), says)
+    yield drawn(f"The mean {of}", mean[1:], [8, 3.227411, 2.318147], tolerance=8 * error)
     # a draw gives 3·epsilon + 4·epsilon' + 12.5
     many = torch.tensor([[3.0, -4.0]]).repeat(2000, 1)
+    spread = [*spread[1:], np.mean(numbers(f(many[:500], 0 * many[:500], 100)[1]))]
+    octaves = np.log2(np.maximum(spread, 1e-9) / [*error, 0.5])
+    says = f"The standard errors {of}, and of 100 draws with mu = (3, -4), sigma = 1, should be near {show([*error, 0.5])}; yours gave {show(spread)}."
+    # chance leaves two percent, a thirtieth of an octave
+    yield Finding("wrong_value", np.round(octaves), bool((abs(octaves) < 0.2).all()), says)
     says = "The mean of 2 draws, for 2,000 equal images with mu = (3, -4) and sigma = 1,"
     seen, law = numbers(f(many, 0 * many, 2)[0]), norm(12.5, 5 / math.sqrt(2))
     yield follows(says, seen, law, "N(12.5, 12.5), each image on its own")
-    seen = float(np.mean(numbers(f(many[:500], 0 * many[:500], 100)[1])))
-    says = f"The standard error of 100 draws with mu = (3, -4), sigma = 1 should be near 0.5; yours is {show(seen)} on average."
-    octaves = math.log2(max(2 * seen, 1e-9))
-    yield Finding("wrong_value", round(octaves), abs(octaves) < 0.1, says)
     yield runs_on(lambda: f(mu[1:], logvar[1:], 50)[0])
-    mean = lambda *args: torch.as_tensor(numbers(f(*args)[0]))  # noqa: E731
-    yield from keeps_dtype(mean, mu, logvar, 5, dtypes=(torch.float64,))
+    means = lambda *args: torch.as_tensor(numbers(f(*args)[0]))  # noqa: E731
+    yield from keeps_dtype(means, mu, logvar, 5, dtypes=(torch.float64,))
 
 
 def probe_reparameterize(f):
     few = torch.zeros(1, 3, device=device())  # as the notebook will call it
     yield shape("mu and logvar (1, 3)", f(few, few), (1, 3))
     n, sigma = 20_000, np.array([2.0, 0.5])
-    rows = [3.0, -1.0], np.log(sigma**2).tolist()
-    mu, logvar = (torch.tensor(row).repeat(n, 1) for row in rows)
+    mu, logvar = torch.tensor([3.0, -1.0]).repeat(n, 1), torch.tensor([4, 0.25]).log().repeat(n, 1)
     z = f(mu, logvar)
-    yield shape("mu and logvar (20000, 2)", z, (n, 2))
     epsilon = (z - mu).detach().double().numpy() / sigma
-    says = "Your z is mu itself: there is no noise in it."
-    yield Finding("wrong_value", bool(epsilon.any()), bool(epsilon.any()), says)
+    yield from none_of({"Your z is mu itself: there is no noise in it.": not epsilon.any()})
+    yield runs_on(f, mu[:9], logvar[:9])
     # the standard error of a spread is sigma/sqrt(2n), 0.5 %, so 6 % are 12 of them
-    what = "With logvar = log 4 and log 1/4, the standard deviation of 20,000 draws"
-    yield drawn(what, epsilon.std(0) * sigma, sigma, tolerance=0.06 * sigma)
-    what = "With mu = 3 and -1, the mean of 20,000 draws"
-    yield drawn(what, numbers(z).mean(0), [3, -1], tolerance=0.06 * sigma)
-    for i in (0, 1):
-        what = f"(z - mu)/sigma of latent {i}, over 20,000 images,"
-        yield follows(what, epsilon[:, i], norm(), "N(0, 1)")
+    what = "With mu = 3 and -1, logvar = log 4 and log 1/4, standard deviation and mean of 20,000 draws"
+    seen = epsilon.std(0) * sigma, numbers(z).mean(0)
+    yield drawn(what, seen, [sigma, [3, -1]], tolerance=0.06 * sigma)
+    yield follows("(z - mu)/sigma, over 20,000 images of two latents,", epsilon, norm(), "N(0, 1)")
     needs = "each number of z needs an epsilon of its own"
     yield together("Two latents of an image", epsilon[:, 0], epsilon[:, 1], 0.08, needs)
-    yield together("Neighbours in the batch", epsilon[1:], epsilon[:-1], 0.08, needs)
-    halves = epsilon[: n // 2], epsilon[n // 2 :]
-    yield together("The two halves of the batch", *halves, 0.08, needs)
-    yield runs_on(f, mu[:9], logvar[:9])
+    yield together("The halves of the batch", epsilon[: n // 2], epsilon[n // 2 :], 0.08, needs)
     leaves = [part[:5].clone().requires_grad_() for part in (mu, logvar)]
     z = f(*leaves)
     rights = torch.ones(5, 2), 0.5 * (z - leaves[0]).detach()
@@ -240,17 +223,16 @@ def probe_reparameterize(f):
         g = gradients(z, [leaf])
         says = f"No gradient flows from z to `{name}`: on the way it was detached, or drawn by `.sample()`."
         yield behaviour(bool(g.any()), says)
-        what = f"The gradient of z to `{name}`"
-        yield value(what, g, right.flatten(), 1e-3, "wrong_behaviour")
+        yield value(f"The gradient of z to `{name}`", g, right.flatten(), 1e-3, "wrong_behaviour")
     yield from keeps_dtype(f, mu[:2], logvar[:2], dtypes=(torch.float64,))
 
 
 def probe_vae(cls):
     net = cls(latent_dim=7)
     yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
-    for part in ("encoder", "decoder"):
-        says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
-        yield form(getattr(net, part, None) is not ..., says)
+    parts = [getattr(net, part, None) for part in ("encoder", "decoder")]
+    says = "A part of the network is still `...`: give it its layers as an `nn.Sequential`."
+    yield form(... not in parts, says)
     code = net.encode(torch.rand(3, 1, 28, 28))
     yield is_pair(code, "`encode` should return two tensors, `mu, logvar`")
     for name, part in zip(("mu", "logvar"), code, strict=True):
@@ -265,11 +247,10 @@ def probe_vae(cls):
     seen = tuple(torch.allclose(p, x_hat, atol=1e-5) for p in (torch.sigmoid(logits), logits))
     says = "`decoder` should give logits, and `decode` their sigmoid: sigmoid(decoder(z)) is not what your `decode(z)` gives."
     yield form(seen[0], says, seen=seen)
-    says = "The network has no `sigma`: set `self.sigma = 1.0` in the constructor."
-    yield form(hasattr(net, "sigma"), says)
-    yield value("`sigma` of a new network", getattr(net, "sigma", 1.0), 1.0)
-    says = "Section 6 sets `vae.sigma` to a number, which a buffer or parameter refuses: write `self.sigma = 1.0`."
-    yield form(not isinstance(getattr(net, "sigma", None), torch.Tensor), says)
+    sigma = getattr(net, "sigma", None)
+    says = "Set `self.sigma = 1.0` in the constructor, a plain number: section 6 sets it anew, which a buffer or parameter refuses."
+    yield form(isinstance(sigma, (int, float)), says)
+    yield value("`sigma` of a new network", sigma or 0, 1)
     # convolution, linear layers to 400 and to 14; to 400 and to 784
     expected = 136 + 627_600 + 5_614 + 3_200 + 314_384
     count = sum(p.numel() for p in net.parameters())
@@ -282,47 +263,43 @@ def probe_vae(cls):
 
 
 def _layers(net):
-    """With weights of our own, what each layer gives is known, and so is each activation.
-
-    Large and small numbers, since most activations are like a ReLU on one of them.
-    """
-    ones, code = torch.ones(2, 1, 28, 28), torch.ones(2, 7)
-    for what, steps, right in (
-        ("10 after the convolution, ½ after the next layer and 1 after the last", (10, 0.5, 1), 1),
-        ("½ after the convolution, 10 after the next layer and -1 at the end", (0.5, 10, -1), -1),
-        ("-10 after the convolution, which its ReLU turns into 0", (-10, 0.5, 1), 0),
-        ("-½ after the first linear layer, which its ReLU turns into 0", (10, -0.5, 1), 0),
-    ):
+    # With weights of our own, what each layer gives is known, and so is each activation: large and
+    # small numbers, since most activations are like a ReLU on one of them.
+    encodings = {
+        "10 after the convolution, ½ after the next layer and 1 after the last": (10, 0.5, 1, 1),
+        "½ after the convolution, 10 after the next layer and -1 at the end": (0.5, 10, -1, -1),
+        "-10 after the convolution, which its ReLU turns into 0": (-10, 0.5, 1, 0),
+        "-½ after the first linear layer, which its ReLU turns into 0": (10, -0.5, 1, 0),
+    }
+    for what, (*steps, right) in encodings.items():
         _weigh(net, 7, steps, (1, 1))
-        seen = torch.stack([part.mean() for part in net.encode(ones)])
+        seen = [part.mean() for part in net.encode(torch.ones(2, 1, 28, 28))]
         yield value(f"With weights that give {what}, mu and logvar of `encode`", seen, [right] * 2)
-    for what, steps, right in (
-        ("10 in the hidden layer and 1 after the last", (10, 1), 1),
-        ("½ in the hidden layer and -1 after the last", (0.5, -1), -1),
-        ("-10 in the hidden layer, which its ReLU turns into 0", (-10, 1), 0),
-    ):
+    decodings = {
+        "10 in the hidden layer and 1 after the last": (10, 1, 1),
+        "½ in the hidden layer and -1 after the last": (0.5, -1, -1),
+        "-10 in the hidden layer, which its ReLU turns into 0": (-10, 1, 0),
+    }
+    for what, (*steps, right) in decodings.items():
         _weigh(net, 7, (1, 1, 1), steps)
-        seen = net.decoder(code).mean()
+        seen = net.decoder(torch.ones(2, 7)).mean()
         yield value(f"With weights that give {what}, the logits of the decoder", seen, right)
 
 
-def _weigh(net, d, encoder, decoder, biases=MappingProxyType({})):
-    """Fill the weights, told by their number, so that ones become these numbers, layer by layer.
-
-    The biases are 0, but for those given by where they are (in the decoder?) and their number.
-    """
-    of_decoder = {id(p) for p in net.decoder.parameters()}
+def _weigh(net, d, encoder, decoder, biases=None):
+    # Fills the weights, told by their number, so that ones become these numbers, layer by layer.
+    # The biases are 0, but for those given by where they are (in the decoder?) and their number.
+    # On an image of ones and its frame of zeros, 8 channels of 13.5² windows: 1,458.
     (a, b, c), (e, f) = encoder, decoder
-    # on an image of ones and its frame of zeros, 8 channels of 13.5² windows: 1,458
-    head = c / 400 / b
-    fills = (
-        {128: a / 16, 627_200: b / 1458 / a, 400 * 2 * d: head, 400 * d: head},
-        {400 * d: e / d, 313_600: f / 400 / e},
-    )
+    fills = {
+        False: {128: a / 16, 627_200: b / 1458 / a, 800 * d: c / 400 / b, 400 * d: c / 400 / b},
+        True: {400 * d: e / d, 313_600: f / 400 / e},
+    }
+    of_decoder = {id(p) for p in net.decoder.parameters()}
     with torch.no_grad():
         for p in net.parameters():
-            inside = id(p) in of_decoder
-            fill = biases.get((inside, p.numel()), fills[inside].get(p.numel(), 0.0))
+            inside, n = id(p) in of_decoder, p.numel()
+            fill = (biases or {}).get((inside, n), fills[inside].get(n, 0.0))
             p.copy_(torch.as_tensor(fill).view(p.shape if np.ndim(fill) else ()))
 
 
@@ -335,22 +312,20 @@ def _modes(net):
             given = f"{len(out)} with the shapes {', '.join(str(tuple(np.shape(p))) for p in out)}"
         says = f"`forward` should return three tensors, `x_hat, mu, logvar`; yours gave {given}."
         yield form(given == "3 with the shapes (3, 1, 28, 28), (3, 7), (3, 7)", says, seen=given)
-        order = _close(out[1:], (mu, logvar)), _close(out[1:], (logvar, mu))
+        pairs = (mu, logvar), (logvar, mu)
+        order = [torch.allclose(torch.cat(out[1:]), torch.cat(p), atol=1e-4) for p in pairs]
         says = "After x_hat, `forward` should return the mu and the logvar that `encode` gives, in this order."
         yield Finding("wrong_value", order, order[0], says)
         net.eval()
-        steady = tuple(torch.allclose(net(x)[0], net.decode(c), atol=1e-5) for c in (mu, logvar))
-        says = "In eval mode x_hat should be `decode(mu)`: z is mu, and nothing is drawn."
+        steady = [torch.allclose(net(x)[0], net.decode(c), atol=1e-5) for c in (mu, logvar)]
+        says = "In eval mode x_hat should be `decode(mu)`: pixels, from z = mu, with nothing drawn."
         yield behaviour(steady[0], says, seen=steady)
         net.train()
         says = "In training mode two passes give the same x_hat: z should be drawn anew each time."
         yield behaviour(not torch.equal(net(x)[0], net(x)[0]), says)
+        again = torch.allclose(net.encode(x)[0], mu, atol=1e-4)
         says = "In training mode two calls of `encode` differ for one image: only z is random, in `forward`."
-        yield behaviour(_close(net.encode(x), net.encode(x)), says)
-
-
-def _close(a, b):
-    return all(torch.allclose(*pair, atol=1e-4) for pair in zip(a, b, strict=True))
+        yield behaviour(again, says)
 
 
 def _draws(net):
@@ -364,22 +339,22 @@ def _draws(net):
         mu, logvar = (part[0].double() for part in net.encode(x[:1]))
         z = torch.logit(net(x)[0][:, 0, 3, 4].double()) - mu.mean()
     sigma = torch.exp(0.5 * logvar)
-    # the spread of the mean of two latents, and what else may stand in its place
-    right, *others = (s.square().sum().sqrt() / 2 for s in (sigma, torch.ones(2), sigma**2))
-    spreads = {"right": right, "of 1": others[0], "sigma²": others[1], "one noise": sigma.sum() / 2}
-    seen = max(z.std().item(), 1e-9)
-    like = min(spreads, key=lambda name: abs(math.log(seen / spreads[name])))
-    # 600 draws know a spread to 3 %
+    # the spread of the mean of two latents, and with 1 or with sigma² in place of sigma
+    spreads = [s.square().sum().sqrt() / 2 for s in (sigma, torch.ones(2), sigma**2)]
+    right, seen = spreads[0], z.std()
+    like = [bool(abs(seen / spread - 1) < 0.25) for spread in spreads]  # 600 draws know it to 3 %
     says = f"In training mode each latent should spread by its own sigma = exp(logvar / 2), the mean of two latents by {right:.2f}; yours spreads by {seen:.2f}. Call `reparameterize(mu, logvar)`."
-    yield Finding("wrong_value", like, bool(abs(seen / right - 1) < 0.25), says)
+    yield Finding("wrong_value", like, like[0], says)
     yield follows("In training mode (z - mu)/sigma, over 600 images,", z / right, norm(), "N(0, 1)")
     # which of the encoder's last biases lead to mu, which to logvar, and whether x_hat feels them
     inside = {id(p) for p in net.decoder.parameters()}
     last = [p for p in net.parameters() if id(p) not in inside and p.numel() in (2, 4)]
     x_hat, *returned = net(x[:9])
     felt = gradients(x_hat, last)
-    for name, part, out in zip(("mu", "logvar"), net.encode(x[:1]), returned, strict=True):
-        own = gradients(part, last) != 0
+    owns = [gradients(part, last) != 0 for part in net.encode(x[:1])]
+    says = "`mu` and `logvar` should be two different halves of what the encoder gives; yours share numbers."
+    yield behaviour(not (owns[0] & owns[1]).any(), says)
+    for name, own, out in zip(("mu", "logvar"), owns, returned, strict=True):
         says = f"In training mode no gradient flows from x_hat to `{name}`, so its part of the encoder would not learn to rebuild: on the way it was detached."
         yield behaviour(bool((felt[own] != 0).any()), says)
         says = f"The `{name}` that `forward` returns gives no gradient to the encoder, which the KL needs: it was detached."
@@ -392,9 +367,7 @@ def probe_elbo(f):
     table = {
         what: (log_likelihood, kl, [-110, -70]),
         f"{what}, beta = 4": (log_likelihood, kl, 4.0, [-140, -130]),
-        f"{what}, beta = 0": (log_likelihood, kl, 0.0, [-100, -50]),
-        "An image alone, log-likelihood -50, KL 20": (log_likelihood[1:], kl[1:], [-70]),
-        "A log-density of 50, which may be positive, KL 20": (-log_likelihood[1:], kl[1:], [30]),
+        "An image alone, a log-density of +50, KL 20": (-log_likelihood[1:], kl[1:], [30]),
     }
     yield from cases(f, table)
     right = {"log_likelihood": [1, 1], "kl": [-2, -2]}
@@ -404,39 +377,34 @@ def probe_elbo(f):
 
 
 def probe_active_units(f):
-    # five images, six latents: variances 0, 1.5, 0.0025·1.5, 0.04·1.5, 0 and 0 (or 4/5 of these)
-    pattern, still = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5]), torch.full((5,), 5.0)
-    latents = still, pattern, 0.05 * pattern + 3, 0.3 * pattern - 2, -still, still
+    # five images, six latents: variances 0, 9·1.25, 0.0025·1.25, 0.04·1.25, 0 and 0 (or 4/5),
+    # means 3, 0, 3, 8, 1 and 3: 3 on average
+    pattern, still = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5]), torch.full((5,), 3.0)
+    latents = still, 3 * pattern, 0.05 * pattern + 3, 0.2 * pattern + 8, still - 2, still
     mu = torch.stack(latents, dim=1)
     table = {
         "Six latents, of which two have a variance above 0.01: the number": (mu, 2),
         "Of six latents, those with a variance above threshold = 0.5": (mu, 0.5, 1),
         "Of six latents, those with a variance above threshold = 0.0001": (mu, 0.0001, 3),
-        "A latent that never moves, threshold = 0": (mu[:, :1], 0.0, 0),
-        "A collapsed code: three latents that never move": (torch.full((6, 3), 0.7), 0),
-        "Two images, seven latents that all move": (torch.tensor([[0.0] * 7, [9.0] * 7]), 7),
+        "Two latents that never move, threshold = 0: those above it": (mu[:, [0, 4]], 0.0, 0),
     }
     yield from cases(f, table)
     seen = f(mu)
-    kind = type(seen).__name__
-    says = f"A number of latents is an int; yours is of type {kind}: use `int(...)`."
-    yield form(isinstance(seen, Integral), says, seen=kind)
+    says = f"A number of latents is an int; yours is of type {type(seen).__name__}: use `int(...)`."
+    yield form(isinstance(seen, (int, np.integer)), says, seen=type(seen).__name__)
 
 
 def probe_iwae(f):
     log_w = torch.tensor([[1.0, 1.0, 2.0], [3.0, 1.0, 2.0]]).log()  # two draws, three images
     apart = log_w + torch.tensor([-800.0, 800.0, 0.0])
-    one, rare = torch.tensor([[-5.0, 7.0]]), torch.tensor([[0.0], [-90.0], [-90.0], [-90.0]])
     three = torch.tensor([[1.0, -2.0], [2.0, -2.0], [3.0, -2.0]])
     two = "Two draws for three images, with the weights 1 and 3, 1 and 1, 2 and 2"
-    # log of the means 2, 1 and 2; log 1/4; log of (e + e² + e³)/3 = 10.064
+    # log of the means 2, 1 and 2; log of (e + e² + e³)/3 = 10.064
     table = {
         two: (log_w, [0.693147, 0, 0.693147]),
-        "A single draw: the log-weight itself": (one, [-5, 7]),
-        "Four draws, one of weight 1, three of weight e⁻⁹⁰": (rare, [-1.386294]),
+        "A single draw: the log-weight itself": (three[:1], [1, -2]),
         "Three draws: log-weights 1, 2, 3, and three times -2": (three, [2.308994, -2]),
         "Log-weights near -800": (log_w - 800, [-799.306853, -800, -799.306853]),
-        "Log-weights near 800": (log_w + 800, [800.693147, 800, 800.693147]),
         "Log-weights near -800, 800 and 0, one batch": (apart, [-799.306853, 800, 0.693147]),
     }
     yield from cases(f, table, tolerance=1e-6)
@@ -448,33 +416,24 @@ def probe_iwae(f):
 def probe_effective_beta(f):
     # one image's error weighs 1/24, and 1/(2·sigma²) in nats; its KL weighs 1, or 1/20
     total, few = {"error": "sum", "kl": "sum"}, "4 images of 6 pixels and 5 latents"
-    tenth = {"kl": "mean", "kl_weight": 2.0, "sigma": 0.1}
-    other = "Another, batch 128, 4096 pixels, 128 latents, both averaged, kl_weight = 2: beta"
     table = {
-        f"{few}, both summed (a squared error counts half): beta": (4, 6, 5, total, 0.5),
-        f"{few}, error averaged, KL summed (the defaults): beta": (4, 6, 5, {}, 12),
-        f"{few}, error and KL averaged: beta": (4, 6, 5, {"kl": "mean"}, 0.6),
-        f"{few}, error summed, KL averaged: beta": (4, 6, 5, {"error": "sum", "kl": "mean"}, 0.025),
-        f"{few}, kl_weight = 3: beta": (4, 6, 5, {"kl_weight": 3.0}, 36),
-        f"{few}, sigma = 1/2: beta": (4, 6, 5, {"sigma": 0.5}, 48),
-        f"{few}, both summed, sigma = 0.1: beta": (4, 6, 5, total | {"sigma": 0.1}, 50),
-        f"{few}, both averaged, kl_weight = 2, sigma = 0.1: beta": (4, 6, 5, tenth, 120),
-        "A published VAE, batch 256, 784 pixels, 100 latents: beta": (256, 784, 100, {}, 100_352),
-        other: (128, 4096, 128, {"kl": "mean", "kl_weight": 2.0}, 32),
+        f"{few}, both summed (a squared error counts half): beta": (total, 0.5),
+        f"{few}, error averaged, KL summed (the defaults): beta": ({}, 12),
+        f"{few}, error and KL averaged: beta": ({"kl": "mean"}, 0.6),
+        f"{few}, error summed, KL averaged: beta": ({"error": "sum", "kl": "mean"}, 0.025),
+        f"{few}, kl_weight = 3: beta": ({"kl_weight": 3.0}, 36),
+        f"{few}, sigma = 1/2: beta": ({"sigma": 0.5}, 48),
     }
-    yield from cases(lambda b, p, d, named: f(b, p, d, **named), table)
+    yield from cases(lambda named: f(4, 6, 5, **named), table)
 
 
 class _RowsVAE(nn.Module):
-    """z are two numbers, mu the means of an image's two rows; each row is decoded as its z.
-
-    So log p(x given z) is known: of a row with mean mu the squared error is that around mu, plus
-    3·(z - mu)² from the draw.
-    """
-
+    # z are two numbers, mu the means of an image's two rows; each row is decoded as its z. So log
+    # p(x given z) is known: of a row the squared error is that around mu, plus 3·(z - mu)².
     def __init__(self, sigma_z):
         super().__init__()
         self.sigma_z, self.sigma = sigma_z, 0.1
+        self.unused = nn.Parameter(torch.zeros(1))  # some ask the parameters for their device
 
     def encode(self, x):
         mu = x.mean(dim=(1, 3))
@@ -494,63 +453,51 @@ class _RowsVAE(nn.Module):
 
 def probe_reconstruction_probability(f):
     sure = _RowsVAE(sigma_z=1e-5).eval()
-    # rows of mean 0.5, 0.4 and 0.6, with squared errors of 0, 0.04 and 0.4 around them
-    flat = torch.full((1, 1, 2, 3), 0.5)
-    wave = torch.tensor([[0.3, 0.4, 0.5], [0.5, 0.4, 0.3]]).view(1, 1, 2, 3)
-    steep = torch.tensor([[0.4, 0.6, 0.8], [0.2, 0.6, 1.0]]).view(1, 1, 2, 3)
-    x = torch.cat([wave, flat, steep])
+    # rows of mean 0.4, 0.5 and 0.6, with squared errors of 0.04, 0 and 0.4 around them
+    x = torch.tensor([[0.3, 0.4, 0.5, 0.5, 0.4, 0.3], [0.5] * 6, [0.4, 0.6, 0.8, 0.2, 0.6, 1.0]])
+    x = x.view(3, 1, 2, 3)
     # 6 pixels at sigma = 0.1: 6·(log(2π)/2 + log 0.1) = -8.301879; squared errors count 50
     known = np.array([0.04, 0, 0.4]) * 50 - 8.301879
     what = "An encoder that is sure of z, sigma 0.1, squared errors of 0.04, 0 and 0.4: the scores"
     yield value(what, f(sure, x), known, 1e-3)
     yield value("`vae.sigma` after the call", sure.sigma, 0.1, kind="wrong_behaviour")
-    table = {
-        f"{what} with samples=3": (sure, x, 3, known),
-        "An encoder that is sure of z, an image alone, squared error 0.4": (sure, x[2:], known[2:]),
-    }
-    yield from cases(f, table, tolerance=1e-3)
+    what = "An encoder that is sure of z, an image alone, squared error 0.4: the score"
+    yield value(what, f(sure, x[2:]), known[2:], 1e-3)
     # z is off by epsilon/20: each draw costs 3·50/400 = 0.375 times the sum of two epsilon²
     unsure = _RowsVAE(sigma_z=0.05).eval()
-    many, needs = flat.repeat(3000, 1, 1, 1), "each image needs draws of its own"
-    # the standard error of a spread is sqrt((kurtosis - 1)/(4·3000)), at most 1.6 %
-    for samples, given in ((5, "samples=5"), (16, "the default of 16 samples")):
-        scores = numbers(f(unsure, many, 5) if samples == 5 else f(unsure, many))
+    many, needs = x[1:2].repeat(3000, 1, 1, 1), "each image needs draws of its own"
+    for given, named in {"samples=5": {"samples": 5}, "the default of 16 samples": {}}.items():
+        samples, scores = named.get("samples", 16), numbers(f(unsure, many, **named))
         law = chi2(2 * samples, loc=-8.301879, scale=0.375 / samples)
         what = f"With {given} and an encoder that is off by 0.05, over 3,000 equal images,"
         pair = scores[::2].round(4), scores[1::2].round(4)
         yield together("The scores of neighbours in the batch", *pair, 0.21, needs)
-        yield drawn(f"{what} the mean score", scores.mean(), law.mean(), 8 * law.std() / 3000**0.5)
-        off = f"{what} the standard deviation of the scores"
-        yield drawn(off, scores.std(), law.std(), 0.13 * law.std())
+        both = f"{what} the mean score and the standard deviation"
+        # the standard error of a spread is sqrt((kurtosis - 1)/(4·3000)), at most 1.6 %
+        wide = law.std() * np.array([8 / 3000**0.5, 0.13])
+        yield drawn(both, [scores.mean(), scores.std()], [law.mean(), law.std()], wide)
         name = f"the mean over {samples} draws, each image with noise of its own"
         yield follows(f"{what} the scores", scores, law, name)
     yield runs_on(f, unsure, x)
-    modes = []
+    says = "Your function changes the model's mode: leave it in the mode in which it came."
     for mode in (False, True):
         f(unsure.train(mode), x)
-        modes.append(unsure.training)
-    says = "Your function changes the model's mode: leave it in the mode in which it came."
-    yield behaviour(modes == [False, True], says, seen=tuple(modes))
+        yield behaviour(unsure.training == mode, says)
 
 
 def probe_balanced_accuracy(f):
     normal = np.array([0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95])
     anomaly = np.array([0.6, 0.9, 0.25])
     scores = "Normal scores 0.1 0.2 0.4 0.5 0.6 0.7 0.8 0.95, anomalies 0.6 0.9 0.25; threshold"
-    table = {}
-    for threshold, left, found, of_note in (
-        (0.65, 5, 1, ""),
-        (0.7, 6, 1, ", which one normal score equals"),
-        (0.9, 7, 0, ", which one anomaly equals"),
-        (0.45, 3, 2, ""),
-        (0.0, 0, 3, ": all are flagged"),
-        (2.0, 8, 0, ": none is flagged"),
-    ):
-        what = f"{scores} {threshold}{of_note} (left alone {left} of 8, found {found} of 3): the mean of the rates"
-        table[what] = normal, anomaly, threshold, (left / 8 + found / 3) / 2
-    apart = np.array([1.0, 2.0, 3.0]), np.array([5.0]), 4.0
-    table["Normal scores 1 2 3, anomaly 5, threshold 4, which separates them"] = *apart, 1
-    yield from cases(f, table)
+    notes = {
+        0.65: (5, 1, ""),
+        0.7: (6, 1, ", which one normal score equals"),
+        0.9: (7, 0, ", which one anomaly equals"),
+        2.0: (8, 0, ": none is flagged"),
+    }
+    for threshold, (left, found, note) in notes.items():
+        what = f"{scores} {threshold}{note} (left alone {left} of 8, found {found} of 3): the mean of the rates"
+        yield value(what, f(normal, anomaly, threshold), (left / 8 + found / 3) / 2)
 
 
 EXERCISES = declared(

@@ -632,6 +632,25 @@ def balanced_by_torch(normal_scores, anomaly_scores, threshold):
     return torch.stack(rates).mean()
 
 
+def units_on_the_diagonal(mu, threshold=0.01):
+    return torch.count_nonzero(torch.cov(mu.T).diagonal() > threshold).item()
+
+
+def monte_carlo_in_one_tensor(mu, logvar, samples):
+    q, p = Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)
+    z = q.sample((samples,))
+    draws = (q.log_prob(z) - p.log_prob(z)).sum(dim=2)
+    return torch.stack([draws.mean(dim=0), draws.std(dim=0) / samples**0.5])
+
+
+def probability_on_the_device_of_the_model(vae, x, samples=16):
+    x = x.to(next(vae.parameters()).device)
+    mu, logvar = vae.encode(x)
+    q = Normal(mu, torch.exp(logvar / 2))
+    draws = [Normal(vae.decode(q.sample()), vae.sigma).log_prob(x) for _ in range(samples)]
+    return -torch.stack(draws).mean(dim=0).flatten(1).sum(dim=1)
+
+
 RIGHT = {
     "2.1": [
         split_with_scikit_learn,
@@ -677,6 +696,7 @@ RIGHT = {
         monte_carlo_in_numpy,
         monte_carlo_stacked,
         monte_carlo_image_by_image,
+        monte_carlo_in_one_tensor,
     ],
     "2.6": [
         sample_by_rsample,
@@ -695,6 +715,7 @@ RIGHT = {
         units_one_by_one,
         units_from_covariance,
         units_by_moments,
+        units_on_the_diagonal,
     ],
     "2.10": [iwae_with_maximum, iwae_by_logaddexp, iwae_by_softmax, iwae_image_by_image],
     "2.11": [beta_by_cases, beta_by_counting, beta_by_ratio, beta_by_match],
@@ -705,6 +726,7 @@ RIGHT = {
         probability_from_logits,
         probability_in_train_mode_and_back,
         probability_in_numpy,
+        probability_on_the_device_of_the_model,
     ],
     "2.13": [
         balanced_from_scikit_learn,

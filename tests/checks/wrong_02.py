@@ -944,7 +944,27 @@ def replace(part, i, layer):
     return spoil
 
 
+def encode_one_half(self, x):
+    mu, _ = self.encoder(x).chunk(2, dim=1)
+    return mu, mu
+
+
 NETWORKS = [
+    (
+        network(
+            "UniformNoise",
+            z=lambda self, m, s: m + (s / 2).exp() * torch.rand_like(m) if self.training else m,
+        ),
+        "sigma = exp(logvar / 2)",
+    ),
+    (
+        network(
+            "OneNumberOfNoise",
+            z=lambda self, m, s: m + (s / 2).exp() * torch.randn(1) if self.training else m,
+        ),
+        "sigma = exp(logvar / 2)",
+    ),
+    (network("OneHalfTwice", encode=encode_one_half), "share numbers"),
     (network("DrawsAlways", z=lambda self, mu, logvar: draw(mu, logvar)), "draws_in_eval"),
     (network("DrawsNever", z=lambda self, mu, logvar: mu), "mean_in_training"),
     (
@@ -1653,6 +1673,28 @@ def balanced_per_anomaly(normal_scores, anomaly_scores, threshold):
     return float((found + (normal_scores <= threshold).mean()) / 2)
 
 
+def kl_clamped_at_ten(mu, logvar):
+    logvar = logvar.clamp(-10, 10)
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+
+
+def sample_one_sigma_away(mu, logvar):
+    return mu + torch.exp(logvar / 2)
+
+
+def units_around_one_mean(mu, threshold=0.01):
+    return int(((mu - mu.mean()).square().mean(dim=0) > threshold).sum())
+
+
+def units_relative_to_their_mean(mu, threshold=0.01):
+    return int((mu.var(dim=0) / mu.mean(dim=0).abs() > threshold).sum())
+
+
+def units_relative_to_the_largest(mu, threshold=0.01):
+    variance = mu.var(dim=0)
+    return int((variance / variance.max() > threshold).sum())
+
+
 WRONG = {
     "2.1": [
         (split_with_anomalies_in_calibration, "anomaly_in_calibration"),
@@ -1736,6 +1778,7 @@ WRONG = {
         (bernoulli_in_place, "`logits` in place"),
     ],
     "2.4": [
+        (kl_clamped_at_ten, "e¹²"),
         (kl_mean, "mean_over_latents"),
         (kl_of_the_batch, "summed_over_batch"),
         (kl_batch_mean, "batch_mean"),
@@ -1792,6 +1835,7 @@ WRONG = {
         (monte_carlo_single_precision, "float64"),
     ],
     "2.6": [
+        (sample_one_sigma_away, "Two calls"),
         (sample_by_variance, "exp_logvar_as_sigma"),
         (sample_of_spread_one, "sigma_ignored"),
         (sample_by_logvar, "logvar_as_sigma"),
@@ -1847,6 +1891,9 @@ WRONG = {
         (units_by_image, "wrong_axis"),
         (units_by_range, "variance above"),
         (units_at_least, "at_least"),
+        (units_around_one_mean, "variance above"),
+        (units_relative_to_their_mean, "variance above"),
+        (units_relative_to_the_largest, "variance above"),
         (units_asleep, "inactive_counted"),
         (units_above_a_hundredth, "threshold_ignored"),
         (units_in_a_tensor, "tensor"),
