@@ -113,13 +113,12 @@ def texts(module):
 
 
 def declared(module, probes):
-    """The exercises of a module, in the order of its file; `probes` maps each id to its probe."""
+    """The exercises of a module; `probes` lists their probes in the order of its file."""
     about = {id: entry for id, entry in texts(module).items() if id != "quiz"}
-    if about.keys() != probes.keys():
-        apart = ", ".join(sorted(about.keys() ^ probes.keys()))
-        raise TextError(f"module {module}: either text or probe is missing for {apart}")
+    if len(about) != len(probes):
+        raise TextError(f"module {module} has {len(about)} exercises and {len(probes)} probes")
     found = []
-    for id, entry in about.items():
+    for (id, entry), probe in zip(about.items(), probes, strict=True):
         edits = entry.pop("mistakes")
         for name, mistake in edits.items():
             if mistake.keys() != {"edit", "says"}:
@@ -128,7 +127,7 @@ def declared(module, probes):
                 )
         entry["hints"] = tuple(entry["hints"])
         try:
-            found.append(Exercise(id, probe=probes[id], edits=edits, **entry))
+            found.append(Exercise(id, probe=probe, edits=edits, **entry))
         except TypeError as error:
             raise TextError(f"exercise {id} of module {module}: {error}") from None
     return tuple(found)

@@ -392,4 +392,4 @@ def probe_dice(f):
 PROBES = [probe_split, probe_per_class, probe_resampling, partial(probe_block, up=False)]
 PROBES += [partial(probe_block, up=True), probe_fpr, probe_precision, probe_mahalanobis, probe_ssim]
 PROBES += [probe_paired, probe_lesion, probe_dice]  # in the order of the exercises
-EXERCISES = declared("03", {f"3.{i}": probe for i, probe in enumerate(PROBES, 1)})
+EXERCISES = declared("03", PROBES)

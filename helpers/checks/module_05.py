@@ -342,4 +342,4 @@ def probe_pixels(f):
 
 PROBES = [probe_block, probe_shapes, probe_ratio, probe_subset, probe_freeze]
 PROBES += [probe_huber, probe_z, probe_wilson, probe_patches, probe_pixels]
-EXERCISES = declared("05", {f"5.{i}": probe for i, probe in enumerate(PROBES, start=1)})
+EXERCISES = declared("05", PROBES)
