@@ -18,6 +18,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from helpers.datasets import load
+from helpers.places import FROM_WHEEL
 from helpers.results import FOLDER, read_entries
 from helpers.results.tables import TABLES
 from helpers.runtime import COURSE, device, limit_threads, profile
@@ -29,6 +30,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each if above 1")
     parser.add_argument("--again", action="store_true", help="compute entries that are there, too")
     args = parser.parse_args()
+    if FROM_WHEEL:
+        parser.error("tables are computed in a clone of the course; here they are installed")
     unknown = set(args.tables) - set(TABLES)
     if unknown:
         parser.error(f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}")
