@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import json
 import random
 import types
@@ -348,3 +349,75 @@ def test_an_error_is_not_taken_for_another_one():
     verdict = grade("1.4", other_error)
     assert verdict.misconception is None
     assert "something of my own" in verdict.detail
+
+
+# Exercises whose arguments are numbers, models or functions.
+WITHOUT_DATA = "1.1", "2.11", "3.4", "3.5", "4.5", "5.2", "5.3", "5.5", "5.8"
+
+
+def spoil(x):
+    """Change x in place, if it is data; whether it was."""
+    if isinstance(x, torch.Tensor):
+        with torch.no_grad():
+            x += 1
+    elif isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        np.add(x, 1, out=x, casting="unsafe") if x.dtype != bool else np.logical_not(x, out=x)
+    elif isinstance(x, np.ndarray):
+        x[:] = x[::-1].copy()
+    else:
+        return False
+    return True
+
+
+def spoiling(f, name, done):
+    """f, which changes the argument of that name in place when it has its result."""
+    signature = inspect.signature(f)
+
+    @functools.wraps(f)
+    def wrapped(*args, **kwargs):
+        out = f(*args, **kwargs)
+        out = out.clone() if isinstance(out, torch.Tensor) else out
+        done.append(spoil(signature.bind(*args, **kwargs).arguments.get(name)))
+        return out
+
+    return wrapped
+
+
+@pytest.mark.parametrize("id", [e.id for e in exercises()])
+def test_an_edit_of_any_argument_is_named(id):
+    right, tried = edited(id), 0
+    methods = {
+        name: f
+        for name, f in (vars(right).items() if isinstance(right, type) else [("", right)])
+        if inspect.isfunction(f) and not name.startswith("__")
+    }
+    for method, f in methods.items():
+        for name in inspect.signature(f).parameters:
+            done, answer = [], None
+            answer = spoiling(f, name, done)
+            if method:
+                answer = type(right.__name__, (right,), {method: answer})
+            verdict = grade(id, answer)
+            if any(done):
+                tried += 1
+                assert verdict.status == "wrong_behaviour", (name, verdict)
+                assert f"argument `{name}` in place" in verdict.detail, (name, verdict)
+    assert bool(tried) == (id not in WITHOUT_DATA)
+
+
+@pytest.mark.parametrize("reseed", [np.random.seed, random.seed, torch.manual_seed])
+@pytest.mark.parametrize("id", [e.id for e in exercises()])
+def test_a_seed_set_by_any_answer_is_named(id, reseed):
+    right = edited(id)
+
+    def before(*args, **kwargs):
+        reseed(0)
+        return start(*args, **kwargs)
+
+    start = right.__init__ if isinstance(right, type) else right
+    answer = functools.wraps(start)(before)
+    if isinstance(right, type):
+        answer = type(right.__name__, (right,), {"__init__": answer})
+    verdict = grade(id, answer)
+    assert verdict.status == "wrong_behaviour", verdict
+    assert "random" in verdict.detail.split("\n")[0]
