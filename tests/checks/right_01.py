@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from scipy.stats import mannwhitneyu, rankdata
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.metrics import mean_squared_error, roc_auc_score, roc_curve
 from torch import nn
 
@@ -501,6 +501,14 @@ def pca_with_numpy(x_train, x, components):
     return torch.tensor(back).unflatten(1, x.shape[1:])
 
 
+def pca_by_arpack(x_train, x, components):
+    flat = x_train.flatten(1).numpy()
+    mean = flat.mean(axis=0)
+    svd = TruncatedSVD(components, algorithm="arpack", random_state=0).fit(flat - mean)
+    back = svd.inverse_transform(svd.transform(x.flatten(1).numpy() - mean)) + mean
+    return torch.from_numpy(back).reshape(x.shape).to(x)
+
+
 def pca_lowrank(x_train, x, components):
     train = x_train.flatten(1)
     _, _, v = torch.pca_lowrank(train, q=components)
@@ -641,6 +649,7 @@ RIGHT = {
         pca_by_last_columns,
         pca_with_numpy,
         pca_lowrank,
+        pca_by_arpack,
     ],
     "1.10": [
         path_with_lerp,
