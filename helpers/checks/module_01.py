@@ -1,7 +1,5 @@
 """Probes of module 1: autoencoder basics."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,8 +12,7 @@ from helpers.runtime import device
 
 # Grey images and their reconstructions; no axis is as long as another. The first is off by 1.5
 # everywhere, mse 2.25; the second by 3 and by -3 in two of its six pixels, mse 2·9/6 = 3.
-GREY = torch.tensor([[[2.0] * 6, [-1] * 6], [[0.5] * 6, [2, -1, -1, -1, -1, -4]]])
-GREY = GREY.reshape(2, 2, 1, 2, 3)
+GREY = torch.tensor([[[2.0] * 6, [-1] * 6], [[0.5] * 6, [2, *[-1] * 4, -4]]]).view(2, 2, 1, 2, 3)
 GREY_IS = "One image with x = 2 and x_hat = 0.5, one off by 3 and by -3 in two of six pixels,"
 # 2·4 pixels in 3 channels: off by 3 in one channel, mse 9/3; by 6 in one of 24 pixels, mse 36/24.
 COLOUR = torch.full((2, 2, 3, 2, 4), 0.5)
@@ -34,9 +31,8 @@ def probe_conv_output_size(f):
     }
     yield from cases(f, table)
     seen = f(28, kernel_size=3, stride=2, padding=1)  # as the notebook calls it
-    kind = type(seen).__name__
-    says = f"A size is a whole number, an int; yours is an object of type {kind}: use `//`."
-    yield form(isinstance(seen, (int, np.integer)), says, seen=kind)
+    says = f"A size is a whole number, an int; yours is an object of type {type(seen).__name__}: use `//`."
+    yield form(isinstance(seen, (int, np.integer)), says, seen=says)
 
 
 def probe_autoencoder(cls):
@@ -236,6 +232,7 @@ def probe_auroc(f):
         "Normal .1, .4, .35, .2, anomalies .8, .3, .15 (7 of 12 pairs)": (normal, anomaly, 7 / 12),
         "Normal scores 3, 4 and an anomaly 1": (*lower, 0),
         "Normal 1, 2 and an anomaly 2 (a win and half a win)": (*tied, 0.75),
+        "A normal score 2 and anomalies 1, 3, 3": (tied[1], np.array([1.0, 3, 3]), 2 / 3),
         "Normal scores 1e-6, 1e-3, 1 and anomalies 1e-5, 0.01, 1000": (low, high, 6 / 9),
     }
     yield from cases(f, table, tolerance=1e-6)
@@ -275,7 +272,7 @@ def probe_psnr(f):
     grey, colour = 10 * np.log10([1 / 2.25, 1 / 3]), 10 * np.log10([1 / 3, 1 / 1.5])
     table = {
         GREY_IS: (*GREY, grey),
-        GREY_IS + " with data_range=255": (*GREY, 255.0, grey + 20 * math.log10(255)),
+        GREY_IS + " with data_range=255": (*GREY, 255.0, grey + 20 * np.log10(255)),
         COLOUR_IS: (*COLOUR, colour),
         "A reconstruction without error": (GREY[0][1:], GREY[0][1:], [np.inf]),
     }

@@ -1,5 +1,6 @@
 """Right answers to module 1, written as learners write them: at least two for each exercise."""
 
+import heapq
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from scipy.stats import mannwhitneyu, rankdata
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.metrics import mean_squared_error, roc_auc_score, roc_curve
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from helpers.scores import reconstruction_error
@@ -579,6 +581,48 @@ def threshold_from_p_values(calibration_scores, alpha):
     return calibration_scores[p > alpha].max(initial=-np.inf)
 
 
+class SizesOnTheWay(nn.Module):
+    """No output_padding: each transposed convolution is told what size to give."""
+
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.down = nn.Sequential(
+            nn.LazyConv2d(16, 3, 2, 1), nn.ReLU(), nn.LazyConv2d(32, 3, 2, 1), nn.Threshold(0, 0)
+        )
+        self.to_code = nn.Sequential(nn.Flatten(), nn.LazyLinear(64), nn.LazyLinear(latent_dim))
+        self.from_code = nn.Sequential(nn.LazyLinear(64), nn.LazyLinear(1568))
+        self.up1, self.up2 = nn.ConvTranspose2d(32, 16, 3, 2, 1), nn.ConvTranspose2d(16, 1, 3, 2, 1)
+
+    def encode(self, x):
+        return self.to_code(self.down(x))
+
+    def decode(self, z):
+        x = self.from_code(z).relu().unflatten(1, (32, 7, 7))
+        x = self.up1(x, output_size=(14, 14)).clamp(min=0)
+        return self.up2(x, output_size=(28, 28)).sigmoid()
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
+
+
+def rule_from_a_scaler(scores, k=1.0):
+    scaler = StandardScaler().fit(np.asarray(scores).reshape(-1, 1))
+    return float(scaler.mean_[0] + k * scaler.scale_[0])
+
+
+def threshold_from_a_heap(calibration_scores, alpha):
+    n, k = len(calibration_scores), 0
+    while k <= n and (k + 1) / (n + 1) <= alpha:
+        k += 1
+    return heapq.nlargest(k, [*calibration_scores, -math.inf])[-1] if k else math.inf
+
+
+def path_by_interpolating(z_start, z_end, steps):
+    ends = torch.stack([z_start, z_end], dim=1)[None]
+    path = nn.functional.interpolate(ends, size=steps, mode="linear", align_corners=True)
+    return path[0].T
+
+
 RIGHT = {
     "1.1": [
         by_counting_places,
@@ -588,7 +632,14 @@ RIGHT = {
         as_numpy_integer,
         by_divmod,
     ],
-    "1.2": [WithConvolutions, WithMoreReLUs, LayerByLayer, NestedBlocks, PointwiseConvolutions],
+    "1.2": [
+        WithConvolutions,
+        WithMoreReLUs,
+        LayerByLayer,
+        NestedBlocks,
+        PointwiseConvolutions,
+        SizesOnTheWay,
+    ],
     "1.3": [
         step_clearing_last,
         step_with_train_mode,
@@ -614,6 +665,7 @@ RIGHT = {
         rule_from_moments,
         rule_in_float32,
         rule_with_pandas,
+        rule_from_a_scaler,
     ],
     "1.6": [
         p_by_comparing_all,
@@ -631,6 +683,7 @@ RIGHT = {
         threshold_with_quantile,
         threshold_with_topk,
         threshold_from_p_values,
+        threshold_from_a_heap,
     ],
     "1.8": [
         auroc_by_pairs,
@@ -659,6 +712,7 @@ RIGHT = {
         path_by_outer_products,
         path_by_columns,
         path_by_einsum,
+        path_by_interpolating,
     ],
     "1.11": [
         psnr_from_root,

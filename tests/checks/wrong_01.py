@@ -411,6 +411,26 @@ class NoiseOnTheInput(Autoencoder):
         return self.encoder(x + 0.1 * torch.randn_like(x))
 
 
+@wrong("1.2", "parameters; yours has 0")
+class LayersInAList(Autoencoder):
+    """Layers that no module knows of."""
+
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.down, self.up = list(encoder(latent_dim)), list(decoder(latent_dim))
+        del self.encoder, self.decoder
+
+    def encode(self, x):
+        for layer in self.down:
+            x = layer(x)
+        return x
+
+    def decode(self, z):
+        for layer in self.up:
+            z = layer(z)
+        return z
+
+
 # --- 1.3 --------------------------------------------------------------------------------------
 
 
@@ -633,6 +653,27 @@ def flattened_first(model, x, optimizer, loss_fn):
     x_hat = model(x)
     loss = loss_fn(x_hat.mean(), x.mean())
     loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@wrong("1.3", "to eval mode")
+def eval_mode_left_behind(model, x, optimizer, loss_fn):
+    model.train()
+    optimizer.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    optimizer.step()
+    model.eval()
+    return loss.item()
+
+
+@wrong("1.3", "yours is 0.6 after backward and step with gradient 12 and step with gradient 12")
+def two_steps_at_once(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    optimizer.step()
     optimizer.step()
     return loss.item()
 
@@ -873,6 +914,11 @@ def seeds_python(scores, k=1.0):
     return np.mean(scores) + k * np.std(scores)
 
 
+@wrong("1.5", "with k=-0.5 should give 3")
+def sign_of_k_lost(scores, k=1.0):
+    return float(np.mean(scores) + abs(k) * np.std(scores))
+
+
 # --- 1.6 --------------------------------------------------------------------------------------
 
 
@@ -1100,6 +1146,25 @@ def sorts_in_place(calibration_scores, alpha):
     return from_the_top(calibration_scores, how_many(len(calibration_scores), alpha))
 
 
+@wrong("1.7", "rounding")
+def ceil_of_a_binary_fraction(calibration_scores, alpha):
+    n = len(calibration_scores)
+    place = math.ceil((1 - alpha) * (n + 1))
+    if place > n:
+        return math.inf
+    return float(np.sort(calibration_scores)[place - 1]) if place > 0 else -math.inf
+
+
+@wrong("1.7", "alpha = 0.10 (two of 20 allowed)")
+def a_little_below(calibration_scores, alpha):
+    """So that the score on the threshold is flagged as well."""
+    ordered = sorted(calibration_scores)
+    k = sum(i / (len(ordered) + 1) <= alpha for i in range(1, len(ordered) + 2))
+    if k == 0:
+        return math.inf
+    return ordered[-k] - 1e-9 if k <= len(ordered) else -math.inf
+
+
 # --- 1.8 --------------------------------------------------------------------------------------
 
 
@@ -1201,6 +1266,20 @@ def paired_scores(normal_scores, anomaly_scores):
 @wrong("1.8")
 def gap_of_the_means(normal_scores, anomaly_scores):
     return anomaly_scores.mean() - normal_scores.mean()
+
+
+@wrong("1.8", "a win and half a win")
+def ties_share_the_lowest_rank(normal_scores, anomaly_scores):
+    n, m = len(normal_scores), len(anomaly_scores)
+    ranks = rankdata(np.concatenate([normal_scores, anomaly_scores]), method="min")
+    return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
+
+
+@wrong("1.8", "Normal scores 3, 4 and an anomaly 1")
+def never_below_one_half(normal_scores, anomaly_scores):
+    labels = [0] * len(normal_scores) + [1] * len(anomaly_scores)
+    area = roc_auc_score(labels, [*normal_scores, *anomaly_scores])
+    return max(area, 1 - area)
 
 
 # --- 1.9 --------------------------------------------------------------------------------------
