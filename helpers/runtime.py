@@ -1,5 +1,7 @@
 """What machine this is, how fast, and how large the course should be on it."""
 
+import ctypes
+import itertools
 import json
 import os
 import platform
@@ -8,17 +10,19 @@ import time
 from functools import cache
 from importlib.metadata import version
 
-import joblib
 import numpy as np
 import psutil
 import torch
 from torch import nn
 
+from helpers import threads
 from helpers.banner import Banner
 from helpers.places import COURSE as COURSE  # for those who import it from here
 from helpers.places import RESULTS
 
 TIMINGS = RESULTS / "timings.json"
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+LARGEST = 256 * 2**20  # bytes of a tensor that is kept; the training steps' have up to 128 MiB
 
 
 @cache
@@ -49,20 +53,24 @@ def set_seed(seed):
     torch.manual_seed(seed)
 
 
-def limit_threads():
-    """Give torch the cores that this process may use, less one for the browser and the server.
+def prepare_torch():
+    """Set torch up for training small networks on a CPU. To be called before it starts threads.
 
-    Containers (Binder, hubs) show torch all cores of the host; joblib reads the quota and the
-    affinity. OMP_NUM_THREADS, where set, has the last word.
+    Threads: all cores that this process may use (`helpers.threads`). They flush denormal numbers to
+    zero: Adam's averages for units that no longer learn shrink to such, and a CPU computes with
+    them so slowly that module 1's epochs take three times as long from the second one on.
 
-    The threads flush denormal numbers to zero: Adam's averages for units that no longer learn
-    shrink to such, and a CPU computes with them so slowly that module 1's epochs take three times
-    as long from the second one on. To be called before torch starts threads, which inherit it.
+    Memory: what a step frees stays with the process for the next one. By default glibc gives large
+    blocks back to the kernel at once and asks for them anew, and the kernel zeroes each page again:
+    up to half of a step's time. Of other C libraries nothing is known, and nothing is set.
     """
     np.finfo(np.float32), np.finfo(np.float64)  # older numpy measures these late, and would warn
     torch.set_flush_denormal(True)
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, joblib.cpu_count() - 1))
+    torch.set_num_threads(threads.usable()[-1])
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def probe(seconds=0.5):
@@ -87,10 +95,11 @@ def probe(seconds=0.5):
         for _ in range(3):
             step()
         start, steps = time.perf_counter(), 0
-        while (elapsed := time.perf_counter() - start) < seconds:
+        for _ in threads.paced(itertools.count()):
             step()
             steps += 1
-    return steps / elapsed
+            if (elapsed := time.perf_counter() - start) > seconds:
+                return steps / elapsed
 
 
 def timings():
@@ -105,8 +114,8 @@ def estimate(module, speed):
 
 
 def preflight(module):
-    """Show what this notebook runs on and how long it will take here. Sets threads and seeds."""
-    limit_threads()
+    """Show what this notebook runs on and how long it will take here. Sets up torch and seeds."""
+    prepare_torch()
     set_seed(0)
     memory = psutil.virtual_memory()
     speed = probe()

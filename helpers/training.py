@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from helpers.losses import elbo, elbo_terms
 from helpers.runtime import device
+from helpers.threads import paced
 
 
 def as_input(images):
@@ -29,7 +30,8 @@ def batches(images, batch_size=64, *, shuffle=False):
     The last batch holds the remainder. With `shuffle` the order is drawn from torch's generator.
     """
     order = torch.randperm(len(images)).numpy() if shuffle else np.arange(len(images))
-    for start in range(0, len(images), batch_size):
+    starts = range(0, len(images), batch_size)
+    for start in paced(starts) if shuffle else starts:
         index = order[start : start + batch_size]
         # sorted: a memory-mapped file is read in one direction
         yield as_input(images[np.sort(index)])
@@ -216,7 +218,7 @@ def descend(
         mininterval=0.5,
         unit="step",
     ) as bar:
-        for step in range(len(losses) + 1, steps + 1):
+        for step in paced(range(len(losses) + 1, steps + 1)):
             model.train()
             optimizer.zero_grad()
             loss = loss_of(order.next_batch())
