@@ -94,10 +94,9 @@ def probe(seconds=0.5):
 
         for _ in range(3):
             step()
-        start, steps = time.perf_counter(), 0
-        for _ in threads.paced(itertools.count()):
+        start = time.perf_counter()
+        for steps in threads.paced(itertools.count(start=1)):
             step()
-            steps += 1
             if (elapsed := time.perf_counter() - start) > seconds:
                 return steps / elapsed
 
@@ -128,8 +127,10 @@ def preflight(module):
     chip = torch.cuda.get_device_name() if device().type == "cuda" else platform.machine()
     rows = {
         "Versions": f"Python {platform.python_version()}, {versions}",
-        "Device": f"{device().type} ({chip}), threads: {torch.get_num_threads()}, "
+        "Device": f"{device().type} ({chip}), "
         f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free",
+        "Threads": f"{torch.get_num_threads()} just now, of {threads.usable()[-1]}: as many as pay "
+        "off, tried while training (OMP_NUM_THREADS=1 fixes them)",
         "Profile": f"{profile()} (COURSE_PROFILE=quick or full overrides)",
         "Time": f"{duration}, from a probe of {speed:.0f} training steps a second",
     }

@@ -683,12 +683,12 @@ def error_on_wide_pixels(x_hat, images):
 
 
 # %% id="collapse-loop"
-def train_source(images, loss):
+def train_source(images, loss, steps):
     """A hundred latents and batches of 256, as there; shorter, with a larger step."""
     set_seed(0)
     vae = ConvVAE(latent_dim=100)
     optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
-    epochs = round(choose(quick=300, full=2000) * 256 / len(images))
+    epochs = max(1, round(steps * 256 / len(images)))
     fit(vae, images, epochs=epochs, batch_size=256, optimizer=optimizer, objective=loss)
     return vae
 
@@ -698,7 +698,7 @@ rows, collapsed = [], {}
 for name in ("0", "1"):
     part, _ = hold_one_out(train.labels, train.classes.index(name))
     images = train.images[part]
-    collapsed[name] = train_source(images, source_loss)
+    collapsed[name] = train_source(images, source_loss, choose(quick=130, full=2000))
     wide = 2 * as_input(images).cpu() - 1
     rows.append(
         {
@@ -725,7 +725,7 @@ def repaired_loss(vae, x):
     return -elbo(log_likelihood, kl_divergence(mu, logvar)).mean()
 
 
-repaired = train_source(fitted.images, repaired_loss)
+repaired = train_source(fitted.images, repaired_loss, choose(quick=300, full=2000))
 
 # %% id="repair-figure"
 shown = calibration.images[:12]

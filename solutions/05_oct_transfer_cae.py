@@ -347,10 +347,12 @@ print(f"loss {loss.item():.3f}; the gradient's norm was {length:.3f} before clip
 # written under another name and then renamed, which an operating system does as a whole or not at all.
 # It is read with `weights_only=True`, so that a file from elsewhere runs no code.
 #
-# Does it work? Train 12 steps in one go; and again, but "pull the plug" after 8.
+# Does it work? Train 12 steps in one go; and again, but "pull the plug" after 8. On one thread: several
+# threads add up numbers in another order, which changes the last digits of a loss.
 
 # %% id="interrupted"
 from helpers.experiments.module_05 import train_decoder
+from helpers.threads import one_thread
 
 
 def pull_the_plug(step, losses):
@@ -365,14 +367,14 @@ def twelve_steps(path=None, on_checkpoint=None):
     return train_decoder(small, normals.images, path=path, **options)
 
 
-with tempfile.TemporaryDirectory() as folder:
+with tempfile.TemporaryDirectory() as folder, one_thread():
     file = Path(folder) / "decoder.pt"
     try:
         twelve_steps(file, pull_the_plug)
     except KeyboardInterrupt:
         print("interrupted; on the disk:", *(p.name for p in Path(folder).iterdir()))
     resumed = twelve_steps(file)
-print("same losses as without a break:", resumed == twelve_steps())
+    print("same losses as without a break:", resumed == twelve_steps())
 
 # %% [markdown] id="train-text"
 # Now the real one. The same four validation scans, two healthy and two not, are rebuilt as it goes. What

@@ -33,14 +33,14 @@ def test_profile_is_quick_on_a_cpu(monkeypatch):
     assert runtime.profile() == "full"
 
 
-@pytest.mark.parametrize(("quota", "threads"), [(1, 1), (2, 1), (4, 3)])
-def test_threads_come_from_the_quota(monkeypatch, quota, threads):
+@pytest.mark.parametrize("cores", [1, 2, 4])
+def test_torch_gets_all_cores_of_the_quota(monkeypatch, cores):
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("joblib.cpu_count", lambda: quota)
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
     try:
-        runtime.limit_threads()
-        assert torch.get_num_threads() == threads
+        runtime.prepare_torch()
+        assert torch.get_num_threads() == cores
     finally:
         torch.set_num_threads(before)
 
@@ -74,10 +74,10 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
 def test_numbers_too_small_to_be_normal_are_zero(threads):
     """In torch's other threads too: a fresh process, where they start after the setting."""
     code = """
-from helpers.runtime import limit_threads
+from helpers.runtime import prepare_torch
 import torch, warnings
 warnings.simplefilter("error")
-limit_threads()
+prepare_torch()
 print((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero().item())
 """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}

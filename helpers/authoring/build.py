@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from helpers import doctor
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.checks import exercises
-from helpers.runtime import COURSE, TIMINGS, device, limit_threads, probe, profile, timings
+from helpers.runtime import COURSE, TIMINGS, device, prepare_torch, probe, profile, timings
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -225,7 +225,7 @@ def tagged_output(notebook, tag, kind):
 
 def record_timing(module, seconds):
     """Keep what `preflight` estimates from: the seconds, and this machine's speed."""
-    limit_threads()
+    prepare_torch()
     table = timings()
     table.setdefault(module, {})[profile()] = {
         "seconds": round(seconds, 1),

@@ -21,7 +21,7 @@ from helpers.datasets import load
 from helpers.places import FROM_WHEEL
 from helpers.results import FOLDER, read_entries
 from helpers.results.tables import TABLES
-from helpers.runtime import COURSE, device, limit_threads, profile
+from helpers.runtime import COURSE, device, prepare_torch, profile
 
 
 def main():
@@ -63,7 +63,7 @@ def fixed_source(table):
 
 
 def start_worker(jobs):
-    limit_threads()
+    prepare_torch()
     if jobs > 1:
         torch.set_num_threads(1)
 
