@@ -22,7 +22,6 @@ from helpers.places import RESULTS
 
 TIMINGS = RESULTS / "timings.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-LARGEST = 256 * 2**20  # bytes of a tensor that is kept; the training steps' have up to 128 MiB
 
 
 @cache
@@ -69,7 +68,8 @@ def prepare_torch():
     torch.set_num_threads(threads.usable()[-1])
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGEST)
+        # larger than any tensor of a training step; what is larger still goes back at once
+        libc.mallopt(M_MMAP_THRESHOLD, choose(quick=32, full=256) * 2**20)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 

@@ -103,7 +103,7 @@ def fit(
 
 
 @torch.inference_mode()
-def mean_loss(model, images, objective=reconstruction, batch_size=500):
+def mean_loss(model, images, objective=reconstruction, batch_size=250):
     """Mean objective, whatever the size of the last batch. uint8 (N, C, H, W) -> float"""
     model.eval()
     total = sum(objective(model, x).item() * len(x) for x in batches(images, batch_size))
@@ -111,7 +111,7 @@ def mean_loss(model, images, objective=reconstruction, batch_size=500):
 
 
 @torch.inference_mode()
-def apply(function, images, batch_size=500):
+def apply(function, images, batch_size=250):
     """function(batch) over all pictures, on the CPU. uint8 (N, C, H, W) -> tensor (N, ...)
 
     Put the model that the function uses into eval mode first.

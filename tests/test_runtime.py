@@ -66,7 +66,7 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # keep this process's threads
     runtime.preflight("01")
     shown = capsys.readouterr().out
-    for word in ("Python", "torch", "threads", "memory", "Profile", "Time"):
+    for word in ("Python", "torch", "Threads", "memory", "Profile", "Time"):
         assert word in shown
 
 

@@ -56,14 +56,14 @@ def task(normal="Hand", factor=None):
     factor = factor or choose(quick=2, full=1)
     pictures = load("mednist")["all"]
     own = pictures.of_class(normal)
-    parts = [own.take(part) for part in split_by_content(own.images)]
+    places, own = split_by_content(own.images), own.shrink(factor)
+    parts = [own.take(part) for part in places]
     others = [np.flatnonzero(pictures.labels == i) for i in range(len(pictures.classes))]
     del others[pictures.classes.index(normal)]
     each = min(len(parts[2]) // 5, *map(len, others))
     rng = np.random.default_rng(0)
     drawn = [np.sort(rng.choice(part, each, replace=False)) for part in others]
-    parts.append(pictures.take(np.concatenate(drawn)))
-    return Task(*(part.shrink(factor) for part in parts))
+    return Task(*parts, pictures.take(np.concatenate(drawn)).shrink(factor))
 
 
 def network(cls, size):
