@@ -34,7 +34,7 @@ from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
 from helpers.metrics import auroc, bootstrap_interval
-from helpers.runtime import choose, device, preflight, set_seed
+from helpers.runtime import choose, device, preflight, set_seed, training_length
 from helpers.training import apply, as_input, batches, fit
 
 plotting.use_course_style()
@@ -386,7 +386,7 @@ def mean_terms(vae, images):
 set_seed(0)
 vae = ConvVAE(latent_dim=10).to(device())
 optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3)
-epochs = max(1, round(choose(quick=750, full=7500) * 128 / len(fitted)))
+epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))
 print(f"{epochs} epochs of {-(-len(fitted) // 128)} steps")
 
 # %% id="loop"
@@ -688,7 +688,7 @@ def train_source(images, loss):
     set_seed(0)
     vae = ConvVAE(latent_dim=100)
     optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
-    epochs = round(choose(quick=300, full=2000) * 256 / len(images))
+    epochs = max(1, round(training_length(quick=300, full=2000) * 256 / len(images)))
     fit(vae, images, epochs=epochs, batch_size=256, optimizer=optimizer, objective=loss)
     return vae
 

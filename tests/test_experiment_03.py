@@ -21,8 +21,7 @@ def pictures(monkeypatch):
         images[labels == label, :, corner : corner + 16, 8:24] += 100
     made = ImageSet(images, labels, CLASSES, name="mednist", source="sample")
     monkeypatch.setattr(module_03, "load", lambda name: {"all": made})
-    monkeypatch.setattr(module_03, "steps", lambda: 2)
-    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
     return made
 
 

@@ -42,17 +42,8 @@ def scans(request, monkeypatch):
         return {"train": made(8, size, request.param), "test": made(5, size, request.param, 900)}
 
     monkeypatch.setattr(module_05, "load", load)
-    monkeypatch.setenv("COURSE_PROFILE", "quick")
-    real = choose
-    short = {160: 2, 200: 2}
-    monkeypatch.setattr(
-        module_05, "choose", lambda quick, full: real(quick=_short(quick, short), full=full)
-    )
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
     return load("oct", "auto", 64)
-
-
-def _short(value, steps):
-    return steps.get(value, value) if isinstance(value, int) else value
 
 
 def test_roles_share_no_patient_and_hold_every_class(scans):

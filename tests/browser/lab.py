@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from conditions import one_core, peak_memory
+from conditions import PROFILE, one_core, peak_memory
 
 COURSE = Path(__file__).parents[2]
 ARGUMENTS = (
@@ -55,7 +55,7 @@ def copy_course(folder):
 @contextmanager
 def server(course, scratch):
     """`make lab` on one core, with no settings of the user's. Yields its address and process."""
-    environment = os.environ | {"COURSE_PROFILE": "quick", "COURSE_SOURCE": "sample"}
+    environment = os.environ | {"COURSE_PROFILE": PROFILE, "COURSE_SOURCE": "sample"}
     environment.pop("COURSE_STRICT", None)
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(scratch / name)
