@@ -12,6 +12,11 @@ MEMORY_MB = 2000
 PROFILE = os.environ.get("COURSE_PROFILE") or "smoke"
 
 
+def profile_of(notebook):
+    """Module 1 is always run as its learners run it, with trainings of their whole length."""
+    return "quick" if notebook.stem.startswith("01") else PROFILE
+
+
 @contextmanager
 def one_core():
     """What is started meanwhile runs on one core; each worker of pytest-xdist takes another."""

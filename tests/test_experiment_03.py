@@ -21,7 +21,8 @@ def pictures(monkeypatch):
         images[labels == label, :, corner : corner + 16, 8:24] += 100
     made = ImageSet(images, labels, CLASSES, name="mednist", source="sample")
     monkeypatch.setattr(module_03, "load", lambda name: {"all": made})
-    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    monkeypatch.setattr(module_03, "steps", lambda: 2)
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
     return made
 
 

@@ -8,7 +8,7 @@ from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import patients
 from helpers.experiments import module_05
 from helpers.models import freeze
-from helpers.runtime import choose, set_seed
+from helpers.runtime import set_seed
 
 CLASSES = ("AMD", "DME", "NORMAL")
 
@@ -42,7 +42,8 @@ def scans(request, monkeypatch):
         return {"train": made(8, size, request.param), "test": made(5, size, request.param, 900)}
 
     monkeypatch.setattr(module_05, "load", load)
-    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    monkeypatch.setattr(module_05, "training_length", lambda quick, full: 2)
     return load("oct", "auto", 64)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from conditions import PROFILE, one_core, peak_memory
+from conditions import one_core, peak_memory
 
 COURSE = Path(__file__).parents[2]
 ARGUMENTS = (
@@ -53,10 +53,9 @@ def copy_course(folder):
 
 
 @contextmanager
-def server(course, scratch):
+def server(course, scratch, profile):
     """`make lab` on one core, with no settings of the user's. Yields its address and process."""
-    environment = os.environ | {"COURSE_PROFILE": PROFILE, "COURSE_SOURCE": "sample"}
-    environment.pop("COURSE_STRICT", None)
+    environment = os.environ | {"COURSE_PROFILE": profile, "COURSE_SOURCE": "sample"}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(scratch / name)
     for name in ("SETTINGS", "WORKSPACES"):
