@@ -238,7 +238,10 @@ def writable():
     "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
 )
 def settings():
-    allowed = {"COURSE_PROFILE": ("quick", "full"), "COURSE_SOURCE": ("auto", "real", "sample")}
+    allowed = {
+        "COURSE_PROFILE": ("quick", "full", "smoke"),
+        "COURSE_SOURCE": ("auto", "real", "sample"),
+    }
     for name, values in allowed.items():
         value = os.environ.get(name)
         if value and value not in values:

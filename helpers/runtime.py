@@ -22,6 +22,7 @@ from helpers.places import RESULTS
 
 TIMINGS = RESULTS / "timings.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+SMOKE = "smoke: trainings are cut short, so no result means anything (unset COURSE_PROFILE)"
 
 
 @cache
@@ -33,16 +34,26 @@ def device():
 
 
 def profile():
-    """ "quick" or "full". COURSE_PROFILE decides; without it a CPU gets quick, a GPU full."""
+    """ "quick", "full" or "smoke". COURSE_PROFILE decides; else a CPU gets quick, a GPU full.
+
+    smoke is quick with trainings that are too short to learn much: for tests, and for a dry run on
+    the machines of a class.
+    """
     chosen = os.environ.get("COURSE_PROFILE") or ("quick" if device().type == "cpu" else "full")
-    if chosen not in ("quick", "full"):
-        raise ValueError(f"COURSE_PROFILE is {chosen!r}; it must be 'quick' or 'full'")
+    if chosen not in ("quick", "full", "smoke"):
+        raise ValueError(f"COURSE_PROFILE is {chosen!r}; it must be 'quick', 'full' or 'smoke'")
     return chosen
 
 
 def choose(*, quick, full):
-    """The value for the profile in use: choose(quick=5, full=20)."""
-    return quick if profile() == "quick" else full
+    """The value for the profile in use: choose(quick=5, full=20). Smoke takes that of quick."""
+    return full if profile() == "full" else quick
+
+
+def training_length(*, quick, full):
+    """How long to train in the profile in use, in steps or epochs: as `choose`, but smoke takes a
+    twentieth of quick's, at least one."""
+    return max(1, quick // 20) if profile() == "smoke" else choose(quick=quick, full=full)
 
 
 def set_seed(seed):
@@ -131,7 +142,7 @@ def preflight(module):
         f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free",
         "Threads": f"{torch.get_num_threads()} just now, of {threads.usable()[-1]}: as many as pay "
         "off, tried while training (OMP_NUM_THREADS=1 fixes them)",
-        "Profile": f"{profile()} (COURSE_PROFILE=quick or full overrides)",
+        "Profile": SMOKE if profile() == "smoke" else f"{profile()} (COURSE_PROFILE overrides)",
         "Time": f"{duration}, from a probe of {speed:.0f} training steps a second",
     }
     if memory.available < 1.5e9:

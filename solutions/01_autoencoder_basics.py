@@ -36,7 +36,7 @@ from tqdm import tqdm
 from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
-from helpers.runtime import choose, device, preflight, set_seed
+from helpers.runtime import choose, device, preflight, set_seed, training_length
 from helpers.training import adam, apply, as_input, batches, fit, mean_loss
 
 plotting.use_course_style()
@@ -80,7 +80,7 @@ from helpers.models import LinearAutoencoder
 
 set_seed(0)
 linear = LinearAutoencoder(latent_dim=4)
-steps = choose(quick=2000, full=6000)
+steps = training_length(quick=2000, full=6000)
 linear_epochs = max(1, round(steps * 64 / len(train)))
 optimizer = adam(linear, lr=1e-2, weight_decay=0)
 history = fit(linear, train.images, epochs=linear_epochs, optimizer=optimizer)
@@ -221,7 +221,7 @@ set_seed(1)
 ae = ConvAutoencoder(latent_dim=20).to(device())
 optimizer = torch.optim.Adam(ae.parameters(), lr=1e-3, weight_decay=1e-5)
 batch_size = 64
-epochs = max(1, round(choose(quick=1900, full=15_600) * batch_size / len(train)))
+epochs = max(1, round(training_length(quick=1900, full=15_600) * batch_size / len(train)))
 moments = {0} | {round(epochs * share) for share in (0.1, 0.25, 0.5, 1)}
 watched = np.stack([test.of_class(name).images[0] for name in test.classes[:9]])
 snapshots = {0: apply(ae, watched)}

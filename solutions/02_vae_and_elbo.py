@@ -34,7 +34,7 @@ from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
 from helpers.metrics import auroc, bootstrap_interval
-from helpers.runtime import choose, device, preflight, set_seed
+from helpers.runtime import choose, device, preflight, set_seed, training_length
 from helpers.training import apply, as_input, batches, fit
 
 plotting.use_course_style()
@@ -386,7 +386,7 @@ def mean_terms(vae, images):
 set_seed(0)
 vae = ConvVAE(latent_dim=10).to(device())
 optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3)
-epochs = max(1, round(choose(quick=750, full=7500) * 128 / len(fitted)))
+epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))
 print(f"{epochs} epochs of {-(-len(fitted) // 128)} steps")
 
 # %% id="loop"
@@ -698,7 +698,7 @@ rows, collapsed = [], {}
 for name in ("0", "1"):
     part, _ = hold_one_out(train.labels, train.classes.index(name))
     images = train.images[part]
-    collapsed[name] = train_source(images, source_loss, choose(quick=130, full=2000))
+    collapsed[name] = train_source(images, source_loss, training_length(quick=130, full=2000))
     wide = 2 * as_input(images).cpu() - 1
     rows.append(
         {
@@ -725,7 +725,7 @@ def repaired_loss(vae, x):
     return -elbo(log_likelihood, kl_divergence(mu, logvar)).mean()
 
 
-repaired = train_source(fitted.images, repaired_loss, choose(quick=300, full=2000))
+repaired = train_source(fitted.images, repaired_loss, training_length(quick=300, full=2000))
 
 # %% id="repair-figure"
 shown = calibration.images[:12]

@@ -35,7 +35,7 @@ from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.metrics import auroc
 from helpers.models import conv_output_size, make_decoder, make_encoder, signed
-from helpers.runtime import choose, device, preflight, profile, set_seed
+from helpers.runtime import device, preflight, profile, set_seed, training_length
 from helpers.training import adam, apply, as_input
 
 plotting.use_course_style()
@@ -259,7 +259,7 @@ from helpers.experiments.module_05 import classify
 
 set_seed(0)
 encoder = make_encoder(widths()).to(device())
-steps = choose(quick=160, full=8000)
+steps = training_length(quick=160, full=8000)
 classifier, history = classify(encoder, shown, steps, validation, progress=True)
 
 # %% id="pretrain-figure"
@@ -397,7 +397,7 @@ def watch(step, losses):
 before = copy.deepcopy(encoder.state_dict())
 set_seed(0)
 cae = OctAutoencoder(freeze(encoder), make_decoder(widths()))
-steps = choose(quick=200, full=15_000)
+steps = training_length(quick=200, full=15_000)
 losses = train_decoder(
     cae, normals.images, steps=steps, path=file, every=steps // 4, on_checkpoint=watch
 )

@@ -1,4 +1,4 @@
-"""Binder's conditions for whole notebooks, one core and 2 GB, and whether there is a browser."""
+"""Conditions for whole notebooks: the profile, Binder's one core and 2 GB, a browser or none."""
 
 import importlib.util
 import os
@@ -8,6 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY_MB = 2000
+# Of the notebooks that are run whole: `make test PROFILE=quick`. Read before a fixture hides it.
+PROFILE = os.environ.get("COURSE_PROFILE") or "smoke"
+
+
+def profile_of(notebook):
+    """Module 1 is always run as its learners run it, with trainings of their whole length."""
+    return "quick" if notebook.stem.startswith("01") else PROFILE
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""What tests share: the drawn samples, and what notebooks needed, printed at the end."""
+"""What tests share: their order, the drawn samples, and a summary of times at the end."""
 
 import importlib
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,34 @@ from filelock import FileLock
 from helpers.datasets import find, offline
 
 COURSE_DATA = os.environ.get("COURSE_DATA")  # read before fixtures hide it
+WHOLE = "test_course.py", "test_colab.py", "test_notebooks.py"  # a test of these runs a notebook
+FIRST = "test_exercises.py", *WHOLE  # and then the solution notebooks: what takes long
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items):
+    """What a worker is given at a time, under --dist loadgroup: the long ones first.
+
+    A file is one piece: its fixtures are made once, and nbval runs all cells of a notebook in one
+    kernel. Where each test runs a notebook, a test is.
+    """
+    for item in items:
+        if item.path.name not in WHOLE:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    items.sort(key=lambda item: place(item.path))
+
+
+def place(path):
+    if path.name in FIRST:
+        return FIRST.index(path.name)
+    return len(FIRST) + (path.suffix != ".ipynb")
+
+
+@pytest.fixture(autouse=True)
+def no_setting_of_the_notebooks(monkeypatch):
+    """`make test` sets these for nbval, whose cells know no fixtures."""
+    for name in ("COURSE_PROFILE", "COURSE_STRICT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +79,15 @@ def needed(record_property):
 
 
 def pytest_terminal_summary(terminalreporter):
+    work = Counter()
+    for report in (r for reports in terminalreporter.stats.values() for r in reports):
+        if isinstance(report, pytest.TestReport):
+            work[part_of(report.nodeid)] += report.duration
+    if len(work) > 1:
+        terminalreporter.section("seconds of work by part, all workers together")
+        for part, seconds in work.items():
+            terminalreporter.write_line(f"{seconds:6.0f} s  {part}")
+
     notes = sorted(
         f"{report.nodeid.partition('[')[2].rstrip(']')}: {text}"
         for outcome in ("passed", "failed")
@@ -61,3 +99,10 @@ def pytest_terminal_summary(terminalreporter):
     if notes:
         terminalreporter.section("what the notebooks needed on one core")
         terminalreporter.write_line("\n".join(notes))
+
+
+def part_of(nodeid):
+    file = nodeid.partition("::")[0]
+    if file.endswith(".ipynb"):
+        return "solution notebooks"
+    return "exercise notebooks" if file.endswith(WHOLE) else "library and tools"

@@ -193,7 +193,7 @@ FAULTS = [
     (little_memory, "Memory", "broken", "1.2 GB", "Shut Down All Kernels"),
     (full_disk, "Disk", "broken", "0.4 GB", "Make room"),
     (folder_not_writable, "Folder", "broken", "notebooks", "may write"),
-    (misspelt_profile, "Settings", "broken", "'fast', not one of quick, full", "unset"),
+    (misspelt_profile, "Settings", "broken", "'fast', not one of quick, full, smoke", "unset"),
     (strict, "Settings", "note", "stops the notebook", "unset"),
     (damaged_data, "Data", "broken", "mnist-28", "Delete the folder"),
     (no_real_data, "Data", "broken", "holds none", "COURSE_SOURCE=sample"),

@@ -8,7 +8,7 @@ from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import patients
 from helpers.experiments import module_05
 from helpers.models import freeze
-from helpers.runtime import choose, set_seed
+from helpers.runtime import set_seed
 
 CLASSES = ("AMD", "DME", "NORMAL")
 
@@ -43,16 +43,8 @@ def scans(request, monkeypatch):
 
     monkeypatch.setattr(module_05, "load", load)
     monkeypatch.setenv("COURSE_PROFILE", "quick")
-    real = choose
-    short = {160: 2, 200: 2}
-    monkeypatch.setattr(
-        module_05, "choose", lambda quick, full: real(quick=_short(quick, short), full=full)
-    )
+    monkeypatch.setattr(module_05, "training_length", lambda quick, full: 2)
     return load("oct", "auto", 64)
-
-
-def _short(value, steps):
-    return steps.get(value, value) if isinstance(value, int) else value
 
 
 def test_roles_share_no_patient_and_hold_every_class(scans):

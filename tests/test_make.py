@@ -39,8 +39,8 @@ echo "python $*" >>"$LOG"
 case "$*" in
   *"-r /dev/stdin"*) cat >>"$LOG"; cp "$STUBS/uv" .venv/bin/uv ;;
   *"-m pip install"*) exit ${PIP_STATUS:-0} ;;
-  *"-n 2 tests/test_notebooks.py"*) echo "threads: $OMP_NUM_THREADS"; exit ${TEST_STATUS:-0} ;;
-  *"-m pytest"*) echo "strict: $COURSE_STRICT" ;;
+  *"-m pytest"*) echo "$OMP_NUM_THREADS thread, $COURSE_PROFILE, strict $COURSE_STRICT"
+    exit ${TEST_STATUS:-0} ;;
 esac
 """
 UV = """\
@@ -300,19 +300,15 @@ def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
     assert "--no-browser" not in ready.make("lab", DISPLAY=":0")[2]
 
 
-def test_all_parts_are_tested_and_timed_and_one_failure_fails_all(ready):
+def test_everything_is_tested_in_one_call(ready):
+    (ready.course / "solutions").mkdir()
+    (ready.course / "solutions/01.ipynb").touch()
     status, printed, calls = ready.make("test")
-    assert status == 0 and calls.count("pytest") == 3 and "threads: 1" in printed
-    assert re.findall("strict: (.*)", printed) == ["", "1"]  # a failed check fails its notebook
-    times = printed.partition("== time by part\n")[2].splitlines()
-    assert [re.sub(r" *\d+ s  ", "", line) for line in times] == [
-        "library and tools",
-        "exercise notebooks",
-        "solution notebooks",
-        "in all",
-    ]
-    status, printed, calls = ready.make("test", TEST_STATUS="1")
-    assert status != 0 and calls.count("pytest") == 3 and "== time by part" in printed
+    assert status == 0 and calls.count("pytest") == 1
+    assert "tests solutions/01.ipynb\n" in calls
+    assert "1 thread, smoke, strict 1" in printed  # a failed check fails its notebook
+    status, printed, _ = ready.make("test", "PROFILE=quick", TEST_STATUS="1")
+    assert status != 0 and "quick" in printed
 
 
 def test_site_has_an_environment_of_its_own(ready):

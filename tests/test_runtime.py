@@ -20,9 +20,20 @@ def test_profile_follows_the_environment(monkeypatch):
     assert runtime.choose(quick=1, full=2) == 2
     monkeypatch.setenv("COURSE_PROFILE", "quick")
     assert runtime.choose(quick=1, full=2) == 1
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    assert runtime.choose(quick=1, full=2) == 1
     monkeypatch.setenv("COURSE_PROFILE", "fast")
-    with pytest.raises(ValueError, match="'fast'; it must be 'quick' or 'full'"):
+    with pytest.raises(ValueError, match="'fast'; it must be 'quick', 'full' or 'smoke'"):
         runtime.profile()
+
+
+@pytest.mark.parametrize(
+    ("profile", "steps", "epochs"), [("full", 6000, 36), ("quick", 2000, 10), ("smoke", 100, 1)]
+)
+def test_smoke_cuts_trainings_short(monkeypatch, profile, steps, epochs):
+    monkeypatch.setenv("COURSE_PROFILE", profile)
+    assert runtime.training_length(quick=2000, full=6000) == steps
+    assert runtime.training_length(quick=10, full=36) == epochs
 
 
 def test_profile_is_quick_on_a_cpu(monkeypatch):
@@ -52,6 +63,8 @@ def test_estimate_scales_with_the_speed(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "quick")
     assert runtime.estimate("01", speed=50) == pytest.approx(120)
     assert runtime.estimate("02", speed=50) is None
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")  # quick's time would be far too long
+    assert runtime.estimate("01", speed=50) is None
 
 
 def test_probe_leaves_the_random_state_alone():
@@ -68,6 +81,10 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
     shown = capsys.readouterr().out
     for word in ("Python", "torch", "Threads", "memory", "Profile", "Time"):
         assert word in shown
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    runtime.preflight("01")
+    shown = capsys.readouterr().out
+    assert "no result means anything" in shown and "not measured yet in the smoke" in shown
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -6,7 +6,7 @@ from helpers.datasets import load
 from helpers.latent import pca_reconstruct
 from helpers.metrics import auroc, bootstrap_interval
 from helpers.models import ConvAutoencoder
-from helpers.runtime import choose, set_seed
+from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import reconstruction_error
 from helpers.training import apply, as_input, epochs_for, fit
 
@@ -18,7 +18,7 @@ def bottleneck(latent_dim, seed=0):
     train = digits["train"].draw(available - available // 6, seed=0)[0]
     test = digits["test"].take(slice(0, choose(quick=2000, full=10_000)))
     rotated = np.rot90(test.images, axes=(2, 3))
-    epochs = epochs_for(choose(quick=1900, full=15_600), 64, train)
+    epochs = epochs_for(training_length(quick=1900, full=15_600), 64, train)
 
     set_seed(seed)
     model = ConvAutoencoder(latent_dim)

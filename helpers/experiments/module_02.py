@@ -16,7 +16,7 @@ from helpers.latent import active_units, pca_reconstruct
 from helpers.losses import elbo_terms, iwae_bound, kl_divergence, log_weights
 from helpers.metrics import auroc, bootstrap_interval
 from helpers.models import ConvVAE
-from helpers.runtime import choose, device, set_seed
+from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
     compressed_bits,
     error_per_ink,
@@ -45,7 +45,7 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
     )
     set_seed(seed)
     vae = ConvVAE(latent_dim)
-    epochs = epochs_for(choose(quick=750, full=7500), 128, fitted)
+    epochs = epochs_for(training_length(quick=750, full=7500), 128, fitted)
     fit(
         vae,
         fitted.images,
@@ -155,7 +155,7 @@ def binarised(latent_dim, seed=0):
     """
     digits = load("mnist")
     train = digits["train"].images[: choose(quick=12_000, full=60_000)]
-    epochs = epochs_for(choose(quick=750, full=23_450), 128, train)
+    epochs = epochs_for(training_length(quick=750, full=23_450), 128, train)
     set_seed(seed)
     vae = ConvVAE(latent_dim)
     fit(

@@ -17,7 +17,7 @@ from helpers.experiments import baselines
 from helpers.experiments.judging import judged
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
 from helpers.models import DeepAutoencoder, DeepVAE
-from helpers.runtime import choose, device, set_seed
+from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
     absolute_error,
     knn,
@@ -74,7 +74,7 @@ def network(cls, size):
 
 def steps():
     """Training steps of batch 128 in the profile."""
-    return choose(quick=400, full=1000)
+    return training_length(quick=400, full=1000)
 
 
 def train(model, images, objective, seed=0, progress=False):

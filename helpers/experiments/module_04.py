@@ -15,7 +15,7 @@ from helpers.experiments import baselines
 from helpers.experiments.judging import judged
 from helpers.metrics import answered, aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
-from helpers.runtime import choose, set_seed
+from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
@@ -66,7 +66,7 @@ def classifier(train, seed=0, progress=False, validation=None):
         model,
         train.images,
         train.labels,
-        epochs=choose(quick=10, full=36),
+        epochs=training_length(quick=10, full=36),
         batch_size=choose(quick=64, full=128),
         lr=3e-3,
         augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
@@ -92,7 +92,7 @@ def autoencoder(images, seed=0, progress=False, on_epoch=None):
     fit(
         model,
         images,
-        epochs=choose(quick=14, full=160),  # full: as many steps as the source's 30 epochs
+        epochs=training_length(quick=14, full=160),  # full: as many steps as the source's 30 epochs
         batch_size=choose(quick=16, full=64),
         optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),

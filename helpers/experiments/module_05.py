@@ -23,7 +23,7 @@ from helpers.models import (
     make_encoder,
     signed,
 )
-from helpers.runtime import choose, device, set_seed
+from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
     absolute_error,
     huber_error,
@@ -94,7 +94,7 @@ def pretrained(rung, scans, seed=0, progress=False):
     """
     set_seed(seed)
     encoder = make_encoder(widths()).to(device())
-    steps = choose(quick=160, full=8000)
+    steps = training_length(quick=160, full=8000)
     if rung == "random":
         encoder.train()
         with torch.no_grad():
@@ -144,7 +144,8 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     """The frozen encoder with a decoder trained on normal scans. -> OctAutoencoder, losses"""
     set_seed(seed)
     cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
-    losses = train_decoder(cae, normals.images, steps=choose(quick=200, full=15_000), **options)
+    steps = training_length(quick=200, full=15_000)
+    losses = train_decoder(cae, normals.images, steps=steps, **options)
     return cae, losses
 
 

@@ -53,10 +53,9 @@ def copy_course(folder):
 
 
 @contextmanager
-def server(course, scratch):
+def server(course, scratch, profile):
     """`make lab` on one core, with no settings of the user's. Yields its address and process."""
-    environment = os.environ | {"COURSE_PROFILE": "quick", "COURSE_SOURCE": "sample"}
-    environment.pop("COURSE_STRICT", None)
+    environment = os.environ | {"COURSE_PROFILE": profile, "COURSE_SOURCE": "sample"}
     for name in ("CONFIG", "DATA", "RUNTIME"):
         environment[f"JUPYTER_{name}_DIR"] = str(scratch / name)
     for name in ("SETTINGS", "WORKSPACES"):

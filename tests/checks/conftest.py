@@ -5,4 +5,3 @@ import pytest
 def own_folder(tmp_path, monkeypatch):
     """Each test keeps its progress file to itself."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COURSE_STRICT", raising=False)

@@ -11,6 +11,7 @@ from importlib.metadata import distributions
 
 import nbformat
 import pytest
+from conditions import PROFILE
 
 from helpers.authoring.build import COURSE, execute, sources
 from helpers.authoring.launch import BOOTSTRAP, TAG, URL
@@ -59,9 +60,9 @@ def machine(remote, tmp_path, monkeypatch):
     (tmp_path / "jupyter" / "kernels" / "colab").mkdir(parents=True)
     (tmp_path / "jupyter" / "kernels" / "colab" / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    for name in ("PYTHONPATH", "COURSE_DATA", "COURSE_MIRROR", "COURSE_STRICT"):
+    for name in ("PYTHONPATH", "COURSE_DATA", "COURSE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    monkeypatch.setenv("COURSE_PROFILE", PROFILE)
     monkeypatch.setenv("COURSE_SOURCE", "sample")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{remote}.insteadOf")
