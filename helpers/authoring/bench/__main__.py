@@ -22,6 +22,7 @@ TRAINING = {"01": (9600, 9), "02": (12_800, 9), "03": (640, 9), "04": (1280, 9),
 # what a part takes on two cores, in minutes
 MINUTES = {"training": 4, "epochs": 20, "busy": 2, "classifier": 5, "imports": 2, "notebooks": 12}
 KINDS = {
+    "training": "training loops on one and two threads, slice by slice",
     "epochs": "module 1 by 20 whole epochs, threads as each sets them, and its test error",
     "busy": "module 1 on two threads beside a busy process",
     "classifier": "module 4's classifier on three seeds",
@@ -61,7 +62,7 @@ def main(arguments=None):
         "--module",
         action="append",
         choices=TRAINING,
-        help="training of this module, and only its notebook and imports; may be repeated",
+        help="this module only, may be repeated; alone it means its --training",
     )
     for kind, text in KINDS.items():
         parser.add_argument(f"--{kind}", action="store_true", help=text)
@@ -74,8 +75,8 @@ def main(arguments=None):
         {"training"} if args.module else set()
     )
     todo = parts(chosen or MINUTES, args.module or TRAINING, args.quick)
-    minutes = sum(MINUTES[kind] for kind, _ in todo) / (10 if args.quick else 1)
-    print(f"{len(todo)} parts, about {minutes:.0f} minutes on two cores", flush=True)
+    minutes = sum(MINUTES[kind] for kind, _ in todo) / (5 if args.quick else 1)
+    print(f"{len(todo)} parts, about {minutes:.0f} minutes on two quiet cores", flush=True)
     out = args.out or (None if args.quick else report.PATH)
     with tempfile.TemporaryDirectory() as folder:
         older = measure.unpacked(args.against, folder)
@@ -83,12 +84,8 @@ def main(arguments=None):
         for (kind, module), function in todo.items():
             start = time.perf_counter()
             rows = function(roots=roots)
-            print(
-                f"\n{kind} {module}, {time.perf_counter() - start:.0f} s\n",
-                report.text(rows),
-                sep="\n",
-                flush=True,
-            )
+            seconds = time.perf_counter() - start
+            print(f"\n{kind} {module}, {seconds:.0f} s\n\n{report.text(rows)}", flush=True)
             if out:
                 report.keep(f"{kind} {module}", about() | {"rows": rows}, out)
 

@@ -1,8 +1,8 @@
 """One contender, in a process of its own: python contender.py KIND [MODULE FOLDER]
 
 It answers commands, one JSON line each, and sleeps in between, so that contenders are measured in
-turn. "course" imports `helpers` from the folder that it is started in, which may be any commit, and
-goes by what its notebooks call. "source" imports nothing of the course; "limit" multiplies matrices.
+turn. "course" imports the `helpers` that PYTHONPATH names, which may be of any commit, and calls
+what its notebooks call. "source" imports nothing of the course; "limit" multiplies matrices.
 """
 
 import json
@@ -131,12 +131,15 @@ def minor_faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
-def about(trainer):
-    """Size of the network, and floating-point operations a picture in training. Also warms up."""
+def about(trainer, n):
+    """Size of the network, and floating-point operations a picture in training. Also warms up.
+
+    n : pictures to train on, at most a batch
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    batch = trainer.take(range(min(trainer.batch_size, len(trainer.images))))
+    batch = trainer.take(range(min(n, trainer.batch_size)))
     with FlopCounterMode(display=False) as counter:
         trainer.train(batch)
     return {
@@ -193,7 +196,7 @@ def products(seconds=0.5, side=1024):
 
 
 def prepare(module, folder):
-    """Write the module's pictures for all contenders: arrays, and files where its source has them."""
+    """Write the module's pictures for all contenders, and as files where its source has files."""
     import numpy as np
     from PIL import Image
     from sources import SOURCES
@@ -228,7 +231,7 @@ def commands(kind, module="", folder=""):
     else:
         trainer = Course(module, folder)
     return {
-        "about": lambda: about(trainer),
+        "about": lambda n: about(trainer, n),
         "slice": rounds(trainer),
         "test": lambda path: test_error(trainer, path),
         "memory": lambda: {

@@ -39,7 +39,10 @@ def unpacked(commit, folder):
     """The course as it was at a commit, in the folder; None where git cannot give it."""
     done = subprocess.run(["git", "-C", COURSE, "archive", commit], capture_output=True)
     if done.returncode:
-        print(f"{commit} is not in this clone (git fetch --unshallow): compared without it.")
+        print(
+            f"{commit} is not in this clone (git fetch --unshallow): compared without it.",
+            flush=True,
+        )
         return None
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
@@ -50,7 +53,7 @@ class Contender:
     """A process that works on request (contender.py). RuntimeError where it ends by itself."""
 
     def __init__(self, root, *arguments, threads=None):
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
         self.process = subprocess.Popen(
             [sys.executable, HERE / "contender.py", *map(str, arguments)],
             cwd=root,
@@ -116,7 +119,7 @@ def training(roots, *, module, pictures, rounds, threads=(1, 2), test=False):
                 contenders = {k: start(root, "course", module, folder) for k, root in roots.items()}
                 contenders["source"] = start(HERE, "source", module, folder)
                 limit = start(HERE, "limit")
-                known = {name: c.ask("about") for name, c in contenders.items()}
+                known = {name: c.ask("about", n=pictures) for name, c in contenders.items()}
                 times, faults, rates = {k: [] for k in known}, {k: [] for k in known}, []
                 for i in range(rounds):
                     turn = list(contenders)
@@ -198,7 +201,7 @@ def imports(roots, *, module, rounds):
 
 
 def sections(cells):
-    """[title, positions of code cells] of each section; before the first, the cell ids are titles."""
+    """[title, positions of its code cells] of each section; before them, cells by their ids."""
     found = []
     for i, cell in enumerate(cells):
         if cell.cell_type == "markdown" and cell.source.startswith("## "):
