@@ -71,10 +71,9 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, help="[solutions/results/bench.json]")
     args = parser.parse_args(arguments)
 
-    chosen = {kind for kind in KINDS if getattr(args, kind)} | (
-        {"training"} if args.module else set()
-    )
-    todo = parts(chosen or MINUTES, args.module or TRAINING, args.quick)
+    chosen = {kind for kind in KINDS if getattr(args, kind)}
+    chosen = chosen or ({"training"} if args.module else set(KINDS))
+    todo = parts(chosen, args.module or TRAINING, args.quick)
     minutes = sum(MINUTES[kind] for kind, _ in todo) / (5 if args.quick else 1)
     print(f"{len(todo)} parts, about {minutes:.0f} minutes on two quiet cores", flush=True)
     out = args.out or (None if args.quick else report.PATH)
