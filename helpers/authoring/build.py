@@ -19,6 +19,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
+from helpers.authoring.bench import report
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.checks import exercises
 from helpers.runtime import COURSE, TIMINGS, device, prepare_torch, probe, profile, timings
@@ -199,6 +200,7 @@ def fill_documents():
     fill(COURSE / "README.md", "launch", definitions(modules))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
+    fill(COURSE / "docs" / "speed.md", "bench", report.summary())
 
 
 def measured_table(modules):
