@@ -24,7 +24,7 @@ MINUTES = {"training": 4, "epochs": 20, "busy": 2, "classifier": 5, "imports": 2
 KINDS = {
     "training": "training loops on one and two threads, slice by slice",
     "epochs": "module 1 by 20 whole epochs, threads as each sets them, and its test error",
-    "busy": "module 1 on two threads beside a busy process",
+    "busy": "module 1, threads as it chooses, beside a busy process",
     "classifier": "module 4's classifier on three seeds",
     "imports": "first cells in fresh processes",
     "notebooks": "solution notebooks by section",

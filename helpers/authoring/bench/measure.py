@@ -52,12 +52,12 @@ def unpacked(commit, folder):
 class Contender:
     """A process that works on request (contender.py). RuntimeError where it ends by itself."""
 
-    def __init__(self, root, *arguments, threads=None):
+    def __init__(self, root, *arguments, threads=None, profile="quick"):
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
         self.process = subprocess.Popen(
             [sys.executable, HERE / "contender.py", *map(str, arguments)],
             cwd=root,
-            env=environment(root, threads),
+            env=environment(root, threads, COURSE_PROFILE=profile),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -114,7 +114,9 @@ def training(roots, *, module, pictures, rounds, threads=(1, 2), test=False):
             with ExitStack() as stack:
 
                 def start(*arguments, stack=stack, n=n):
-                    return stack.enter_context(closing(Contender(*arguments, threads=n)))
+                    # the sources' sizes are those of the full profile
+                    contender = Contender(*arguments, threads=n, profile="full")
+                    return stack.enter_context(closing(contender))
 
                 contenders = {k: start(root, "course", module, folder) for k, root in roots.items()}
                 contenders["source"] = start(HERE, "source", module, folder)
@@ -141,12 +143,12 @@ def training(roots, *, module, pictures, rounds, threads=(1, 2), test=False):
 
 
 def beside_busy(roots, *, pictures, rounds):
-    """Module 1 on two threads, alone and beside a process that uses one core. -> rows"""
+    """Module 1 on as many threads as it chooses, alone and beside a process that uses one core."""
     times = {"quiet": [], "busy": []}
     with tempfile.TemporaryDirectory() as folder:
         with closing(Contender(COURSE, "prepare", "01", folder)) as writer:
             writer.ask("prepare")
-        with closing(Contender(roots["course"], "course", "01", folder, threads=2)) as course:
+        with closing(Contender(roots["course"], "course", "01", folder)) as course:
             course.ask("slice", n=pictures)
             for _ in range(rounds):
                 for state, own in times.items():
