@@ -8,9 +8,12 @@ from helpers.places import RESULTS as FOLDER
 
 
 def read_entries(name):
-    """All entries of a table, as stored: a list of dicts."""
+    """All entries of a table, as stored: a list of dicts. ValueError where its file is damaged."""
     path = FOLDER / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error}): git checkout {path}") from error
 
 
 def read_table(name, *, source, profile):
