@@ -34,3 +34,12 @@ def read_table(name, *, source, profile):
     raise FileNotFoundError(
         f"{FOLDER / name}.json holds no entries; compute them with: make results"
     )
+
+
+def over_seeds(table, by):
+    """Mean of each number over the seeds, one row for each value of the column(s) `by`, as index.
+
+    The column `seeds` says over how many.
+    """
+    groups = table.groupby(by, sort=False)
+    return groups.mean(numeric_only=True).assign(seeds=groups.seed.nunique()).drop(columns="seed")
