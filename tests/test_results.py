@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -377,7 +378,7 @@ def scheduler():
     distributed = pytest.importorskip("distributed", reason="make dev installs Dask")
     import dask
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(**options, host="127.0.0.1") as cluster,
@@ -408,9 +409,22 @@ def test_a_worker_that_dies_ends_the_run(folder, monkeypatch, scheduler):
     assert not list(folder.glob("*.0.json.lock"))
 
 
+def test_one_worker_is_a_cluster(folder, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="make dev installs Dask")
+
+    def elsewhere(n):
+        return square(n) | {"here": threading.current_thread() is threading.main_thread()}
+
+    monkeypatch.setitem(TABLES, "small", Table("mnist", elsewhere, [{"n": 1}]))
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with distributed.LocalCluster(processes=False, protocol="tcp", **options) as cluster:
+        assert results(monkeypatch, "small", "--scheduler", cluster.scheduler_address) == 0
+    assert reader.read_entries("small")[0]["values"]["here"] is False
+
+
 def test_a_worker_with_several_threads_is_refused(folder, monkeypatch, capsys):
     distributed = pytest.importorskip("distributed", reason="make dev installs Dask")
-    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
     with distributed.LocalCluster(processes=False, protocol="tcp", **options) as cluster:
         assert results(monkeypatch, "small", "--scheduler", cluster.scheduler_address) == 2
     assert "has 2 threads" in capsys.readouterr().err.splitlines()[-1]
@@ -420,7 +434,7 @@ def test_a_worker_without_the_course_is_named(folder, tmp_path, monkeypatch, cap
     distributed = pytest.importorskip("distributed", reason="make dev installs Dask")
     (tmp_path / "helpers").mkdir()
     (tmp_path / "helpers" / "__init__.py").touch()
-    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster:
         address = cluster.scheduler_address
         worker = subprocess.Popen(
             [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"],

@@ -14,10 +14,14 @@ class ClusterError(Exception):
 
 
 class Backend(DaskDistributedBackend):
-    """joblib's backend for Dask, which would wait for ever for an entry whose worker has died.
+    """joblib's backend for Dask, for entries that take minutes (joblib 1.6).
 
-    It tells joblib of results only (joblib 1.6); here of such an end as well.
+    Without it joblib would wait for ever for an entry whose worker has died, of which its own
+    backend does not tell it, and where there is one worker compute in this process.
     """
+
+    def effective_n_jobs(self, n_jobs):
+        return max(2, super().effective_n_jobs(n_jobs))
 
     def submit(self, func, callback=None):
         future = super().submit(func, callback)
