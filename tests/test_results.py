@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import plotting
 from helpers import results as reader
 from helpers.results import check, compute, entries
 from helpers.results.tables import TABLES, Table
@@ -350,10 +351,10 @@ def test_two_runs_at_once_share_the_work(folder, start):
     wait_for(lambda: 2 in calls(folder), first)
     second = start()
     said, _ = second.communicate()
-    assert second.returncode == 0 and "1 entries were left to another run" in said, said
+    assert second.returncode == 0 and "in another run: 1." in said, said
     (folder / "go").touch()
     said, _ = first.communicate()
-    assert first.returncode == 0 and "2 entries were left to another run" in said, said
+    assert first.returncode == 0 and "in another run: 2." in said, said
     assert calls(folder) == [1, 2, 3, 4] and sorted(stored().values()) == [1, 4, 9, 16]
 
 
@@ -462,3 +463,39 @@ def test_a_missing_extra_is_named(folder, monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "helpers.results.cluster", raising=False)
     assert results(monkeypatch, "small", "--scheduler", "tcp://127.0.0.1:8786") == 2
     assert "--scheduler needs Dask" in capsys.readouterr().err
+
+
+# figures of tables with several seeds
+
+
+def test_the_bottleneck_figure_draws_means_and_a_dot_for_each_seed():
+    columns = ["test_mse", "auroc", "low", "high", "pca_mse", "pca_auroc"]
+    rows = [
+        (d, s, *(0.1 * d + 0.05 * s + 0.01 * i for i in range(6))) for s in (0, 1) for d in (2, 4)
+    ]
+    figure = plotting.bottleneck(pd.DataFrame(rows, columns=["latent_dim", "seed", *columns]))
+    for axis, i in zip(figure.axes, (0, 1), strict=True):
+        means = [0.1 * d + 0.025 + 0.01 * i for d in (2, 4)]
+        np.testing.assert_allclose(axis.lines[0].get_xydata(), np.c_[[2, 4], means])
+        assert len(axis.collections[0].get_offsets()) == 4
+
+
+def test_the_beta_figure_draws_means_and_the_seeds_range():
+    rows = [(b, 2, s, 10 * b + s) for s in (0, 2) for b in (1, 4)]
+    table = pd.DataFrame(rows, columns=["beta", "latent_dim", "seed", "kl"])
+    figure = plotting.beta_sweep(table.assign(reconstruction=0, active=1, auroc=0.5))
+    axis = figure.axes[1]
+    np.testing.assert_allclose(axis.lines[0].get_xydata(), [(1, 11), (4, 41)])
+    edges = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert (edges.min(), edges.max()) == (10, 42)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_lines_of_seeds_keep_apart_from_the_next_name(seeds):
+    rows = [(name, s, 0.5, 0.4, 0.6, "all") for name in "ab" for s in range(seeds)]
+    table = pd.DataFrame(rows, columns=["rung", "seed", "auroc", "low", "high", "group"])
+    axis = plotting.seed_intervals(table, "rung", "group").axes[0]
+    places = [bars.get_offsets()[:, 1] for bars in axis.collections if len(bars.get_offsets()) > 0]
+    first, second = (p for p in places if len(p) == seeds)
+    inside = np.diff(first)
+    assert second.min() - first.max() > 1.4 * inside.max()

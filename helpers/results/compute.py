@@ -141,7 +141,7 @@ def fill(every, again, count, threads):
         for lock in claims.values():
             release(lock)
     if elsewhere:
-        print(f"{len(elsewhere)} entries were left to another run.")
+        print(f"Done or under way in another run: {len(elsewhere)}.")
     for task, error in failed.items():
         print(f"\n{task} failed:\n{error}", file=sys.stderr)
     return not failed
