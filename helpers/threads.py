@@ -51,15 +51,15 @@ def paced(steps):
 
 
 @contextmanager
-def one_thread():
-    """Within this block torch computes on one thread, whatever is faster.
+def fixed_threads(number):
+    """Within this block torch computes on this number of threads, whatever is faster.
 
     Several threads add in another order, which changes the last digits of a sum. Where two runs
     have to agree to the last digit, the number of threads must be the same.
     """
     before, fixed = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"  # so that `paced` leaves it at that
+    torch.set_num_threads(number)
+    os.environ["OMP_NUM_THREADS"] = str(number)  # so that `paced` leaves it at that
     try:
         yield
     finally:

@@ -99,9 +99,9 @@ def test_a_loop_left_early_keeps_the_best_so_far(monkeypatch):
     assert machine.set == 2
 
 
-def test_one_thread_is_for_the_block_only(monkeypatch):
+def test_fixed_threads_are_for_the_block_only(monkeypatch):
     machine = Machine(monkeypatch, lambda n, t: 0.01 / n)
-    with threads.one_thread():
+    with threads.fixed_threads(1):
         assert machine.run(20) == [1] * 20
     assert machine.set == 2
     assert 2 in machine.run(20)

@@ -20,15 +20,16 @@ def intervals(frame, row, group, *, seeds=False):
     seeds : a line holds several entries, one below the other; else one, with its number beside it
     """
     panels, names = frame[group].unique(), list(frame[row].unique())
-    width, pitch, lowest, margin = (9.4, 0.42, 0.35, 0.02) if seeds else (8, 0.4, 0.3, 0.05)
+    width, height, lowest, margin = (9.4, 0.42, 0.35, 0.02) if seeds else (8, 0.4, 0.3, 0.05)
     figure, axes = new_figure(
-        width, pitch * len(names) + 1, ncols=len(panels), sharey=True, sharex=True, squeeze=False
+        width, height * len(names) + 1, ncols=len(panels), sharey=True, sharex=True, squeeze=False
     )
     for axis, panel in zip(axes[0], panels, strict=True):
         axis.axvline(0.5, linestyle=":", color="grey")
         for place, name in enumerate(names):
             part = frame[(frame[group] == panel) & (frame[row] == name)]
-            at = place + 0.22 * (np.arange(len(part)) - (len(part) - 1) / 2)
+            pitch = min(0.22, 0.66 / max(len(part), 1))  # leaves a gap between names
+            at = place + pitch * (np.arange(len(part)) - (len(part) - 1) / 2)
             _interval_lines(axis, at, part, part.auroc, ANOMALY, 2 if seeds else 4)
             if not seeds:
                 number = f"{part.auroc.item():.3f}"
@@ -106,18 +107,21 @@ def severity_curves(frame, scores):
 
 
 def bottleneck(table):
-    """Test error and AUROC over the size of the code, autoencoder beside PCA."""
+    """Test error and AUROC over the size of the code, autoencoder beside PCA.
+
+    table : one row for each latent_dim and seed; a dot each, the line through their means
+    """
     figure, (left, right) = new_figure(8, 3.2, ncols=2)
+    mean = table.groupby("latent_dim").mean(numeric_only=True)
     for axis, y, pca in ((left, "test_mse", "pca_mse"), (right, "auroc", "pca_auroc")):
-        axis.plot(
-            table.latent_dim, table[y], "o-", color=ANOMALY, label="autoencoder", markersize=4
-        )
-        axis.plot(table.latent_dim, table[pca], "s--", color="grey", label="PCA", markersize=4)
-        axis.set(xscale="log", xlabel="numbers in the code", xticks=table.latent_dim)
+        axis.plot(mean.index, mean[y], color=ANOMALY, label="autoencoder")
+        axis.scatter(table.latent_dim, table[y], s=12, color=ANOMALY, alpha=0.7)
+        axis.plot(mean.index, mean[pca], "s--", color="grey", label="PCA", markersize=4)
+        axis.set(xscale="log", xlabel="numbers in the code", xticks=mean.index)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_xticks([], minor=True)
         axis.legend()
-    right.fill_between(table.latent_dim, table.low, table.high, color=ANOMALY, alpha=0.25)
+    right.fill_between(mean.index, mean.low, mean.high, color=ANOMALY, alpha=0.25)
     left.set(ylabel="test error (MSE)")
     log_scale(left, "y")
     right.set(ylabel="AUROC, rotated by 90°")
@@ -125,7 +129,10 @@ def bottleneck(table):
 
 
 def beta_sweep(table):
-    """Reconstruction, KL, active units and AUROC over beta, one line a size of the code."""
+    """Reconstruction, KL, active units and AUROC over beta, one line a size of the code.
+
+    table : one row for each beta, latent_dim and seed; lines are means, bands the seeds' range
+    """
     panels = {
         "reconstruction": "reconstruction, nats",
         "kl": "KL, nats",
@@ -137,9 +144,11 @@ def beta_sweep(table):
         for (size, part), colour, line in zip(
             table.groupby("latent_dim"), GROUPS, LINES, strict=False
         ):
-            axis.plot(
-                part.beta, part[column], line, color=colour, marker=".", label=f"{size} latents"
-            )
+            seeds = part.groupby("beta")[column]
+            mean = seeds.mean()
+            label = f"{size} latents"
+            axis.plot(mean.index, mean, line, color=colour, marker=".", label=label)
+            axis.fill_between(mean.index, seeds.min(), seeds.max(), color=colour, alpha=0.2)
         axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 10, 1e3, 1e5])
         axis.set_xticks([], minor=True)
     axes[0].legend(loc="lower right")

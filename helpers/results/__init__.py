@@ -8,9 +8,12 @@ from helpers.places import RESULTS as FOLDER
 
 
 def read_entries(name):
-    """All entries of a table, as stored: a list of dicts."""
+    """All entries of a table, as stored: a list of dicts. ValueError where its file is damaged."""
     path = FOLDER / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error}): git checkout {path}") from error
 
 
 def read_table(name, *, source, profile):
@@ -31,3 +34,12 @@ def read_table(name, *, source, profile):
     raise FileNotFoundError(
         f"{FOLDER / name}.json holds no entries; compute them with: make results"
     )
+
+
+def over_seeds(table, by):
+    """Mean of each number over the seeds, one row for each value of the column(s) `by`, as index.
+
+    The column `seeds` says over how many.
+    """
+    groups = table.groupby(by, sort=False)
+    return groups.mean(numeric_only=True).assign(seeds=groups.seed.nunique()).drop(columns="seed")

@@ -1,118 +1,172 @@
 """Compute the long tables, one entry at a time: python -m helpers.results.compute [TABLE ...]
 
-Every entry is written as soon as it is there, so the run may be killed and taken up again. Data
-and profile are those of the environment (COURSE_SOURCE, COURSE_DATA, COURSE_PROFILE), unless the
-table is about one source.
+Every entry is written as soon as it is there, so the run may be killed and taken up again, and two
+runs share the work. Data and profile are those of the environment (COURSE_SOURCE, COURSE_DATA,
+COURSE_PROFILE), unless the table is about one source. OMP_NUM_THREADS sets the threads of an entry;
+without, they are one where several entries are computed at once.
 """
 
 import argparse
-import json
-import multiprocessing
-import platform
-import subprocess
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import os
+import sys
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
 
-import torch
-from filelock import FileLock
-from tqdm import tqdm
+from joblib import Parallel, delayed, parallel_config
 
-from helpers.datasets import load
 from helpers.places import FROM_WHEEL
-from helpers.results import FOLDER, read_entries
+from helpers.results.check import disagreements, like_values, numbers, tenth
+from helpers.results.entries import (
+    TimeLeft,
+    attempt,
+    claim,
+    course_environment,
+    fixed_source,
+    keep,
+    release,
+    tasks,
+)
 from helpers.results.tables import TABLES
-from helpers.runtime import COURSE, device, prepare_torch, profile
+from helpers.runtime import profile
+
+
+class WorkersLostError(Exception):
+    """The run cannot go on: a process that computed entries is gone."""
 
 
 def main():
     parser = argparse.ArgumentParser(prog="make results", description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", help=f"of {', '.join(TABLES)}; all without")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each if above 1")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, tcp://...")
     parser.add_argument("--again", action="store_true", help="compute entries that are there, too")
+    parser.add_argument(
+        "--check", action="store_true", help="compute a random tenth again, compare, write nothing"
+    )
+    parser.add_argument("--seed", type=int, help="of the tenth; without, today's date")
     args = parser.parse_args()
     if FROM_WHEEL:
         parser.error("tables are computed in a clone of the course; here they are installed")
     unknown = set(args.tables) - set(TABLES)
     if unknown:
         parser.error(f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}")
-    todo = [
-        (name, parameters)
-        for name in args.tables or TABLES
-        for parameters in missing(name, again=args.again)
-    ]
-    spawn = multiprocessing.get_context("spawn")  # OpenMP does not survive a fork
-    with ProcessPoolExecutor(args.jobs, spawn, start_worker, (args.jobs,)) as pool:
-        futures = [pool.submit(compute, *task) for task in todo]
-        for future in tqdm(as_completed(futures), total=len(todo), unit="entry"):
-            name, entry = future.result()
-            keep(name, entry)
-            tqdm.write(f"{name} {entry['parameters']}: {entry['seconds']:.0f} s")
-
-
-def missing(name, *, again=False):
-    """The parameters of the table's entries that are not there for this data and profile."""
-    table = TABLES[name]
-    source = next(iter(load(table.data, **fixed_source(table)).values())).source
-    done = [identity(entry) for entry in read_entries(name)]
-    return [p for p in table.entries if again or (p, source, profile()) not in done]
-
-
-def fixed_source(table):
-    """The argument `source` of a table that is about one source."""
-    return {"source": table.source} if table.source else {}
-
-
-def start_worker(jobs):
-    prepare_torch()
-    if jobs > 1:
-        torch.set_num_threads(1)
-
-
-def identity(entry):
-    """What tells entries apart: the parameters, the data and the profile."""
-    return entry["parameters"], entry["values"]["source"], entry["profile"]
-
-
-def compute(table, parameters):
-    """One entry of a table, with what is needed to judge it and to compute it again."""
-    start = time.perf_counter()
-    values = TABLES[table].function(**parameters, **fixed_source(TABLES[table]))
-    return table, {
-        "parameters": parameters,
-        "values": values,
-        "profile": profile(),
-        "seconds": round(time.perf_counter() - start, 1),
-        "machine": f"{platform.machine()}, {device().type}, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}",
-        "commit": commit(),
-    }
-
-
-def commit():
-    """The commit that the code stands at, marked "-dirty" where helpers/ differs from it."""
-    git = ["git", "-C", str(COURSE)]
     try:
-        head = subprocess.check_output([*git, "rev-parse", "--short=12", "HEAD"], text=True).strip()
-        changed = subprocess.check_output([*git, "status", "--porcelain", "--", "helpers"])
-        return f"{head}-dirty" if changed else head
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        every = [task for name in args.tables or TABLES for task in tasks(name)]
+        with workers(args, parser) as (count, threads):
+            if args.check:
+                seed = date.today().toordinal() if args.seed is None else args.seed
+                done = check(every, seed, count, threads)
+            else:
+                done = fill(every, args.again, count, threads)
+    except KeyboardInterrupt:
+        print("Stopped. What was computed is kept; the same command goes on.")
+        sys.exit(130)
+    except WorkersLostError as error:
+        sys.exit(f"{error}. What was computed is kept; the same command goes on.")
+    sys.exit(0 if done else 1)
 
 
-def keep(table, entry):
-    """Add the entry to its file, in place of an older one of the same identity."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{table}.json"
-    with FileLock(f"{path}.lock"):
-        order = TABLES[table].entries
-        others = [e for e in read_entries(table) if e["parameters"] in order]
-        entries = [entry, *(e for e in others if identity(e) != identity(entry))]
-        entries.sort(
-            key=lambda e: (e["values"]["source"], e["profile"], order.index(e["parameters"]))
+@contextmanager
+def workers(args, parser):
+    """In the block, joblib computes where the arguments say. -> how many at once, threads each"""
+    own = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    if args.scheduler:
+        try:
+            from helpers.results.cluster import ClusterError, cluster
+        except ImportError as error:
+            parser.error(f"--scheduler needs Dask ({error}): pip install --editable '.[cluster]'")
+        try:
+            with cluster(args.scheduler) as count:
+                yield count, own or 1
+        except ClusterError as error:
+            parser.error(str(error))
+    elif args.jobs > 1:
+        with parallel_config("loky", n_jobs=args.jobs, inner_max_num_threads=own or 1):
+            yield args.jobs, own or 1
+    else:
+        yield 1, own or None
+
+
+def computed(todo, threads):
+    """Compute the entries of an iterable of tasks. -> outcomes of `attempt`, as they come"""
+
+    def call(task):
+        table = TABLES[task.table]
+        environment = course_environment() | {"COURSE_PROFILE": profile()}
+        if not table.source:
+            environment["COURSE_SOURCE"] = task.source  # a worker without these data has to fail
+        if "COURSE_DATA" in environment:
+            environment["COURSE_DATA"] = str(Path(environment["COURSE_DATA"]).absolute())
+        return delayed(attempt)(
+            task, table.function, task.parameters, fixed_source(table), environment, threads
         )
-        draft = path.with_suffix(".part")
-        draft.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
+
+    try:
+        yield from Parallel(return_as="generator_unordered", batch_size=1)(map(call, todo))
+    except Exception as error:  # those of an entry are in its outcome
+        text = str(error).strip().partition("\n")[0]
+        raise WorkersLostError(f"A worker was lost: {type(error).__name__}, {text}") from error
+
+
+def fill(every, again, count, threads):
+    """Compute what is missing, or all `again`, and keep it. -> bool, no entry failed"""
+    todo = [task for task in every if again or not task.stored]
+    left, claims, elsewhere, failed = TimeLeft(todo, count), {}, [], {}
+    print(f"Of {len(every)} entries, to be computed: {left}", flush=True)
+
+    def claimed():
+        for task in todo:
+            lock = claim(task)
+            if lock and (again or not task.stored):
+                claims[task] = lock
+                yield task
+            else:
+                elsewhere.append(task)
+                left.finish(task)
+                if lock:
+                    release(lock)
+
+    try:
+        for task, entry, error in computed(claimed(), threads):
+            if entry:
+                keep(task.table, entry)
+            else:
+                failed[task] = error
+            left.finish(task, entry and entry["seconds"])
+            outcome = f"{entry['seconds']:.0f} s" if entry else "failed"
+            print(f"{task}: {outcome}; {left}", flush=True)
+            release(claims.pop(task))
+    finally:
+        for lock in claims.values():
+            release(lock)
+    if elsewhere:
+        print(f"Done or under way in another run: {len(elsewhere)}.")
+    for task, error in failed.items():
+        print(f"\n{task} failed:\n{error}", file=sys.stderr)
+    return not failed
+
+
+def check(every, seed, count, threads):
+    """Compute a random tenth of the stored entries again and compare. -> bool, all agree
+
+    What "agree" means is in `helpers.results.check.seed_range`.
+    """
+    todo = tenth(every, seed)
+    left = TimeLeft(todo, count)
+    print(f"Stored entries, drawn with --seed {seed}: {left}", flush=True)
+    agreed = True
+    for task, entry, error in computed(todo, threads):
+        left.finish(task, entry and entry["seconds"])
+        like = like_values(task)
+        found = disagreements(entry["values"], like) if entry else [error.splitlines()[-1]]
+        agreed = agreed and not found
+        if found:
+            verdict = f"DISAGREES ({len(like)} seeds): {'; '.join(found)}"
+        else:
+            verdict = f"agrees: {len(numbers(entry['values']))} numbers, {len(like)} seeds"
+        print(f"{task} {verdict}; {left}", flush=True)
+    return agreed
 
 
 if __name__ == "__main__":

@@ -13,66 +13,87 @@ from helpers.experiments.module_03 import hands, loop, normal_class
 from helpers.experiments.module_04 import screens
 from helpers.experiments.module_05 import ladder
 
+SEEDS = range(5)
+
 
 class Table(NamedTuple):
     """A long table: the data set it is about, its function, the parameters of its entries.
 
     source : where the table is about one source whatever the environment says; the function
         then takes it as an argument
+    repeatable : False where the numbers are times, which another machine does not repeat
     """
 
     data: str
     function: Callable[..., dict]
     entries: list[dict]
     source: str | None = None
+    repeatable: bool = True
 
 
 def _rungs(*diseases):
-    """Entries of the leakage ladder: each rung three times, and the trivial scores."""
+    """Entries of the leakage ladder: each rung with all seeds, and the trivial scores."""
     rungs = "random", "denoising", *diseases, "all labels"
-    seeds = [{"rung": rung, "seed": seed} for rung in rungs for seed in range(3)]
+    seeds = [{"rung": rung, "seed": seed} for rung in rungs for seed in SEEDS]
     return [{"rung": "no network", "seed": 0}, *seeds]
 
 
+# A seed's sweep is whole before the next one begins, wherever the computing is stopped.
 TABLES = {
     "01_bottleneck": Table(
         "mnist",
         bottleneck,
-        [{"latent_dim": d, "seed": 0} for d in (2, 4, 8, 12, 20, 32, 64, 128)],
+        [{"latent_dim": d, "seed": s} for s in SEEDS for d in (2, 4, 8, 12, 20, 32, 64, 128)],
     ),
     "02_held_out": Table(
         "mnist",
         held_out,
-        [{"held_out": str(digit), "seed": 0} for digit in range(10)],
+        [{"held_out": str(digit), "seed": s} for s in SEEDS for digit in range(10)],
     ),
     "02_beta": Table(
         "mnist",
         beta,
         [
-            {"latent_dim": d, "beta": b, "seed": 0}
+            {"latent_dim": d, "beta": b, "seed": s}
+            for s in SEEDS
             for d in (2, 10)
             for b in (0.1, 0.5, 1, 2, 4, 16, 100_000)
         ],
     ),
     "02_binarised": Table("mnist", binarised, [{"latent_dim": 20, "seed": 0}]),
-    "03_seeds": Table("mednist", hands, [{"seed": seed} for seed in range(5)]),
+    "03_seeds": Table("mednist", hands, [{"seed": s} for s in SEEDS]),
     "03_normal_class": Table(
-        "mednist", normal_class, [{"normal": name} for name in MEDNIST_CLASSES]
+        "mednist",
+        normal_class,
+        [{"normal": name, "seed": s} for s in SEEDS for name in MEDNIST_CLASSES],
     ),
-    "03_loop": Table("mednist", loop, [{"pictures": p} for p in ("in memory", "JPEG files")]),
-    "04_seeds": Table("cifar10", screens, [{"seed": seed} for seed in range(3)]),
+    "03_loop": Table(
+        "mednist",
+        loop,
+        [{"pictures": p} for p in ("in memory", "JPEG files")],
+        repeatable=False,
+    ),
+    "04_seeds": Table("cifar10", screens, [{"seed": s} for s in SEEDS]),
     "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
     "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
     "05_share": Table(
         "oct",
         ladder,
-        [{"rung": "all labels", "share": share, "seed": 0} for share in (5, 10, 20, 40, 100)],
+        [
+            {"rung": "all labels", "share": share, "seed": s}
+            for s in SEEDS
+            for share in (5, 10, 20, 40, 100)
+        ],
         source="sample",
     ),
     "05_bottleneck": Table(
         "oct",
         ladder,
-        [{"rung": "all labels", "code_channels": c, "seed": 0} for c in (0, 16, 4, 1)],
+        [
+            {"rung": "all labels", "code_channels": c, "seed": s}
+            for s in SEEDS
+            for c in (0, 16, 4, 1)
+        ],
         source="sample",
     ),
 }

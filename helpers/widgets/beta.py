@@ -23,14 +23,16 @@ CURVES = {
 def beta_explorer(table):
     """Choose beta and the latent size; samples from the prior and the figures of that VAE follow.
 
-    table : DataFrame, one row for each beta and latent_dim, with the columns reconstruction
-        (-log p(x given z)) and kl, both in nats per image, active (units), auroc, and samples
-        (base64 of a PNG: samples from the prior in one row)
+    table : DataFrame, one row for each beta, latent_dim and seed (where there are several), with
+        the columns reconstruction (-log p(x given z)) and kl, both in nats per image, active
+        (units), auroc, and samples (base64 of a PNG: samples from the prior in one row)
+
+    Figures are means over the seeds; the samples are those of the first one.
     """
     missing = {"beta", "latent_dim", *CURVES, "samples"} - set(table.columns)
     if missing:
         raise ValueError(f"the table lacks the columns {', '.join(sorted(missing))}")
-    if table.duplicated(["beta", "latent_dim"]).any():
+    if table.duplicated([c for c in ("beta", "latent_dim", "seed") if c in table]).any():
         raise ValueError("the table must hold one row for each beta and latent_dim, not several")
     controls = {
         name: widgets.SelectionSlider(
@@ -53,7 +55,7 @@ def draw_beta(figure, table, beta, latent_dim):
     """Samples of one VAE, and the curves over beta of all with its point marked. -> text"""
     rows = table[(table.beta == beta) & (table.latent_dim == latent_dim)]
     betas = sorted(table.beta.unique())
-    curves = table.pivot(index="beta", columns="latent_dim", values=list(CURVES)).reindex(betas)
+    curves = table.pivot_table(index="beta", columns="latent_dim", values=list(CURVES))
     grid = figure.add_gridspec(
         2, 2, left=0.065, right=0.97, bottom=0.11, top=0.6, hspace=0.45, wspace=0.12
     )
@@ -76,7 +78,7 @@ def draw_beta(figure, table, beta, latent_dim):
         if len(rows):
             axes.plot(
                 betas.index(beta),
-                rows[column],
+                rows[column].mean(),
                 "o",
                 markersize=10,
                 color=THRESHOLD,
@@ -105,10 +107,12 @@ def draw_beta(figure, table, beta, latent_dim):
             f"{name}: not in the table. With {latent_dim:g} latents it holds "
             f"beta = {', '.join(known)}."
         )
-    row = rows.iloc[0]
-    strip = Image.open(io.BytesIO(base64.b64decode(row.samples))).convert("L")
+    strip = Image.open(io.BytesIO(base64.b64decode(rows.samples.iloc[0]))).convert("L")
     parts.image(axes, np.asarray(strip) / 255, f"samples from the prior: {name}")
+    mean = rows[list(CURVES)].mean()
+    several = f" ({rows.auroc.min():.3f} to {rows.auroc.max():.3f}, {len(rows)} seeds)"
     return (
-        f"{name}: reconstruction {row.reconstruction:.1f} nats, KL {row.kl:.1f} nats, "
-        f"{row.active:g} active unit{'' if row.active == 1 else 's'}, AUROC {row.auroc:.3f}."
+        f"{name}: reconstruction {mean.reconstruction:.1f} nats, KL {mean.kl:.1f} nats, "
+        f"{mean.active:g} active unit{'' if mean.active == 1 else 's'}, AUROC {mean.auroc:.3f}"
+        f"{several if len(rows) > 1 else ''}."
     )

@@ -10,11 +10,13 @@ from helpers.widgets.explorer import Explorer
 def share_explorer(table):
     """Move the share of labelled patients; AUROC of each disease for both detectors follows.
 
-    table : one row a share; columns share (%), "pretraining images", and for each disease and last
-        for "all" the AUROC and its interval: "L1, GROUP", "L1, GROUP, low", "L1, GROUP, high", and
-        the same for kNN
+    table : one row for each share and seed; columns share (%), "pretraining images", and for each
+        disease and last for "all" the AUROC and its interval: "L1, GROUP", "L1, GROUP, low",
+        "L1, GROUP, high", and the same for kNN
+
+    Lines are means over the seeds, a dot each; the band is the mean interval of "all".
     """
-    shares = table.share.tolist()
+    shares = sorted(table.share.unique().tolist())
     groups = [
         name.removeprefix("L1, ")
         for name in table
@@ -36,21 +38,22 @@ def share_explorer(table):
 
 def draw_share(figure, table, groups, share):
     """AUROC over the share, one panel a detector, the chosen share marked. -> text"""
-    texts = []
+    texts, mean = [], table.groupby("share").mean(numeric_only=True)
     for left, score in ((0.07, "L1"), (0.52, "kNN")):
         axes = figure.add_axes((left, 0.17, 0.34, 0.7))
         for group, colour, line in zip(groups, GROUPS, LINES * 2, strict=False):
             column = f"{score}, {group}"
-            axes.plot(table.share, table[column], line, marker=".", color=colour, label=group)
-        low, high = table[f"{score}, all, low"], table[f"{score}, all, high"]
-        axes.fill_between(table.share, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(mean.index, mean[column], line, color=colour, label=group)
+            axes.scatter(table.share, table[column], s=9, color=colour, alpha=0.7)
+        low, high = mean[f"{score}, all, low"], mean[f"{score}, all, high"]
+        axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.axvline(share, color=SECOND, linewidth=2, linestyle=":")
         axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
         axes.set(xscale="log", title=score, xlabel="labelled patients, %", ylabel="AUROC")
-        axes.set_xticks(table.share)
+        axes.set_xticks(mean.index)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xticks([], minor=True)
-        chosen = table[table.share == share].iloc[0]
+        chosen = mean.loc[share]
         numbers = [chosen[f"{score}, all{end}"] for end in ("", ", low", ", high")]
         texts.append("{} {:.3f} ({:.3f} to {:.3f})".format(score, *numbers))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)

@@ -87,6 +87,22 @@ def test_a_table_of_one_row_is_drawn():
     assert "AUROC 0.612" in beta_explorer(TABLE[:1]).text
 
 
+def test_several_seeds_are_drawn_and_said_as_their_mean_and_range():
+    second = TABLE.assign(auroc=TABLE.auroc + 0.02, kl=TABLE.kl + 2, samples=strip(10))
+    table = pd.concat([TABLE.assign(seed=0), second.assign(seed=1)], ignore_index=True)
+    explorer = beta_explorer(table)
+    assert explorer.text == (
+        "beta = 0.5, 2 latents: reconstruction 140.0 nats, KL 7.5 nats, 2 active units, "
+        "AUROC 0.622 (0.612 to 0.632, 2 seeds)."
+    )
+    assert marked(explorer.figure.axes[1]) == [(0, 7.5)]
+    (curve,) = [line for line in explorer.figure.axes[1].lines if line.get_label() == "2 latents"]
+    np.testing.assert_allclose(curve.get_ydata()[:2], [7.5, 5.0])
+    np.testing.assert_allclose(explorer.figure.axes[4].images[0].get_array(), 50 / 255)
+    with pytest.raises(ValueError, match="one row for each"):
+        beta_explorer(pd.concat([table, table[:1]]))
+
+
 def test_tables_that_will_not_do_are_named():
     with pytest.raises(ValueError, match="lacks the columns active, samples"):
         beta_explorer(TABLE.drop(columns=["samples", "active"]))
