@@ -16,7 +16,7 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 
 from helpers.places import FROM_WHEEL
-from helpers.results.check import disagreements, like_values, numbers, tenth
+from helpers.results.check import compare, like_values, tenth
 from helpers.results.entries import (
     TimeLeft,
     attempt,
@@ -150,7 +150,7 @@ def fill(every, again, count, threads):
 def check(every, seed, count, threads):
     """Compute a random tenth of the stored entries again and compare. -> bool, all agree
 
-    What "agree" means is in `helpers.results.check.seed_range`.
+    What "agree" means is in `helpers.results.check.compare`.
     """
     todo = tenth(every, seed)
     left = TimeLeft(todo, count)
@@ -158,14 +158,12 @@ def check(every, seed, count, threads):
     agreed = True
     for task, entry, error in computed(todo, threads):
         left.finish(task, entry and entry["seconds"])
-        like = like_values(task)
-        found = disagreements(entry["values"], like) if entry else [error.splitlines()[-1]]
-        agreed = agreed and not found
-        if found:
-            verdict = f"DISAGREES ({len(like)} seeds): {'; '.join(found)}"
-        else:
-            verdict = f"agrees: {len(numbers(entry['values']))} numbers, {len(like)} seeds"
-        print(f"{task} {verdict}; {left}", flush=True)
+        agrees, text = False, error
+        if entry:
+            agrees, text = compare(entry["values"], like_values(task))
+        agreed = agreed and agrees
+        verdict = "agrees" if agrees else "DISAGREES"
+        print(f"{task} {verdict}: {text}; {left}", flush=True)
     return agreed
 
 
