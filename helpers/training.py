@@ -127,19 +127,23 @@ def fit_classifier(
     batch_size=64,
     lr=2e-3,
     weight_decay=0.01,
+    optimizer=None,
     augment=None,
     progress=True,
 ):
     """Train in place by cross-entropy and return the history, one dict per epoch.
 
     images, labels : uint8 (N, C, H, W), integers (N,); validation : the same two, or None
-    lr : peak of a one-cycle schedule for AdamW (Smith, arXiv 1708.07120)
+    lr : peak of a one-cycle schedule (Smith, arXiv 1708.07120)
+    optimizer : AdamW with this weight_decay, if none is given
     augment : float batch -> float batch, in training only
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
     """
     to_device(model)
     order = Order(len(images), batch_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    optimizer = optimizer or torch.optim.AdamW(
+        model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
+    )
     total_steps = epochs * len(order.sizes)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
 

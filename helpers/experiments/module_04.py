@@ -128,8 +128,8 @@ def classifier_scores(model, train, images):
 
     train : the ImageSet that the classifier was trained on
     """
-    z_train, z = (stage_features(model, part) for part in (train.images, images))
-    logits = apply(model, images)
+    z_train, _ = features_and_logits(model, train.images)
+    z, logits = features_and_logits(model, images)
     labels = torch.from_numpy(train.labels)
     scores = {"max softmax": max_softmax(logits), "energy": energy(logits)}
     for number, (a, b) in enumerate(zip(z_train, z, strict=True), start=1):
@@ -138,10 +138,19 @@ def classifier_scores(model, train, images):
     return {name: values.numpy() for name, values in scores.items()}
 
 
-def stage_features(model, images):
-    """Features after each stage of the classifier. uint8 (N, 3, 32, 32) -> list of (N, width)"""
+def features_and_logits(model, images):
+    """What the classifier makes of uint8 pictures (N, 3, 32, 32), each seen once.
+
+    -> list of (N, width), the features after each stage; logits (N, K)
+    """
+
+    def both(x):
+        stages = model.stage_features(x)
+        return torch.cat([*stages, model.head(stages[-1])], dim=1)
+
     widths = [len(stage[-1].body[0].weight) for stage in model.stages]
-    return apply(lambda x: torch.cat(model.stage_features(x), dim=1), images).split(widths, dim=1)
+    *stages, logits = apply(both, images).split([*widths, model.head.out_features], dim=1)
+    return stages, logits
 
 
 def combined(scores, tuning_scores):
