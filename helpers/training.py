@@ -129,6 +129,7 @@ def fit_classifier(
     weight_decay=0.01,
     optimizer=None,
     augment=None,
+    shrink=(0, None),
     progress=True,
 ):
     """Train in place by cross-entropy and return the history, one dict per epoch.
@@ -137,6 +138,7 @@ def fit_classifier(
     lr : peak of a one-cycle schedule (Smith, arXiv 1708.07120)
     optimizer : AdamW with this weight_decay, if none is given
     augment : float batch -> float batch, in training only
+    shrink : (share, side), the first `share` of the steps see pictures of that side: they cost less
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
     """
     to_device(model)
@@ -144,12 +146,15 @@ def fit_classifier(
     optimizer = optimizer or torch.optim.AdamW(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
-    total_steps = epochs * len(order.sizes)
+    (share, side), total_steps = shrink, epochs * len(order.sizes)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
 
     def loss_of(places):
         x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
-        return F.cross_entropy(model(augment(x) if augment else x), y)
+        x = augment(x) if augment else x
+        if schedule.last_epoch < share * total_steps:
+            x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
+        return F.cross_entropy(model(x), y)
 
     def measure():
         return {} if validation is None else {"accuracy": accuracy(model, *validation)}
