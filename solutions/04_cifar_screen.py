@@ -881,7 +881,6 @@ gains.assign(gain=gains.full - gains.quick).round(3)
 from helpers.screening import ScreenedClassifier
 
 
-
 def two_scores(images):
     found = with_combined(score_all(images))
     return {name: found[name] for name in ("CAE error", "energy and all stages")}
@@ -1047,7 +1046,6 @@ plotting.show(
 
 # %% id="own-system"
 from helpers.widgets import show_judgement, upload_explorer
-
 
 
 def four_scores(images):
