@@ -128,6 +128,7 @@ def fit_classifier(
     lr=2e-3,
     weight_decay=0.01,
     optimizer=None,
+    cycle=None,
     augment=None,
     shrink=(0, None),
     progress=True,
@@ -137,6 +138,7 @@ def fit_classifier(
     images, labels : uint8 (N, C, H, W), integers (N,); validation : the same two, or None
     lr : peak of a one-cycle schedule (Smith, arXiv 1708.07120)
     optimizer : AdamW with this weight_decay, if none is given
+    cycle : other arguments of torch's OneCycleLR, {name: value}
     augment : float batch -> float batch, in training only
     shrink : (share, side), the first `share` of the steps see pictures of that side: they cost less
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
@@ -147,7 +149,9 @@ def fit_classifier(
         model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
     )
     (share, side), total_steps = shrink, epochs * len(order.sizes)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, total_steps=total_steps, **(cycle or {})
+    )
 
     def loss_of(places):
         x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
