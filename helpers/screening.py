@@ -12,7 +12,8 @@ class ScreenedClassifier:
     """Answers where no screen objects: screen | classifier.
 
     classifier : float batch (N, C, H, W) -> logits (N, K); classes : K names
-    scores : {name: function}, each uint8 pictures (N, C, H, W) -> (N,), higher is more anomalous
+    scores : uint8 pictures (N, C, H, W) -> {name: (N,)}, one for each screen; higher is more
+        anomalous. One function for all, so that what they share is computed once.
     alpha : share of normal pictures that may be refused by all screens together; each screen
         gets an equal part of it (Bonferroni)
     temperature : that divides the logits (`helpers.calibration.fit_temperature`)
@@ -24,15 +25,16 @@ class ScreenedClassifier:
 
     def fit(self, images):
         """Calibrate every screen on normal pictures that no network was trained on. -> itself"""
-        level = self.alpha / len(self.scores)
-        self.screens_ = {name: Screen(level).fit(f(images)) for name, f in self.scores.items()}
+        found = self.scores(images)
+        level = self.alpha / len(found)
+        self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 
     def judge(self, images):
         """Score, p-value and refusal of each screen. uint8 (N, C, H, W) -> {name: DataFrame}"""
-        tables = {}
+        tables, found = {}, self.scores(images)
         for name, screen in self.screens_.items():
-            s = np.asarray(self.scores[name](images))
+            s = np.asarray(found[name])
             columns = {"score": s, "p": screen.p_values(s), "refused": screen.predict(s)}
             tables[name] = pd.DataFrame(columns)
         return tables

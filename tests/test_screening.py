@@ -95,7 +95,10 @@ def normal_pictures(n, seed):
 @pytest.fixture
 def system():
     made = ScreenedClassifier(
-        sided, ("left", "right"), {"brightness": brightness, "spread": spread}, alpha=0.1
+        sided,
+        ("left", "right"),
+        lambda images: {"brightness": brightness(images), "spread": spread(images)},
+        alpha=0.1,
     )
     return made.fit(normal_pictures(200, seed=0))
 

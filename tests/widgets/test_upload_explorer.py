@@ -28,11 +28,10 @@ def autoencoder():
 
 @pytest.fixture
 def system():
-    scores = {"brightness": brightness, "darkness": lambda images: -brightness(images)}
     made = ScreenedClassifier(
         lambda x: torch.stack([x.sum((1, 2, 3)), 0 * x.sum((1, 2, 3))], 1),
         ("cat", "dog"),
-        scores,
+        lambda images: {"brightness": brightness(images), "darkness": -brightness(images)},
         0.1,
     )
     return made.fit(NORMAL)
