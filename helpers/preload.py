@@ -2,7 +2,7 @@
 
 import importlib
 from contextlib import suppress
-from threading import Thread
+from threading import Thread, main_thread
 
 _threads = []
 
@@ -13,8 +13,9 @@ def preload(*modules):
     A cell that needs one of them earlier waits until it is there, as Python does wherever two
     threads import the same. An error is not shown: the cell's own import meets it again.
     """
-    # a daemon: the kernel can be shut down meanwhile
-    thread = Thread(target=_import, args=(modules,), name="preload", daemon=True)
+    # No daemon: Python would stop it in the middle of an import, and then wait for ever for the lock
+    # of imports that it still holds.
+    thread = Thread(target=_import, args=(modules,), name="preload")
     _threads.append(thread)
     thread.start()
 
@@ -31,5 +32,7 @@ def wait():
 
 def _import(modules):
     for module in modules:
+        if not main_thread().is_alive():
+            return  # the kernel is being shut down
         with suppress(Exception):
             importlib.import_module(module)
