@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 
 
 def reliability(confidence, correct, bins=10):
@@ -33,6 +32,8 @@ def fit_temperature(logits, labels):
 
     Guo et al., arXiv 1706.04599. Which class comes first does not change.
     """
+    from scipy.optimize import minimize_scalar
+
     logits = logits.double()
 
     def loss(log_t):

@@ -3,9 +3,6 @@
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm, rankdata
-from skimage.measure import label
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 
 def auroc(normal_scores, anomaly_scores):
@@ -13,6 +10,8 @@ def auroc(normal_scores, anomaly_scores):
 
     The Mann-Whitney statistic divided by n·m, from the ranks of all scores [Fawcett 2006].
     """
+    from scipy.stats import rankdata
+
     n, m = len(normal_scores), len(anomaly_scores)
     ranks = rankdata(np.concatenate([normal_scores, anomaly_scores]))  # ties share their mean rank
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
@@ -20,6 +19,8 @@ def auroc(normal_scores, anomaly_scores):
 
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
     """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
+    from sklearn.metrics import roc_curve
+
     is_anomaly = np.repeat([0, 1], [len(normal_scores), len(anomaly_scores)])
     scores = np.concatenate([normal_scores, anomaly_scores])
     false_alarms, found, _ = roc_curve(is_anomaly, scores, drop_intermediate=False)
@@ -97,6 +98,8 @@ def wilson_interval(successes, trials, confidence=0.95):
 
     Wilson's score interval [Wilson 1927; Brown, Cai and DasGupta 2001].
     """
+    from scipy.stats import norm
+
     z = norm.ppf(0.5 + confidence / 2)
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
@@ -136,6 +139,8 @@ def pixel_metrics(maps, masks, threshold):
     maps (N, H, W), higher is more anomalous; masks bool (N, H, W)
     auroc, average_precision; dice and false_alarms (share of pixels) of maps > threshold
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     maps, masks = np.asarray(maps).ravel(), np.asarray(masks).ravel()
     flagged = maps > threshold
     return {
@@ -151,6 +156,8 @@ def rank_correlation(a, b):
 
     1 where one grows whenever the other does, -1 where it falls [Spearman 1904].
     """
+    from scipy.stats import rankdata
+
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
@@ -219,6 +226,8 @@ def pro(maps, masks, limit=0.3, steps=300):
     At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so
     that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann 2020].
     """
+    from skimage.measure import label
+
     maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
     rates = np.linspace(0, limit, steps)  # of healthy pixels flagged
     thresholds = np.quantile(maps[~masks], 1 - rates)

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from skimage.metrics import structural_similarity
-from sklearn.covariance import LedoitWolf
 
 from helpers.losses import gaussian_log_likelihood, reparameterize
 
@@ -27,6 +25,8 @@ def ssim_residual(x, x_hat):
 
     0 where the structure is the same, up to 2 where it is reversed [Wang et al. 2004].
     """
+    from skimage.metrics import structural_similarity
+
     a, b = (y[:, 0].detach().cpu().numpy() for y in (x, x_hat))
     _, similarity = structural_similarity(a, b, data_range=1, channel_axis=0, full=True)
     return 1 - torch.from_numpy(similarity).to(x).unsqueeze(1)
@@ -38,6 +38,8 @@ def mahalanobis(z_train, z):
     Mean and covariance are those of z_train; the covariance is shrunk towards a sphere, so that it
     has an inverse even where M < d [Ledoit and Wolf 2004].
     """
+    from sklearn.covariance import LedoitWolf
+
     normal = LedoitWolf().fit(z_train.detach().cpu().numpy())
     squared = normal.mahalanobis(z.detach().cpu().numpy())
     return torch.from_numpy(squared).sqrt().to(z)
@@ -128,6 +130,8 @@ def class_mahalanobis(z_train, labels, z):
     Each class has its own mean, all share one covariance: that of the features around the mean of
     their class, shrunk as in `mahalanobis` [Lee et al., arXiv 1807.03888].
     """
+    from sklearn.covariance import LedoitWolf
+
     classes, place = labels.unique(return_inverse=True)
     means = torch.stack([z_train[labels == c].mean(dim=0) for c in classes])
     around = (z_train - means[place]).cpu().numpy()

@@ -6,7 +6,6 @@ All functions take scores as arrays of shape (n,): numpy arrays, lists or CPU te
 import warnings
 
 import numpy as np
-from scipy.stats import betabinom
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -104,6 +103,8 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
     with k and n + 1 - k, k the largest whole number <= alpha·(n + 1)), and the m pictures are a
     draw as well [Vovk 2012, arXiv 1209.2673]. -> (low, high)
     """
+    from scipy.stats import betabinom
+
     k = np.floor(alpha * (n + 1) + 1e-9)
     tail = (1 - confidence) / 2
     low, high = betabinom(m, k, n + 1 - k).ppf([tail, 1 - tail]) / m

@@ -26,23 +26,22 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.stats import rankdata
 from torch import nn
 from tqdm import tqdm
 
-from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
+from helpers.preload import preload
 from helpers.runtime import choose, device, preflight, set_seed, training_length
 from helpers.training import adam, apply, as_input, batches, fit, mean_loss
 
-plotting.use_course_style()
+preload("torch._dynamo")  # what the first training waits for
 
 # %% id="preflight" tags=["nbval-ignore-output"]
 preflight("01")
+preload("seaborn", "helpers.checks.module_01")  # while you read
 
 # %% [markdown] id="data-text"
 # ## 1 · Squeeze and rebuild
@@ -59,6 +58,10 @@ test = digits["test"]
 print(f"train {len(train):,}, calibration {len(calibration):,}, test {len(test):,}")
 
 # %% id="data-figure"
+from helpers import plotting
+
+plotting.use_course_style()
+
 plotting.show(
     plotting.image_rows({"train": train.images[:12], "test": test.images[:12]}),
     "Handwritten digits, white on black: twelve to learn from, twelve to judge by.",
@@ -302,6 +305,8 @@ plotting.show(
 )
 
 # %% id="per-digit"
+import pandas as pd
+
 per_digit = pd.DataFrame({"digit": np.array(test.classes)[test.labels], "error": test_errors})
 order = per_digit.groupby("digit").error.median().sort_values()
 plotting.show(
@@ -518,6 +523,9 @@ plotting.show(
 
 
 # %% id="ex-1-8" tags=["exercise"] reference="helpers.metrics.auroc"
+from scipy.stats import rankdata
+
+
 def auroc(normal_scores, anomaly_scores):
     """Probability that an anomaly scores above a normal image, ties half. (n,), (m,) -> float"""
     ...  # rank all scores together, then sum the anomalies' ranks

@@ -24,23 +24,22 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
-from helpers.metrics import auroc, bootstrap_interval
+from helpers.preload import preload
 from helpers.runtime import choose, device, preflight, set_seed, training_length
 from helpers.training import apply, as_input, batches, fit
 
-plotting.use_course_style()
+preload("torch._dynamo")  # what the first training waits for
 
 # %% id="preflight" tags=["nbval-ignore-output"]
 preflight("02")
+preload("seaborn", "helpers.checks.module_02")  # while you read
 
 # %% [markdown] id="data-text"
 # ## 1 · What does a decoder claim?
@@ -121,6 +120,10 @@ sigmas = np.geomspace(0.1, 2, 40)
 nats = [gaussian_log_likelihood(x, mean_image, s).mean().item() for s in sigmas]
 rms = (x - mean_image).square().mean().sqrt().item()
 # %% id="sigma-figure"
+from helpers import plotting
+
+plotting.use_course_style()
+
 plotting.show(
     plotting.curves(
         {"mean image": (sigmas, nats)},
@@ -694,6 +697,8 @@ def train_source(images, loss, steps):
 
 
 # %% id="collapse-train"
+import pandas as pd
+
 rows, collapsed = [], {}
 for name in ("0", "1"):
     part, _ = hold_one_out(train.labels, train.classes.index(name))
@@ -834,6 +839,8 @@ scores = {name: vae_scores(model, part.images) for name, model in vaes.items()}
 anomaly = {name: part.labels == part.classes.index(name) for name in vaes}
 
 # %% id="two-digits-table"
+from helpers.metrics import auroc, bootstrap_interval
+
 shown_scores = ["error", "KL", "-ELBO", "-IWAE", "reconstruction probability"]
 rows = [
     {

@@ -23,26 +23,22 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
-from skimage.metrics import structural_similarity
-from sklearn.covariance import LedoitWolf
-from sklearn.metrics import roc_curve
 from torch import nn
 from tqdm import tqdm
 
-from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
-from helpers.metrics import auroc
+from helpers.preload import preload
 from helpers.runtime import choose, device, preflight, set_seed
 from helpers.training import adam, apply, as_input, batches, mean_loss, train_step
 
-plotting.use_course_style()
+preload("torch._dynamo")  # what the first training waits for
 
 # %% id="preflight" tags=["nbval-ignore-output"]
 preflight("03")
+preload("seaborn", "helpers.checks.module_03")  # while you read
 
 # %% [markdown] id="data-text"
 # ## 1 · Hands, and the rest
@@ -58,6 +54,10 @@ for name, count in zip(pictures.classes, counts, strict=True):
     print(f"{name:10} {count:6,} pictures")
 
 # %% id="contact-sheet" tags=["cover"]
+from helpers import plotting
+
+plotting.use_course_style()
+
 rng = np.random.default_rng(1)
 drawn = [rng.choice(np.flatnonzero(pictures.labels == i), 8) for i in range(6)]
 sheet = {
@@ -166,6 +166,12 @@ plotting.show(
 # Write `per_class_auroc`: scores of normal images (n,) and anomalies (m,), class names (m,) in; a
 # pandas Series out, with the names as its index, the worst class first. **Done** when each class is
 # judged against the normal images alone.
+
+
+# %% id="judge-imports"
+import pandas as pd
+
+from helpers.metrics import auroc
 
 
 # %% id="ex-3-2" tags=["exercise"] reference="helpers.metrics.per_class_auroc"
@@ -386,6 +392,9 @@ plotting.show(
 
 
 # %% id="ex-3-6" tags=["exercise"] reference="helpers.metrics.fpr_at_tpr"
+from sklearn.metrics import roc_curve
+
+
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
     """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
     ...  # labels 0 and 1 for roc_curve: np.repeat; drop_intermediate=False keeps all points
@@ -549,6 +558,9 @@ plotting.show(
 
 
 # %% id="ex-3-8" tags=["exercise"] reference="helpers.scores.mahalanobis"
+from sklearn.covariance import LedoitWolf
+
+
 def mahalanobis(z_train, z):
     """Mahalanobis distance of each code from the training codes. (M, d), (N, d) -> (N,)"""
     ...  # LedoitWolf().fit(array); its .mahalanobis gives squared distances
@@ -573,6 +585,9 @@ mahalanobis = check("3.8", mahalanobis)
 
 
 # %% id="ex-3-9" tags=["exercise"] reference="helpers.scores.ssim_residual"
+from skimage.metrics import structural_similarity
+
+
 def ssim_residual(x, x_hat):
     """1 - SSIM at each pixel, from 7×7 windows. (N, 1, H, W) in [0, 1] twice -> the same shape"""
     ...  # structural_similarity(a, b, data_range=..., channel_axis=..., full=...)

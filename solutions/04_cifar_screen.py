@@ -25,27 +25,21 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
-from scipy.stats import betabinom, binom, rankdata
-from sklearn.base import BaseEstimator
-from sklearn.covariance import LedoitWolf
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from helpers import plotting
 from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
-from helpers.metrics import auroc, bootstrap_interval, fpr_at_tpr, per_class_auroc, wilson_interval
+from helpers.preload import preload
 from helpers.runtime import choose, preflight
 from helpers.training import apply
 
-plotting.use_course_style()
+preload("torch._dynamo")  # what the first training waits for
 
 # %% id="preflight" tags=["nbval-ignore-output"]
 preflight("04")
+preload("seaborn", "helpers.checks.module_04")  # while you read
 
 # %% [markdown] id="data-text"
 # ## 1 · Cats, dogs, and eight classes that are neither
@@ -55,6 +49,8 @@ preflight("04")
 # learn from them: they are for the examination only.
 
 # %% id="data"
+import pandas as pd
+
 data = load("cifar10")
 train = data["train"]
 counts = pd.DataFrame({split: np.bincount(part.labels) for split, part in data.items()})
@@ -119,9 +115,11 @@ for role, part in parts._asdict().items():
 # little more than half. And the rate of the steps rises to a peak and falls to zero.
 
 # %% id="augmented"
+from helpers import plotting
 from helpers.augment import flip_and_shift
 from helpers.training import as_input
 
+plotting.use_course_style()
 torch.manual_seed(0)
 eight = as_input(parts.classifier.images[:8])
 rows = {
@@ -137,6 +135,7 @@ plotting.show(
 
 # %% id="classifier"
 from helpers.experiments.module_04 import classifier
+from helpers.metrics import wilson_interval
 
 model, history = classifier(parts.classifier, progress=True)
 logits = apply(model, parts.test.images)
@@ -197,6 +196,9 @@ print(f"more than 90 % sure: {sure_inside:.1%} of the cats and dogs, {sure:.1%} 
 
 
 # %% id="ex-4-2" tags=["exercise"] reference="helpers.calibration.fit_temperature"
+from scipy.optimize import minimize_scalar
+
+
 def fit_temperature(logits, labels):
     """The T > 0 for which softmax(logits / T) has the smallest cross-entropy. (N, K), (N,) -> float"""
     ...  # minimize_scalar(loss, bounds=(-5, 5), method="bounded").x, of log T
@@ -309,6 +311,7 @@ plotting.show(
 
 # %% id="class-error"
 from helpers.experiments.module_04 import cae_error
+from helpers.metrics import auroc, bootstrap_interval
 
 errors, other_errors = (cae_error(ae, part.images) for part in (parts.test, parts.others))
 frame = pd.DataFrame(
@@ -392,6 +395,9 @@ print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
 # such a screen is fitted all the same, and refuses nothing).
 
 # %% id="screen-imports"
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
 from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
 
 
@@ -466,6 +472,9 @@ plotting.show(
 
 
 # %% id="ex-4-5" tags=["exercise"] reference="helpers.thresholds.false_alarm_interval"
+from scipy.stats import betabinom
+
+
 def false_alarm_interval(n, m, alpha, confidence=0.95):
     """Where the false-alarm rate among m normal pictures lies after one calibration on n."""
     ...  # alpha * (n + 1) may come out as 0.99999999 where it should be 1
@@ -475,6 +484,8 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
 false_alarm_interval = check("4.5", false_alarm_interval)
 
 # %% id="promise"
+from scipy.stats import binom
+
 k = len(calibration_errors)
 wide = false_alarm_interval(k, n, 0.05)
 narrow = binom(n, 0.05).ppf([0.025, 0.975]) / n
@@ -548,6 +559,9 @@ total_variation = check("4.6", total_variation)
 
 
 # %% id="ex-4-7" tags=["exercise"] reference="helpers.metrics.rank_correlation"
+from scipy.stats import rankdata
+
+
 def rank_correlation(a, b):
     """Spearman's correlation: Pearson's, of the ranks, ties at their mean. (n,), (n,) -> float"""
     ...  # np.corrcoef gives a 2×2 matrix
@@ -612,6 +626,8 @@ def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
 beyond_complexity = check("4.8", beyond_complexity)
 
 # %% id="corrected"
+from helpers.metrics import per_class_auroc
+
 tuned = cae_error(ae, parts.tuning.images), complexity(parts.tuning.images)
 corrected = [
     beyond_complexity(*tuned, *pair) for pair in zip((errors, other_errors), variation, strict=True)
@@ -674,6 +690,9 @@ energy = check("4.9", energy)
 
 
 # %% id="ex-4-10" tags=["exercise"] reference="helpers.scores.class_mahalanobis"
+from sklearn.covariance import LedoitWolf
+
+
 def class_mahalanobis(z_train, labels, z):
     """Mahalanobis distance to the nearest class mean. (M, d), (M,), (N, d) -> (N,)"""
     ...  # labels.unique(return_inverse=True) gives the classes, and the place of each label
@@ -749,6 +768,9 @@ scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumer
 
 
 # %% id="judge"
+from helpers.metrics import fpr_at_tpr
+
+
 def judge(name):
     """What a score reaches, and its screen at 5 %."""
     inside, outside = scores["test"][name], scores["others"][name]

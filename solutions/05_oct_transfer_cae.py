@@ -24,24 +24,22 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from IPython.display import Markdown
-from scipy.stats import norm
 from torch import nn
 
-from helpers import plotting
 from helpers.checks import check, hint, progress, solution
-from helpers.metrics import auroc
 from helpers.models import conv_output_size, make_decoder, make_encoder, signed
+from helpers.preload import preload
 from helpers.runtime import device, preflight, profile, set_seed, training_length
 from helpers.training import adam, apply, as_input
 
-plotting.use_course_style()
+preload("torch._dynamo")  # what the first training waits for
 
 # %% id="preflight" tags=["nbval-ignore-output"]
 preflight("05")
+preload("seaborn", "helpers.checks.module_05")  # while you read
 
 # %% [markdown] id="data-text"
 # ## 1 · Reading an OCT scan
@@ -53,6 +51,8 @@ preflight("05")
 # `task` gives the roles: a **pool** of labelled scans, **validation**, and **test**. No patient has two.
 
 # %% id="data"
+import pandas as pd
+
 from helpers.experiments.module_05 import diseases, task
 
 pool, validation, test = task()
@@ -67,6 +67,10 @@ pd.DataFrame(
 )
 
 # %% id="contact-sheet" tags=["cover"]
+from helpers import plotting
+
+plotting.use_course_style()
+
 sheet = {name: test.of_class(name) for name in ["NORMAL", *sick]}
 plotting.show(
     plotting.scan_rows(
@@ -504,6 +508,8 @@ def z_rule(scores, normal, validation, z=3.0):
 z_rule = check("5.7", z_rule)
 
 # %% id="rules"
+from scipy.stats import norm
+
 from helpers.thresholds import conformal_threshold
 
 scores = table.L1.to_numpy()
@@ -562,7 +568,7 @@ rates[rules]
 # are not. For the AUROC we redraw whole patients (`patient_interval`). Compare with redrawing scans:
 
 # %% id="auroc"
-from helpers.metrics import bootstrap_interval, by_patient, patient_interval
+from helpers.metrics import auroc, bootstrap_interval, by_patient, patient_interval
 
 
 def groups_of(name, score="L1"):

@@ -1,14 +1,12 @@
 """Imports in helpers run one way, between rooms whose private names stay private."""
 
 import ast
-import subprocess
-import sys
 
 from helpers.runtime import COURSE
 
 # From below to above. A room imports from its own floor and from those below.
 FLOORS = [
-    {"banner", "packages", "places"},
+    {"banner", "packages", "places", "preload"},
     {"runtime"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
     | {"scores", "thresholds"},
@@ -49,9 +47,3 @@ def test_private_names_are_not_imported():
 def test_no_experiment_imports_another():
     for path in (COURSE / "helpers" / "experiments").glob("module_*.py"):
         assert not [module for module, _ in imported(path) if "experiments.module_" in module]
-
-
-def test_figures_are_light_to_import():
-    heavy = {"openTSNE", "skimage", "sklearn", "torch"}
-    code = f"import helpers.plotting, sys; print({heavy} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", code], cwd=COURSE, text=True) == "set()\n"

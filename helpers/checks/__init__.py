@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from functools import cache
 
 from IPython.display import display
 
@@ -10,6 +11,7 @@ from helpers.checks.exercise import MODULES
 from helpers.checks.grading import NOT_YOUR_OWN, grade_exercise
 from helpers.checks.record import Progress, Record
 from helpers.checks.verdict import CheckFailed, Verdict
+from helpers.preload import wait
 
 __all__ = [
     "CheckFailed",
@@ -22,19 +24,18 @@ __all__ = [
     "solution",
 ]
 
-_MODULES = [importlib.import_module(f"helpers.checks.module_{module}") for module in MODULES]
-_EXERCISES = {e.id: e for module in _MODULES for e in module.EXERCISES}
 _TONES = {"passed": "good", "not_started": "open"}
 _rungs = {}
 
 
 def exercises():
     """All exercises of the course, in order: id, title, reference, difficulty (1 to 3), minutes."""
-    return list(_EXERCISES.values())
+    return [e for module in MODULES for e in _of_module(module).values()]
 
 
 def grade(id, candidate):
     """Verdict on a candidate for exercise `id` ("1.4"), without display. Never raises for it."""
+    wait()  # a check watches settings that an import in the background may change
     return grade_exercise(_exercise(id), candidate)
 
 
@@ -45,7 +46,7 @@ def check(id, candidate):
     did not pass raises CheckFailed.
     """
     exercise = _exercise(id)
-    verdict = grade_exercise(exercise, candidate)
+    verdict = grade(id, candidate)
     if verdict.title != NOT_YOUR_OWN:  # that says nothing about what the learner wrote before
         Record().note(id, verdict.status)
     strict = os.environ.get("COURSE_STRICT") == "1"
@@ -89,8 +90,15 @@ def progress():
     display(Progress(exercises(), Record().statuses()))
 
 
+@cache
+def _of_module(module):
+    """The exercises of a module ("02") by id. Its probes and references are imported here."""
+    return {e.id: e for e in importlib.import_module(f"helpers.checks.module_{module}").EXERCISES}
+
+
 def _exercise(id):
-    if id not in _EXERCISES:
-        known = ", ".join(_EXERCISES)
+    module = f"{id.split('.')[0]:0>2}" if isinstance(id, str) else None
+    if module not in MODULES or id not in _of_module(module):
+        known = ", ".join(e.id for e in exercises())
         raise KeyError(f"no exercise {id!r}; the exercises are {known}")
-    return _EXERCISES[id]
+    return _of_module(module)[id]

@@ -12,7 +12,6 @@ from functools import wraps
 from types import FunctionType
 
 import numpy as np
-import pandas as pd
 import torch
 
 from helpers.checks.findings import Finding
@@ -165,13 +164,20 @@ def preserved_session():
                 torch.set_default_device(device)
 
 
+def is_frame(x):
+    """Whether x is a Series or DataFrame of pandas."""
+    import pandas as pd
+
+    return isinstance(x, (pd.Series, pd.DataFrame))
+
+
 def copied(x):
     """A copy of the data in x. Models, optimizers, functions and other objects stay the same."""
     if isinstance(x, torch.Tensor):
         return x.clone()  # gradients go on to the original
     if isinstance(x, np.ndarray):
         return x.copy(order="K")
-    if isinstance(x, (pd.Series, pd.DataFrame)):
+    if is_frame(x):
         return copy.deepcopy(x)
     if type(x) in (list, tuple):
         return type(x)(copied(part) for part in x)
@@ -191,7 +197,7 @@ def alike(a, b):
         if a.dtype.kind == "f":
             return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
         return np.array_equal(a, b)
-    if isinstance(a, (pd.Series, pd.DataFrame)):
+    if is_frame(a):
         return a.equals(b)
     if type(a) in (list, tuple):
         return len(a) == len(b) and all(map(alike, a, b))

@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import requests
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.datasets.errors import DataError
 
@@ -65,6 +64,8 @@ def reachable(urls, seconds=3.0):
 
     In threads of their own, since a name look-up without a network knows no time-out.
     """
+    import requests
+
     answers = queue.SimpleQueue()
 
     def ask(url):
@@ -141,6 +142,8 @@ def _bytes(path):
 
 def _fetch(url, part, file):
     """Continue `part` from `url` until it is whole and has the right checksum."""
+    import requests
+
     have = _bytes(part)
     headers = {"Accept-Encoding": "identity"}  # offsets count the file's own bytes
     if have:
@@ -182,6 +185,8 @@ def _receive(answer, part, have, total, label):
 
 def in_words(error):
     """What went wrong, in a few words."""
+    import requests
+
     if isinstance(error, requests.HTTPError):
         return f"HTTP {error.response.status_code}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-
 from helpers.datasets import store
 from helpers.datasets.download import (
     TIMEOUT,
@@ -111,6 +109,8 @@ def _download(files, folder, name, todo):
 
 def copy_prepared(data_set, size, root, address):
     """Copy one prepared folder from the classroom mirror at `address`. Returns the folder."""
+    import requests
+
     name = data_set.name
     with _preparing(data_set, size, root) as folder:
         if store.is_prepared(folder):

@@ -22,7 +22,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.datasets.errors import DataError
 

@@ -1,7 +1,6 @@
 """Codes: where they lie, how they are drawn, what an encoder says of them."""
 
 import numpy as np
-import seaborn as sns
 
 from helpers.plotting.pictures import as_pictures, draw_picture
 from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_figure
@@ -9,6 +8,8 @@ from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_f
 
 def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
     """Two-dimensional points (N, 2), coloured by class, each class named at its median."""
+    import seaborn as sns
+
     figure, axis = new_figure(6.4, 4.6)
     palette = sns.color_palette("husl", len(classes))
     for i, name in enumerate(classes):

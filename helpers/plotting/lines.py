@@ -1,7 +1,6 @@
 """Curves of a training, and lines, points, bars and boxes of any numbers."""
 
 import numpy as np
-import seaborn as sns
 from IPython.display import display
 
 from helpers.plotting.style import (
@@ -93,6 +92,8 @@ def estimates(x, means, errors, truth, x_label, y_label):
 
 def boxes(frame, x, y, *, order=None, log=False):
     """Box plots of column y for each value of column x."""
+    import seaborn as sns
+
     figure, axis = new_figure(max(7, 0.85 * frame[x].nunique()), 3)
     sns.boxplot(
         frame,

@@ -2,8 +2,7 @@
 
 from io import BytesIO
 
-import matplotlib.pyplot as plt
-import seaborn as sns
+import matplotlib
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -20,8 +19,10 @@ RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMA
 
 def use_course_style():
     """Set fonts, grid and resolution for all figures of a notebook."""
+    import seaborn as sns
+
     sns.set_theme(style="ticks", context="notebook", font_scale=0.9)
-    plt.rcParams.update(
+    matplotlib.rcParams.update(
         {
             "figure.dpi": 110,
             "figure.facecolor": "white",

@@ -1,7 +1,6 @@
 """What a table of AUROCs and other results says: intervals, sweeps, seeds."""
 
 import numpy as np
-import seaborn as sns
 
 from helpers.plotting.style import (
     ANOMALY,
@@ -69,6 +68,8 @@ def auroc_table(frame, intervals=None):
 
     intervals : (low, high) of each, a frame of the same rows and columns, for a second line
     """
+    import seaborn as sns
+
     texts = frame.map("{:.2f}".format)
     if intervals is not None:
         texts += intervals.map(lambda pair: "\n{:.2f} to {:.2f}".format(*pair))

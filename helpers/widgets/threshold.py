@@ -3,7 +3,6 @@
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.patches import Rectangle
-from sklearn.metrics import roc_curve
 
 from helpers.metrics import auroc
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
@@ -49,6 +48,8 @@ def confusion_counts(normal_scores, anomaly_scores, threshold):
 
 def draw_threshold(figure, normal_scores, anomaly_scores, threshold, name=""):
     """Histogram with the threshold, table of counts, point on the ROC curve. -> text"""
+    from sklearn.metrics import roc_curve
+
     counts = confusion_counts(normal_scores, anomaly_scores, threshold)
     n, m = len(normal_scores), len(anomaly_scores)
     (_, false_alarms), (missed, found) = counts
