@@ -13,8 +13,8 @@ def preload(*modules):
     A cell that needs one of them earlier waits until it is there, as Python does wherever two
     threads import the same. An error is not shown: the cell's own import meets it again.
     """
-    # No daemon: Python would stop it in the middle of an import, and then wait for ever for the lock
-    # of imports that it still holds.
+    # No daemon: Python would stop it in the middle of an import, and then wait for ever for the
+    # lock of imports that it still holds.
     thread = Thread(target=_import, args=(modules,), name="preload")
     _threads.append(thread)
     thread.start()
