@@ -65,9 +65,9 @@ def compare(values, like):
     values : of the entry; like : those of the stored entries that differ in the seed at most
 
     It agrees if it has the same numbers, and at most one in twenty lies outside its `seed_range`.
-    Some do by chance: of five independent draws from a normal distribution a sixth one lies outside
-    with probability 0.12. The same seed is nearer: with two threads in place of one, 1 of the 146
-    numbers of an entry of `03_seeds` was outside.
+    Some do by chance: after five independent draws from a normal distribution a sixth one lies
+    outside with probability 0.12. The same seed comes nearer: with two threads in place of one,
+    1 of the 177 numbers of an entry of `03_seeds` was outside, and none of another's.
     """
     new, stored = numbers(values), [numbers(other) for other in like]
     unknown = sorted(set(new) ^ set().union(*stored))
