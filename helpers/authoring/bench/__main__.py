@@ -91,7 +91,7 @@ def main(arguments=None):
 
 def about():
     """What a table has to say about where its numbers come from."""
-    from helpers.results.compute import commit  # torch comes with it: not before contenders start
+    from helpers.results.entries import commit  # torch comes with it: not before contenders start
 
     return {
         "machine": f"{platform.machine()}, {joblib.cpu_count()} cores",
