@@ -153,6 +153,8 @@ def build(path, *, run=True, force=False):
     solution = make_notebook(cells, solved=True)
     kept = keep_outputs(solution, target)
     if run and (force or not kept):
+        if profile() == "smoke":
+            raise SourceError("COURSE_PROFILE is smoke, whose results mean nothing; unset it")
         print(f"{path.stem}: executing ...", flush=True)
         source = executed_on(cells)
         chosen = {"COURSE_SOURCE": source} if source else {}

@@ -51,6 +51,8 @@ def main():
     unknown = set(args.tables) - set(TABLES)
     if unknown:
         parser.error(f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}")
+    if profile() == "smoke":
+        parser.error("COURSE_PROFILE is smoke, whose results mean nothing; unset it")
     try:
         every = [task for name in args.tables or TABLES for task in tasks(name)]
         with workers(args, parser) as (count, threads):
