@@ -295,6 +295,14 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
     assert [executed_on(read_source(path)) for path in SOURCES] == [None] * 4 + ["sample"]
 
 
+def test_nothing_is_executed_in_the_smoke_profile(course, monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    path = course(SMALL)
+    with pytest.raises(SourceError, match="COURSE_PROFILE is smoke"):
+        builder.build(path)
+    assert not notebooks(path)[1].exists()
+
+
 def test_the_environment_reaches_the_kernel(course):
     path = course(f'{TITLE}# %% id="one"\nimport os\nprint(os.environ["COURSE_SOURCE"])\n')
     notebook = make_notebook(read_source(path), solved=True)

@@ -76,6 +76,13 @@ def test_only_missing_entries_are_computed(folder, monkeypatch, capsys):
     assert stored()['{"n": 2}'] == 4
 
 
+def test_nothing_is_computed_in_the_smoke_profile(folder, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    assert results(monkeypatch, "small") == 2
+    assert "COURSE_PROFILE is smoke" in capsys.readouterr().err
+    assert not reader.read_entries("small")
+
+
 def test_another_profile_is_another_entry(folder, monkeypatch):
     store(2)
     monkeypatch.setenv("COURSE_PROFILE", "full")
