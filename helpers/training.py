@@ -129,38 +129,25 @@ def fit_classifier(
     batch_size=64,
     lr=2e-3,
     weight_decay=0.01,
-    optimizer=None,
-    cycle=None,
     augment=None,
-    shrink=(0, None),
     progress=True,
 ):
     """Train in place by cross-entropy and return the history, one dict per epoch.
 
     images, labels : uint8 (N, C, H, W), integers (N,); validation : the same two, or None
-    lr : peak of a one-cycle schedule (Smith, arXiv 1708.07120)
-    optimizer : AdamW with this weight_decay, if none is given
-    cycle : other arguments of torch's OneCycleLR, {name: value}
+    lr : peak of a one-cycle schedule for AdamW (Smith, arXiv 1708.07120)
     augment : float batch -> float batch, in training only
-    shrink : (share, side), the first `share` of the steps see pictures of that side: they cost less
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
     """
     to_device(model)
     order = Order(len(images), batch_size)
-    optimizer = optimizer or torch.optim.AdamW(
-        model.parameters(), lr=lr, weight_decay=weight_decay, fused=True
-    )
-    (share, side), total_steps = shrink, epochs * len(order.sizes)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=total_steps, **(cycle or {})
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    total_steps = epochs * len(order.sizes)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
 
     def loss_of(places):
         x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
-        x = augment(x) if augment else x
-        if schedule.last_epoch < share * total_steps:
-            x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
-        return F.cross_entropy(model(x), y)
+        return F.cross_entropy(model(augment(x) if augment else x), y)
 
     def measure():
         return {} if validation is None else {"accuracy": accuracy(model, *validation)}

@@ -108,11 +108,6 @@ for role, part in parts._asdict().items():
 # picture carried past them. `features` are the channel means after the last stage; a linear layer makes
 # two **logits** of them. Each batch is mirrored and shifted at random, so that no picture comes twice in
 # the same way.
-#
-# Three things make the quick profile's training short. The first layer is not learned: it takes the
-# principal components of 3×3 patches, and their negatives, since a ReLU lets only one side pass
-# (K. Jordan, arXiv 2404.00498). The first half of the steps sees pictures of 24×24 pixels, which cost
-# little more than half. And the rate of the steps rises to a peak and falls to zero.
 
 # %% id="augmented"
 from helpers import plotting

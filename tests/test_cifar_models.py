@@ -19,7 +19,6 @@ from helpers.scores import (
     normalised_knn,
     total_variation,
 )
-from helpers.training import fit_classifier
 
 rng = np.random.default_rng(0)
 
@@ -44,49 +43,6 @@ def test_classifier_s_features_are_the_means_after_its_last_stage(blocks, stride
         assert y.shape[2:] == (side // stride, side // stride)
     torch.testing.assert_close(net(x)[1:2], net(x[1:2]))
     assert sum(isinstance(m, torch.nn.ReLU) for m in net.modules()) == 1 + 3 * 2 * blocks
-
-
-def test_whitened_layer_gives_the_principal_components_of_patches():
-    net, x = SmallResNet((8, 6, 8), stride=2), torch.rand(40, 3, 32, 32)
-    x = x + 3 * torch.rand(40, 3, 1, 1)  # the channels of a patch go together
-    net.whiten(x)
-    first = net.stages[0][0]
-    found = torch.nn.functional.conv2d(x, first.weight).transpose(0, 1).flatten(start_dim=1)
-    torch.testing.assert_close(found[:4], -found[4:])
-    covariance = found[:4].cov()
-    torch.testing.assert_close(covariance, covariance.diag().diag(), atol=2e-3, rtol=0)
-    patches = torch.nn.functional.unfold(x, 3).transpose(0, 1).flatten(start_dim=1)
-    largest = torch.linalg.eigvalsh(patches.cov()).flip(0)[:4]
-    torch.testing.assert_close(covariance.diag(), largest, rtol=1e-3, atol=0)
-
-
-def test_whitened_layer_stays_as_it_is():
-    net, x = SmallResNet((4, 6, 8), stride=2), torch.rand(20, 3, 32, 32)
-    net.whiten(x)
-    before = net.stages[0][0].weight.clone()
-    images, labels = rng.integers(0, 256, (40, 3, 32, 32), np.uint8), rng.integers(0, 2, 40)
-    fit_classifier(net, images, labels, epochs=1, progress=False)
-    assert torch.equal(net.stages[0][0].weight, before)
-
-
-@pytest.mark.parametrize(("share", "small"), [(0, 0), (0.5, 4), (1, 8)])
-def test_the_first_pictures_are_small_and_the_optimizer_is_the_given_one(share, small):
-    sides = []
-
-    class Watched(SmallResNet):
-        def forward(self, x):
-            if self.training:
-                sides.append(x.shape[2:])
-            return super().forward(x)
-
-    net = Watched((4, 6, 8), stride=2)
-    images, labels = rng.integers(0, 256, (40, 3, 32, 32), np.uint8), rng.integers(0, 2, 40)
-    head = net.head.weight.detach().clone()
-    still = torch.optim.SGD(net.stages.parameters(), lr=0.01)
-    options = {"optimizer": still, "lr": 0.01, "shrink": (share, 24)}
-    fit_classifier(net, images, labels, epochs=2, batch_size=10, progress=False, **options)
-    assert sides == [(24, 24)] * small + [(32, 32)] * (8 - small)
-    assert torch.equal(net.head.weight, head)
 
 
 def test_source_s_autoencoder_has_its_parameters():

@@ -15,7 +15,7 @@ from helpers.experiments import baselines
 from helpers.experiments.judging import judged
 from helpers.metrics import answered, aurc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
-from helpers.runtime import choose, profile, set_seed, training_length
+from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
@@ -26,7 +26,7 @@ from helpers.scores import (
     total_variation,
 )
 from helpers.thresholds import Screen
-from helpers.training import adam, apply, as_input, fit, fit_classifier
+from helpers.training import adam, apply, fit, fit_classifier
 
 PETS = ("cat", "dog")
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
@@ -59,27 +59,19 @@ def roles():
 
 
 def classifier(train, seed=0, progress=False, validation=None):
-    """The trained classifier, in eval mode, and its history.
-
-    The quick one needs few epochs: its first layer is ready, SGD with momentum goes further in a
-    step than AdamW, and early steps see small pictures, which cost less.
-    """
+    """The trained classifier, in eval mode, and its history."""
     set_seed(seed)
-    epochs = training_length(quick=6, full=36)
-    if profile() != "full":
-        model = SmallResNet(stride=2)
-        model.whiten(as_input(train.images[:500]).cpu())
-        lr, learned = 0.1, [p for p in model.parameters() if p.requires_grad]
-        sgd = torch.optim.SGD(learned, lr, momentum=0.9, nesterov=True, weight_decay=2e-3)
-        triangle = {"anneal_strategy": "linear", "cycle_momentum": False}
-        recipe = {"epochs": epochs, "batch_size": 64, "lr": lr, "optimizer": sgd, "cycle": triangle}
-        recipe |= {"augment": flip_and_shift, "shrink": (0.5, 24)}
-    else:
-        model = SmallResNet()
-        recipe = {"epochs": epochs, "batch_size": 128, "lr": 3e-3}
-        recipe |= {"augment": lambda x: cut_out(flip_and_shift(x))}
+    model = SmallResNet(stride=choose(quick=2, full=1))
     history = fit_classifier(
-        model, train.images, train.labels, validation=validation, progress=progress, **recipe
+        model,
+        train.images,
+        train.labels,
+        epochs=training_length(quick=10, full=36),
+        batch_size=choose(quick=64, full=128),
+        lr=3e-3,
+        augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
+        validation=validation,
+        progress=progress,
     )
     return model.eval(), history
 

@@ -1,7 +1,5 @@
 """The networks of module 4: a small residual classifier, and the autoencoder before it."""
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
 from helpers.models.residual import ResidualBlock
@@ -13,7 +11,6 @@ class SmallResNet(nn.Module):
     widths : channels of the stages; blocks : in each stage; stride : of the first convolution
     stage_features : (N, 3, H, W) -> list of (N, width), the mean of each channel after each stage
     features : the last of these; forward : -> logits (N, classes)
-    whiten : (N, 3, H, W) of training pictures, gives the first layer weights that stay
     """
 
     def __init__(self, widths=(32, 64, 128), blocks=1, stride=1, classes=2):
@@ -25,21 +22,6 @@ class SmallResNet(nn.Module):
             body = [ResidualBlock(before if i == 0 else width, width) for i in range(blocks)]
             self.stages.append(nn.Sequential(*start, *body))
         self.head = nn.Linear(widths[-1], classes)
-
-    @torch.no_grad()
-    def whiten(self, x):
-        """Set the first layer to the principal components of x's patches, and keep it so.
-
-        Half of the channels are the first components, the others their negatives, since a ReLU
-        cuts one side off. They do not correlate, and batch norm brings each to a variance of one.
-        Training then needs half the steps or fewer [Jordan, arXiv 2404.00498; Page 2019].
-        """
-        first = self.stages[0][0]
-        patches = F.unfold(x, first.kernel_size).transpose(1, 2).flatten(end_dim=1)
-        _, directions = torch.linalg.eigh(patches.T.cov())  # from small to large variance
-        leading = directions.flip(1).T[: first.out_channels // 2]
-        first.weight.copy_(torch.cat([leading, -leading]).view_as(first.weight))
-        first.weight.requires_grad_(False)
 
     def stage_features(self, x):
         means = []

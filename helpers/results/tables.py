@@ -90,11 +90,7 @@ TABLES = {
     "05_bottleneck": Table(
         "oct",
         ladder,
-        [
-            {"rung": "all labels", "code_channels": c, "seed": s}
-            for s in ONE
-            for c in (0, 16, 4, 1)
-        ],
+        [{"rung": "all labels", "code_channels": c, "seed": s} for s in ONE for c in (0, 16, 4, 1)],
         source="sample",
     ),
 }
