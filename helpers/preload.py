@@ -4,30 +4,31 @@ import importlib
 from contextlib import suppress
 from threading import Thread, main_thread
 
-_threads = []
+from IPython import get_ipython
 
 
 def preload(*modules):
-    """Start to import the modules, one after the other in the order given, and return at once.
+    """Import the modules between two cells of a notebook: after this one, before the next starts.
 
-    A cell that needs one of them earlier waits until it is there, as Python does wherever two
-    threads import the same. An error is not shown: the cell's own import meets it again.
+    A thread does so, in the order given; a cell that is run earlier waits for it. Never both at
+    once: packages whose modules import each other (scikit-learn's do) come out half made when two
+    threads enter them at different ends, and an import changes settings, such as the warning
+    filters, that a cell may rely on. An error is not shown: whoever needs the module meets it
+    again. Outside a notebook nothing is done.
     """
+    shell = get_ipython()
+    if shell is None:
+        return
     # No daemon: Python would stop it in the middle of an import, and then wait for ever for the
     # lock of imports that it still holds.
     thread = Thread(target=_import, args=(modules,), name="preload")
-    _threads.append(thread)
-    thread.start()
 
-
-def wait():
-    """Return when all that was to be preloaded is there.
-
-    For code that watches or changes what belongs to the whole process, such as the warning filters:
-    imports change these too.
-    """
-    for thread in _threads:
+    def wait():
         thread.join()
+        shell.events.unregister("pre_execute", wait)
+
+    shell.events.register("pre_execute", wait)
+    thread.start()
 
 
 def _import(modules):

@@ -2,17 +2,13 @@
 
 import ast
 import builtins
-import importlib
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 
 import pytest
 
 from helpers.authoring.build import make_notebook, read_source, sources
-from helpers.checks import grade
-from helpers.preload import preload, wait
 from helpers.runtime import COURSE
 
 HEAVY = {"ipywidgets", "matplotlib", "openTSNE", "pandas", "requests", "scipy.stats", "seaborn"}
@@ -98,62 +94,69 @@ def test_what_a_notebook_preloads_is_there(path):
     assert all(map(find_spec, modules))
 
 
-@pytest.fixture
-def slow(tmp_path, monkeypatch):
-    """The name of a module that takes half a second to import; beside it, one that fails."""
-    (tmp_path / "slow_to_import.py").write_text("import time; time.sleep(0.5); value = 7")
-    (tmp_path / "broken_import.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "slow_to_import"
-    sys.modules.pop("slow_to_import", None)
+SHELL = """
+import os, sys, time
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
+sys.path[:0] = [{folder!r}, {course!r}]
+shell = InteractiveShell.instance(config=Config({{"HistoryManager": {{"enabled": False}}}}))
 
-def test_preload_returns_at_once_and_an_import_waits_for_it(slow):
+def run(cell):
     start = time.perf_counter()
-    preload(slow)
-    assert time.perf_counter() - start < 0.4
-    assert importlib.import_module(slow).value == 7
-    assert time.perf_counter() - start >= 0.5
-
-
-def test_an_error_is_met_by_the_import_that_needs_the_module(slow, capfd):
-    preload("broken_import", slow)
-    wait()
-    assert slow in sys.modules
-    assert capfd.readouterr() == ("", "")
-    with pytest.raises(ZeroDivisionError):
-        importlib.import_module("broken_import")
-
-
-def test_a_check_waits_for_imports_in_the_background(slow):
-    preload(slow)
-    grade("1.1", None)
-    assert slow in sys.modules
-
-
-AT_ONCE = """
-from helpers.preload import preload
-import torch
-preload("torch._dynamo")
-preload("seaborn", "helpers.checks.module_01")
+    shell.run_cell(cell).raise_error()
+    return time.perf_counter() - start
 """
 
 
-def test_cells_run_without_a_pause():
-    """All that is on its way is asked for at once, from the other end."""
-    use = """
-from helpers.checks import grade
-from sklearn.covariance import LedoitWolf
-from helpers import plotting
-plotting.use_course_style()
-p = torch.nn.Parameter(torch.ones(3))
-optimizer = torch.optim.Adam([p])
-p.sum().backward(); optimizer.step()
-print(grade("1.1", None).status, p[0].item() < 1)
+@pytest.fixture
+def notebook(tmp_path):
+    """notebook(code) is what the code prints; in it, run(cell) runs a cell -> its seconds."""
+    (tmp_path / "slow_to_import.py").write_text("import time; time.sleep(2); value = 7")
+    (tmp_path / "broken_import.py").write_text("1 / 0")
+    head = SHELL.format(folder=str(tmp_path), course=str(COURSE))
+    return lambda code: run(head + code)
+
+
+def test_the_next_cell_waits_until_all_is_there_and_the_one_after_does_not(notebook):
+    code = """
+first = run("from helpers.preload import preload; preload('slow_to_import')")
+cells = [run("import sys; there = 'slow_to_import' in sys.modules"), run("pass")]
+print(first < 1, shell.user_ns["there"], cells[0] > 0.5, cells[1] < 0.5)
 """
-    assert run(AT_ONCE + use) == "not_started True\n"
+    assert notebook(code) == "True True True True\n"
 
 
-@pytest.mark.parametrize("seconds", [0, 0.3, 1.5])
-def test_a_process_may_end_meanwhile(seconds):
-    assert run(f"{AT_ONCE}\nimport time; time.sleep({seconds})") == ""
+def test_a_learner_who_reads_does_not_wait(notebook):
+    code = """
+run("from helpers.preload import preload; preload('slow_to_import')")
+time.sleep(4)
+print(run("import slow_to_import") < 1)
+"""
+    assert notebook(code) == "True\n"
+
+
+def test_an_error_is_met_by_the_import_that_needs_the_module(notebook):
+    code = """
+run("from helpers.preload import preload; preload('broken_import', 'slow_to_import')")
+run("import sys; print('slow_to_import' in sys.modules)")
+try:
+    import broken_import
+except ZeroDivisionError:
+    print("met")
+"""
+    assert notebook(code) == "True\nmet\n"
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_kernel_may_end_meanwhile(notebook, seconds):
+    code = f"""
+run("from helpers.preload import preload; preload('torch._dynamo', 'slow_to_import')")
+time.sleep({seconds})
+"""
+    assert notebook(code) == ""
+
+
+def test_outside_a_notebook_nothing_is_preloaded():
+    code = "from helpers.preload import preload; preload('sympy'); import threading, sys"
+    assert run(f"{code}; print(threading.active_count(), 'sympy' in sys.modules)") == "1 False\n"
