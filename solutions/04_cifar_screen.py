@@ -479,8 +479,6 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
 false_alarm_interval = check("4.5", false_alarm_interval)
 
 # %% id="promise"
-from scipy.stats import binom
-
 k = len(calibration_errors)
 wide = false_alarm_interval(k, n, 0.05)
 narrow = binom(n, 0.05).ppf([0.025, 0.975]) / n

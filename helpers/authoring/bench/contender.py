@@ -5,6 +5,7 @@ turn. "course" imports the `helpers` that PYTHONPATH names, which may be of any 
 what its notebooks call. "source" imports nothing of the course; "limit" multiplies matrices.
 """
 
+import importlib
 import json
 import os
 import resource
@@ -174,7 +175,7 @@ def classifier(seed):
     try:
         from helpers.experiments import module_04
     except ImportError:  # before November 2026
-        from helpers.sweeps import module_04
+        module_04 = importlib.import_module("helpers.sweeps.module_04")
     parts = module_04.roles()
     start = time.perf_counter()
     model = module_04.classifier(parts.classifier, seed)[0]
