@@ -390,6 +390,7 @@ print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
 # such a screen is fitted all the same, and refuses nothing).
 
 # %% id="screen-imports"
+from scipy.stats import binom
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
