@@ -300,13 +300,16 @@ def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
     assert "--no-browser" not in ready.make("lab", DISPLAY=":0")[2]
 
 
-def test_everything_is_tested_in_one_call(ready):
+def test_notebooks_are_tested_by_nbval_in_a_call_of_its_own(ready):
+    """Its cells need one worker a notebook (loadfile), which loadgroup did not give them."""
     (ready.course / "solutions").mkdir()
     (ready.course / "solutions/01.ipynb").touch()
     status, printed, calls = ready.make("test")
-    assert status == 0 and calls.count("pytest") == 1
-    assert "tests solutions/01.ipynb\n" in calls
-    assert "1 thread, smoke, strict 1" in printed  # a failed check fails its notebook
+    library, notebooks = (line for line in calls.splitlines() if "pytest" in line)
+    assert status == 0 and library.endswith(" tests") and "--dist loadgroup" in library
+    assert notebooks.endswith(" solutions/01.ipynb") and "--dist loadfile" in notebooks
+    assert "--nbval-lax" in notebooks
+    assert printed.count("1 thread, smoke, strict 1") == 2  # a failed check fails its notebook
     status, printed, _ = ready.make("test", "PROFILE=quick", TEST_STATUS="1")
     assert status != 0 and "quick" in printed
 
