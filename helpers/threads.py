@@ -1,8 +1,8 @@
 """How many threads torch computes with: as many as pay off just now.
 
-On a quiet machine a second thread makes the course's small networks up to 1.7 times as fast. As
-soon as another process wants its core, the same two threads take four times as long as one alone,
-since after each operation they wait for each other. Nobody knows beforehand; a loop can try.
+On a quiet machine a second thread makes the course's small networks 1.3 to 1.8 times as fast
+(docs/speed.md). As soon as another process wants its core, two threads are slower than one, since
+after each operation they wait for each other. Nobody knows beforehand; a loop can try.
 """
 
 import os
