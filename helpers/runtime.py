@@ -72,7 +72,8 @@ def prepare_torch():
 
     Memory: what a step frees stays with the process for the next one. By default glibc gives large
     blocks back to the kernel at once and asks for them anew, and the kernel zeroes each page again:
-    two fifths of module 3's time at full size. Of other C libraries nothing is known, and nothing is set.
+    two fifths of module 3's time at full size. Of other C libraries nothing is known, and nothing
+    is set.
     """
     np.finfo(np.float32), np.finfo(np.float64)  # older numpy measures these late, and would warn
     torch.set_flush_denormal(True)
