@@ -87,9 +87,14 @@ def add_launch(cells, module):
 
 
 def make_notebook(cells, *, solved):
-    """The notebook, with scaffolds or with the references' own source in their place."""
+    """The notebook, with scaffolds or with the references' own source in their place.
+
+    Claims are judged in the solution alone: a learner's run may come out otherwise and go on.
+    """
     out = []
     for cell in cells:
+        if not solved and "claim" in cell.metadata.get("tags", []):
+            continue
         source = cell.source
         if solved and "reference" in cell.metadata:
             source = reference_source(cell.metadata["reference"])
