@@ -46,6 +46,27 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def paired_interval(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    """Percentile interval of `statistic` where each anomaly is a changed normal image. -> (low, high)
+
+    normal_scores, anomaly_scores : (n,) twice, of an image and of the same image, changed
+    Images are redrawn, each with both of its scores: two groups redrawn one by one would say that
+    they differ by chance where they cannot.
+    """
+    rng = np.random.default_rng(seed)
+    normal, anomaly = np.asarray(normal_scores), np.asarray(anomaly_scores)
+    if normal.shape != anomaly.shape:
+        raise ValueError(
+            f"expected two scores of each image, got {normal.shape} and {anomaly.shape} scores"
+        )
+    draws = (rng.integers(len(normal), size=len(normal)) for _ in range(resamples))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile([statistic(normal[i], anomaly[i]) for i in draws], [tail, 1 - tail])
+    return float(low), float(high)
+
+
 def paired_difference(
     normal_a,
     anomaly_a,
