@@ -49,7 +49,7 @@ def bootstrap_interval(
 def paired_interval(
     normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
 ):
-    """Percentile interval of `statistic` where each anomaly is a changed normal image. -> (low, high)
+    """Percentile interval of `statistic` where anomalies are changed normal images. -> (low, high)
 
     normal_scores, anomaly_scores : (n,) twice, of an image and of the same image, changed
     Images are redrawn, each with both of its scores: two groups redrawn one by one would say that

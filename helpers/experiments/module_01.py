@@ -15,7 +15,6 @@ from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import reconstruction_error
 from helpers.training import apply, as_input, epochs_for, fit
 
-
 SHOWN = ("2", "4", "5", "7")  # digits whose reconstructions the table keeps
 
 
@@ -46,7 +45,7 @@ def straight(latent_dim):
 def bottleneck(latent_dim, seed=0):
     """Error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers, and PCA's.
 
-    pictures : for seed 0, some digits' reconstructions, upright over rotated, as `as_strip` has them
+    pictures : for seed 0, reconstructions of some digits, upright and rotated, as from `as_strip`
     """
     train, _, test = parts()
     rotated = np.rot90(test.images, axes=(2, 3))
