@@ -12,6 +12,7 @@ from helpers.metrics import (
     dice,
     fpr_at_tpr,
     paired_difference,
+    paired_interval,
     per_class_auroc,
     pixel_metrics,
     precision_at_prevalence,
@@ -132,3 +133,24 @@ def test_pixel_metrics_of_a_perfect_and_of_a_random_map():
     assert noise["auroc"] == pytest.approx(0.5, abs=0.05)
     assert noise["average_precision"] == pytest.approx(masks.mean(), abs=0.02)
     assert noise["false_alarms"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_paired_interval_knows_that_the_same_scores_do_not_differ():
+    """Two groups redrawn one by one would: bootstrap_interval gives about ±0.03 here."""
+    scores = np.random.default_rng(0).normal(size=500)
+    assert paired_interval(scores, scores) == (0.5, 0.5)
+    low, high = bootstrap_interval(scores, scores)
+    assert low < 0.49 and high > 0.51
+
+
+def test_paired_interval_of_independent_scores_is_about_the_unpaired_one():
+    rng = np.random.default_rng(0)
+    normal, anomaly = rng.normal(size=400), rng.normal(1, size=400)
+    paired, unpaired = (f(normal, anomaly) for f in (paired_interval, bootstrap_interval))
+    assert paired == pytest.approx(unpaired, abs=0.01)
+    assert paired[0] < auroc(normal, anomaly) < paired[1]
+
+
+def test_paired_interval_wants_two_scores_of_each_image():
+    with pytest.raises(ValueError, match=r"got \(3,\) and \(2,\) scores"):
+        paired_interval([1, 2, 3], [1, 2])
