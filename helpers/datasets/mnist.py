@@ -1,6 +1,6 @@
 """MNIST and Fashion-MNIST: the original IDX files, read by torchvision's own functions.
 
-Both have the same four file names, and so have other sets. Which one a file is of, its md5 sum says.
+Both have the same four file names, and so have other sets: the md5 sum says which a file is of.
 """
 
 import gzip
@@ -144,7 +144,7 @@ def _official(path):
 
 
 def read(name, source, size, out):
-    """The IDX files under `source` into `out`; a part that the course does not load may be absent."""
+    """The IDX files under `source` into `out`; a part that no module loads may be absent."""
     files = checked_files(name, source, out)
     from torchvision.datasets.mnist import read_image_file, read_label_file
 

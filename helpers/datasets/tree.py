@@ -12,7 +12,6 @@ import importlib
 import io
 import os
 import re
-import shutil
 import stat
 import tarfile
 import unicodedata
@@ -157,7 +156,7 @@ class Tree:
         return members
 
     def _tar(self, path):
-        archive = self.closing.enter_context(tarfile.open(path, "r:"))
+        archive = self.closing.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115
         members = {}
         for member in archive:
             if member.size > self._limit():

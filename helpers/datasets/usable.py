@@ -30,7 +30,9 @@ def parts_of(out, classes):
 
 def counts(part):
     """{class: pictures} of an ImageSet."""
-    return dict(zip(part.classes, np.bincount(part.labels, minlength=len(part.classes)), strict=True))
+    return dict(
+        zip(part.classes, np.bincount(part.labels, minlength=len(part.classes)), strict=True)
+    )
 
 
 def judge_scans(out, classes, normal, source):

@@ -1,4 +1,4 @@
-"""Archives and trees made at random from a seed: each is a usable set, or one message of four lines.
+"""Archives and trees at random from a seed: each is a usable set, or one message of four lines.
 
 `FUZZ_CASES=5000 FUZZ_SEED=1 pytest -s tests/datasets/test_fuzz.py` looks further than `make test`.
 """
@@ -27,10 +27,19 @@ SPLITS = ("", "", "", "train/", "test/", "val/", "Train/", "valid/", "Testing/")
 NORMALS = ("NORMAL", "Normal", "normal", "normal ", "NORMA\u0301L", "healthy")
 SICK = ("CNV", "cnv", "Dru\u0308sen", "Dr\u00fcsen", "DME", "正常", "a b", "CON", "nul.x")
 NAMES = (
-    "{c}-{p}-{i}", "{c}-{p}-{i} - Copy", "{i}", "{i}", "scan {i} (1)", "-{i}", ".{i}", "{i}é", "{p}-{i}",
+    "{c}-{p}-{i}", "{c}-{p}-{i} - Copy", "{i}", "{i}", "scan {i} (1)", "-{i}", ".{i}", "{i}é",
+    "{p}-{i}",
 )  # fmt: skip
 PLACES = ("", "", "", "./", "data/", "OCT2017 /", "data\\", "a/b/c/", "__MACOSX/", "../", "C:/")
-JUNK = ("README.txt", ".DS_Store", "Thumbs.db", "list.csv", "CNV/notes.md", "normal/1.xyz", "empty.zip")
+JUNK = (
+    "README.txt",
+    ".DS_Store",
+    "Thumbs.db",
+    "list.csv",
+    "CNV/notes.md",
+    "normal/1.xyz",
+    "empty.zip",
+)
 
 
 def picture(rng):
@@ -192,4 +201,3 @@ def test_a_usable_set_or_one_message(tmp_path, capsys):
     assert not raw, raw[:10]
     assert not outcomes["left-overs"]
     assert min(outcomes["refused"], outcomes["prepared"]) > CASES / 10, reasons
-
