@@ -144,10 +144,7 @@ def read_tree(source, size, out):
                 "rename the folder with the healthy scans to normal",
                 "oct",
             )
-        who = {
-            p.file: getattr(p, "patient", None) or folder_of.get(p.file) or patient(p.file)
-            for p in pictures
-        }
+        who = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
         who, how = _patients(who, folder_of, pictures)
         split, parts = _splits(pictures, who)
 
@@ -189,7 +186,7 @@ def _patients(who, folder_of, pictures):
     odd = [file for file, name in who.items() if name is None]
     if len(odd) > len(who) / 2:
         return None, "patients unknown (names are not CLASS-PATIENT-NUMBER)"
-    if any(getattr(picture, "patient", None) for picture in pictures):
+    if any(picture.patient for picture in pictures):
         how = "patients known from the headers"
     else:
         how = f"patients known from the {'folders' if folder_of else 'file names'}"

@@ -329,6 +329,7 @@ class Picture:
     split: str | None
     class_name: str
     digest: bytes
+    patient: str | None = None
 
 
 def survey(tree, out):

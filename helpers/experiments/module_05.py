@@ -254,8 +254,9 @@ def baseline_scores(train_images, images):
 def judged(scores, test, held_in=None):
     """AUROC of {name: scores} with interval: each disease, all, and all but `held_in`."""
     groups = {name: [name] for name in diseases(test)} | {"all": diseases(test)}
-    if held_in in groups:
-        groups["others"] = [name for name in diseases(test) if name != held_in]
+    others = [name for name in diseases(test) if name != held_in]
+    if held_in in groups and others:  # own scans may be of one disease
+        groups["others"] = others
     names, who = np.array(test.classes)[test.labels], patients(test)
     values = {}
     for score, s in scores.items():
