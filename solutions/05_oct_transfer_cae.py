@@ -106,7 +106,8 @@ plotting.show(
 #
 # A patient contributes several scans, and they are alike: the same eye, a fraction of a millimetre on.
 # How alike? For each scan of the pool, look for the nearest *other* scan. How often is it one of the
-# same patient? (Where a data set does not tell patients, runs of ten neighbouring files stand in.)
+# same patient? (Where a data set does not tell patients, runs of ten neighbouring files stand in, shorter ones in a
+# small set.)
 
 # %% id="alike"
 from helpers.datasets.splits import patients

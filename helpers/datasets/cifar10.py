@@ -28,7 +28,7 @@ def read(source, size, out):
     wanted.append(CIFAR10.meta["filename"])
     folder = out.scratch / CIFAR10.base_folder
     folder.mkdir()
-    with Tree(source, out.scratch, "cifar10") as files:
+    with Tree(source, out.scratch, "cifar10", ARCHIVE.name) as files:
         for file in files.names:
             if file.split("/")[-1] in wanted:
                 (folder / file.split("/")[-1]).write_bytes(files.read(file))

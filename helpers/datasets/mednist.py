@@ -19,7 +19,7 @@ ARCHIVE = RemoteFile(
 
 def read(source, size, out):
     """The class folders under `source` (folder or archive) into `out`, without exact copies."""
-    with tree.Tree(source, out.scratch, "mednist") as files:
+    with tree.Tree(source, out.scratch, "mednist", ARCHIVE.name) as files:
         pictures = tree.one_spelling(tree.survey(files, out), CLASSES)
         known = [picture for picture in pictures if picture.class_name in CLASSES]
         strange = [picture for picture in pictures if picture.class_name not in CLASSES]

@@ -37,7 +37,8 @@ def official_files(size):
 def read(source, size, out):
     """The scans at `source` into `out`, by the door that fits."""
     found = [source] if _is_octmnist(source) else []
-    if source.is_dir() and (files := sorted(source.glob("octmnist*.npz*"))):
+    files = sorted(source.glob("octmnist*.npz*")) or sorted(source.glob("*.npz*"))
+    if files:  # in a folder
         right = [file for file in files if re.search(rf"_{size}\b", file.name)]
         found = right or files[:1]
     if found:

@@ -42,6 +42,7 @@ ABOUT = re.compile(  # texts that lie beside an archive
     r"|\.(txt|md|rst|pdf|html?|csv|json|xml|rtf|docx?|xlsx?|md5|sha1|sha256)$"
 )
 DEEPEST = 4  # archives in archives
+FEW = 8  # files that are looked into, whether they are archives
 BLOW_UP = 20  # an archive may unpack to this many times its size (pictures: once, CIFAR: 1.1)
 SLACK = 10 << 20  # and to this many bytes more
 SKIPPED = 0.01  # share of pictures that may be skipped; more means a damaged archive
@@ -58,12 +59,15 @@ class Tree:
 
     An archive that lies alone in the folder, or in another archive, is opened in its turn.
 
+    official : name of the archive to take where it lies in the folder
     names : their paths with "/", sorted; hidden files and the system's own are not among them
     read(name) : the bytes of one
     """
 
-    def __init__(self, source, scratch, name):
+    def __init__(self, source, scratch, name, official=None):
         self.source, self.scratch, self.name = Path(source), scratch, name
+        if official and (self.source / official).is_file():  # in a folder with other downloads
+            self.source /= official
         try:
             self.size = self.source.stat().st_size
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -79,6 +83,7 @@ class Tree:
                 if not (inner := self._only_archive()):
                     break
                 self._open(inner)
+            self._not_several()
             self.closing = self.closing.pop_all()  # all went well: it closes with the tree
         return self
 
@@ -204,11 +209,22 @@ class Tree:
         with self._stream(files[0]) as stream:
             return self._to_scratch(stream)
 
+    def _not_several(self):
+        """train.zip and test.zip, side by side: nobody has said which to open."""
+        files = [file for file in self.names if not ABOUT.search(file)]
+        if 1 < len(files) <= FEW and all(map(self._is_archive, files)):
+            raise DataError(
+                f"{self.name}: several archives lie side by side: {', '.join(files)}.",
+                self.source,
+                "give one of them, or unpack them into one folder and give that",
+                self.name,
+            )
+
     def _is_archive(self, file):
         with self._stream(file) as stream:
             kind = _kind(stream.read(512))
         if kind not in PACKED.values():
-            return kind in ("tar", "zip") or kind in FOREIGN.values()
+            return kind in ("tar", "zip", *FOREIGN.values())
         try:
             with self._stream(file) as stream, _decompressed(kind, stream) as inner:
                 return _kind(inner.read(512)) in ("tar", "zip", *PACKED.values())

@@ -132,6 +132,29 @@ def test_zip_with_a_link(tmp_path):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 
+@pytest.mark.parametrize("names", [["train.zip", "test.zip"], ["a.tar.gz", "b.zip", "c.7z"]])
+def test_several_archives_are_listed(tmp_path, names):
+    for name in names:
+        archive(tmp_path, zipped({"NORMAL/1.jpeg": jpeg(1)}), name)
+    with refused(tmp_path / "data", f"side by side: .*{names[0]}"):
+        prepare(OCT, 64, tmp_path / "data", tmp_path / "given")
+
+
+def test_the_official_archive_among_other_downloads(tmp_path):
+    archive(tmp_path, b"%PDF", "paper.pdf")
+    archive(tmp_path, zipped({"a/1.jpeg": jpeg(1)}), "photos.zip")
+    given = archive(tmp_path, targz(tiny_mednist())).parent
+    prepare(MEDNIST, 64, tmp_path / "data", given)
+    assert len(prepared(tmp_path / "data")[0]["all"]) == 30
+
+
+def test_a_refused_archive_leaves_what_was_prepared(tmp_path):
+    prepare(MEDNIST, 64, tmp_path, archive(tmp_path, targz(tiny_mednist())))
+    with pytest.raises(DataError):
+        prepare(MEDNIST, 64, tmp_path, archive(tmp_path, b"text", "other"))
+    assert len(prepared(tmp_path)[0]["all"]) == 30
+
+
 def test_no_advice_to_delete(tmp_path):
     """What seems damaged may be the only copy of another set."""
     for data in (targz(tiny_mednist())[:-900], zipped(tiny_mednist())[:-9], b"text"):
@@ -521,9 +544,10 @@ def test_octmnist_under_another_name(tmp_path, name):
     assert len(prepared(tmp_path / "data", OCT)[0]["test"]) == 8
 
 
-def test_folder_with_octmnist_of_another_size(tmp_path):
+@pytest.mark.parametrize("name", ["octmnist_224.npz", "retinamnist.npz"])
+def test_folder_with_octmnist_of_another_size(tmp_path, name):
     (tmp_path / "given").mkdir()
-    octmnist(tmp_path / "given" / "octmnist_224.npz", size=224)
+    octmnist(tmp_path / "given" / name, size=224)
     with refused(tmp_path / "data", "224×224"):
         prepare(OCT, 64, tmp_path / "data", tmp_path / "given")
 
