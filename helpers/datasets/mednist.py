@@ -38,7 +38,7 @@ def read(source, size, out):
         kept = tree.without_duplicates(files, known, out)
         tree.write(files, kept, CLASSES, size, out)
     origin = "MedNIST (B. J. Erickson, Mayo Clinic), exact copies removed"
-    return CLASSES, ". ".join([origin, *usable.judge_classes(out, CLASSES, "mednist")])
+    return CLASSES, ". ".join([origin, *usable.few_pictures(usable.parts_of(out, CLASSES))])
 
 
 MEDNIST = DataSet(

@@ -45,8 +45,9 @@ def read(source, size, out):
         classes, origin = read_octmnist(found[0], size, out)
     else:
         classes, origin = read_tree(source, size, out)
-    notes = usable.judge_scans(out, classes, NORMAL, source)
-    return classes, ". ".join([origin, *notes])
+    parts = usable.parts_of(out, classes)
+    usable.check_scans(parts, NORMAL, _text(str(source)))
+    return classes, ". ".join([origin, *usable.few_scans(parts, NORMAL)])
 
 
 def _is_octmnist(source):

@@ -35,21 +35,21 @@ def counts(part):
     )
 
 
-def judge_scans(out, classes, normal, source):
-    """DataError where module 5 cannot run on the scans; else sentences on what to know of them.
+def check_scans(parts, normal, source):
+    """DataError where module 5 cannot run on the scans {split: ImageSet}.
 
     Each class needs a scan in training and in test; the normal one of two patients in training,
-    since one is held back to calibrate on. The roles are those that the module itself draws.
+    since one is held back to calibrate on.
     """
-    parts = parts_of(out, classes)
-    lacking = []
+    classes, lacking = next(iter(parts.values())).classes if parts else (normal,), []
     for split in ("train", "test"):
-        for name in classes:
-            least = 2 if (split, name) == ("train", normal) else 1
-            own = parts[split].of_class(name) if split in parts else ()
-            who = len(np.unique(patients(own))) if len(own) else 0
-            if who < least:
-                known = len(own) and own.groups is not None
+        for label, name in enumerate(classes):
+            own, who = np.empty(0), ()
+            if split in parts:
+                own = np.flatnonzero(parts[split].labels == label)
+                who = np.unique(patients(parts[split])[own])
+            if len(who) < (2 if (split, name) == ("train", normal) else 1):
+                known = len(own) and parts[split].groups is not None
                 what = f"of one patient only ({len(own)})" if known else f"too few ({len(own)})"
                 lacking.append(f"{name} scans in {split} are {what}")
     if lacking:
@@ -59,12 +59,16 @@ def judge_scans(out, classes, normal, source):
         )
         raise DataError(
             f"oct: too little for module 5: {_few(lacking)}.",
-            f"{source}; scans found: {found}",
+            f"{source}; scans found: {found or 'none'}",
             f"give {normal} scans of 2 patients or more in train and 1 in test, of other classes 1 "
             f"and 1 (without such parts 3 of each), or leave a class out; better {4 * CALIBRATION} "
             f"{normal} scans in train",
             "oct",
         )
+
+
+def few_scans(parts, normal):
+    """What to know of scans that are few, as sentences. The roles are those of the module."""
     pool, held = (parts["train"].take(places) for places in hold_back(parts["train"]))
     pool, held, test = (counts(part)[normal] for part in (pool, held, parts["test"]))
     if held >= CALIBRATION:
@@ -82,11 +86,11 @@ def _few(lines, most=4):
     return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if lines[most:] else "")
 
 
-def judge_classes(out, classes, name):
-    """Sentences on classes of MedNIST that are too small for module 3."""
-    small = [c for c, n in counts(parts_of(out, classes)["all"]).items() if n < HANDS]
+def few_pictures(parts):
+    """What to know of MedNIST where a class of it is small for module 3, as sentences."""
+    small = [name for name, n in counts(parts["all"]).items() if n < HANDS]
     if not small:
         return []
     few = f"few pictures of {', '.join(small)}: module 3 needs {HANDS} of each, better thousands"
-    say(name, few)
+    say("mednist", few)
     return [few[0].upper() + few[1:]]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from helpers.augment import flip
 from helpers.checkpoints import restore_training, save_checkpoint, training_state
-from helpers.datasets import ImageSet, load
+from helpers.datasets import ImageSet, load, usable
 from helpers.datasets.oct import NORMAL
 from helpers.datasets.splits import hold_back, patients, subset_by_patient
 from helpers.experiments import baselines
@@ -62,6 +62,7 @@ class Task(NamedTuple):
 def task(source="auto"):
     """The roles of the OCT scans, in the profile's size. -> Task"""
     splits = load("oct", source=source, size=choose(quick=64, full=128))
+    usable.check_scans(splits, NORMAL, next(iter(splits.values())).origin)  # by an older course
     labelled = at_most(splits["train"], choose(quick=2000, full=len(splits["train"])))
     pool, held_back = hold_back(labelled)
     test = at_most(splits["test"], choose(quick=1000, full=len(splits["test"])))

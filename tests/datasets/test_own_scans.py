@@ -15,7 +15,7 @@ from test_archives import prepared, unpack, zipped
 
 from helpers import plotting
 from helpers.authoring.build import COURSE, execute
-from helpers.datasets import find, oct, tree
+from helpers.datasets import DataError, find, oct, tree
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.prepare import prepare
 from helpers.datasets.splits import hold_back, patients
@@ -325,6 +325,15 @@ def test_the_smallest_folder_goes_through_the_notebook(smallest, tmp_path, monke
     (cell,) = [cell for cell in notebook.cells if cell.id == "live-agrees"]
     text = "".join(output.text for output in cell.outputs)
     assert text.count("of other scans: no need to agree") == 2
+
+
+def test_a_set_that_an_older_course_prepared_is_judged_by_the_module(monkeypatch):
+    whole = {"train": set_of([0, 0, 1, 1]), "test": set_of([0, 1])}
+    for name, part in (("test", None), ("train", set_of([0, 0, 0])), ("test", set_of([1, 1]))):
+        sets = {split: one for split, one in {**whole, name: part}.items() if one}
+        monkeypatch.setattr(module_05, "load", lambda *_, sets=sets, **__: sets)
+        with pytest.raises(DataError, match="too little for module 5"):
+            module_05.task("real")
 
 
 def set_of(labels, groups=None):
