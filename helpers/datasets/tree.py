@@ -66,7 +66,7 @@ class Tree:
 
     def __init__(self, source, scratch, name, official=None):
         self.source, self.scratch, self.name = Path(source), scratch, name
-        if official and (self.source / official).is_file():  # in a folder with other downloads
+        if official and os.path.isfile(self.source / official):  # in a folder with other downloads
             self.source /= official
         try:
             self.size = self.source.stat().st_size
@@ -212,7 +212,7 @@ class Tree:
     def _not_several(self):
         """train.zip and test.zip, side by side: nobody has said which to open."""
         files = [file for file in self.names if not ABOUT.search(file)]
-        if 1 < len(files) <= FEW and all(map(self._is_archive, files)):
+        if 1 < len(files) <= FEW and all(self._is_archive(file, damaged=False) for file in files):
             raise DataError(
                 f"{self.name}: several archives lie side by side: {', '.join(files)}.",
                 self.source,
@@ -220,7 +220,8 @@ class Tree:
                 self.name,
             )
 
-    def _is_archive(self, file):
+    def _is_archive(self, file, damaged=True):
+        """Whether a file here is an archive; `damaged` where its beginning cannot be unpacked."""
         with self._stream(file) as stream:
             kind = _kind(stream.read(512))
         if kind not in PACKED.values():
@@ -229,7 +230,7 @@ class Tree:
             with self._stream(file) as stream, _decompressed(kind, stream) as inner:
                 return _kind(inner.read(512)) in ("tar", "zip", *PACKED.values())
         except Exception:  # whatever Python's decompressors raise
-            return True  # damaged: said when it is opened
+            return damaged
 
     def _limit(self):
         return BLOW_UP * self.size + SLACK
@@ -257,6 +258,13 @@ class Tree:
             yield
         except (DataError, MemoryError):
             raise
+        except ImportError as error:  # of bz2 or lzma
+            raise DataError(
+                f"{self.name}: this Python was built without what unpacks the archive ({error}).",
+                self.source,
+                *UNPACK,
+                self.name,
+            ) from error
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -314,6 +322,8 @@ def lift_patients(tree, class_name):
         return {}
     at = levels.pop() + 1
     lifted = {"/".join([*p[:at], "_".join(p[at:])]): file for file, p in parts.items()}
+    if len(lifted) < len(parts):  # two would have one name
+        return {}
     tree.names, read = sorted(lifted), tree.read
     tree.read = lambda file: read(lifted[file])
     patients = {file: parts[lifted[file]][at] for file in lifted}

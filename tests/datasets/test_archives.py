@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import stat
+import sys
 import tarfile
 import zipfile
 
@@ -153,6 +154,19 @@ def test_a_refused_archive_leaves_what_was_prepared(tmp_path):
     with pytest.raises(DataError):
         prepare(MEDNIST, 64, tmp_path, archive(tmp_path, b"text", "other"))
     assert len(prepared(tmp_path)[0]["all"]) == 30
+
+
+def test_python_without_lzma(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    given = archive(tmp_path, FORMS["MedNIST.tar.xz"](tiny_mednist()), "MedNIST.tar.xz")
+    with refused(tmp_path / "data", "this Python was built without"):
+        prepare(MEDNIST, 64, tmp_path / "data", given)
+
+
+def test_one_damaged_archive_in_a_folder_is_called_damaged(tmp_path):
+    given = archive(tmp_path, targz(tiny_mednist())[:9], "OCT2017.tar.gz").parent
+    with refused(tmp_path / "data", "incomplete or damaged"):
+        prepare(OCT, 64, tmp_path / "data", given)
 
 
 def test_no_advice_to_delete(tmp_path):
