@@ -46,7 +46,7 @@ def read(source, size, out):
     else:
         classes, origin = read_tree(source, size, out)
     parts = usable.parts_of(out, classes)
-    usable.check_scans(parts, NORMAL, _text(str(source)))
+    usable.check_scans(parts, NORMAL, f"{_text(str(source))} ({origin})")
     return classes, ". ".join([origin, *usable.few_scans(parts, NORMAL)])
 
 
@@ -138,6 +138,10 @@ def read_tree(source, size, out):
     with tree.Tree(source, out.scratch, "oct") as files:
         folder_of = tree.lift_patients(files, NORMAL)
         pictures = tree.one_spelling(tree.survey(files, out), [NORMAL])
+        if any(picture.split for picture in pictures):
+            stray = [p.file for p in pictures if not p.split]
+            out.leave_out(len(stray), "not in train/ or test/, where others are", stray)
+            pictures = [picture for picture in pictures if picture.split]
         classes = tuple(sorted({picture.class_name for picture in pictures}))
         if NORMAL not in classes or len(classes) < 2:
             raise DataError(
@@ -188,6 +192,8 @@ def _patients(who, folder_of, pictures):
     odd = [file for file, name in who.items() if name is None]
     if len(odd) > len(who) / 2:
         return None, "patients unknown (names are not CLASS-PATIENT-NUMBER)"
+    if len({*who.values()} - {None}) < 2:  # a year, say: OCT-2023-17.png
+        return None, "patients unknown (all names have one and the same number for them)"
     if any(picture.patient for picture in pictures):
         how = "patients known from the headers"
     else:
@@ -215,7 +221,7 @@ def _splits(pictures, who):
     is tested: of its patients where they are known, else of its scans.
     """
     parts = {tree.SPLITS.get(picture.split) for picture in pictures}
-    if len(parts) > 1 and None not in parts:
+    if len(parts) > 1:
         test = "test" if "test" in parts else "val"
         how = "the authors' split"
         if test == "val":

@@ -168,6 +168,8 @@ class Tree:
                 self._refuse("would unpack to an absurd size")
             if member.isfile():
                 members[self._inside(member.name)] = member
+            elif member.islnk() and (first := PurePosixPath(member.linkname).as_posix()) in members:
+                members[self._inside(member.name)] = members[first]  # one file with two names
             elif not member.isdir():
                 self._refuse(f"holds a link or device ({member.name})", *FOLLOW)
         self._check({file: member.size for file, member in members.items()})

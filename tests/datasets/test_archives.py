@@ -224,6 +224,17 @@ def test_link_or_device(tmp_path, kind):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 
+def test_hard_link_to_a_member_is_that_member(tmp_path):
+    """What tar makes of a file with two names; the second one is a copy."""
+    given = archive(tmp_path, gzip.decompress(targz(tiny_mednist())), "links.tar")
+    with tarfile.open(given, "a") as tar:
+        member = tarfile.TarInfo("MedNIST/Hand/again.jpeg")
+        member.type, member.linkname = tarfile.LNKTYPE, "./MedNIST/Hand/000001.jpeg"
+        tar.addfile(member)
+    prepare(MEDNIST, 64, tmp_path / "data", given)
+    assert left_out(prepared(tmp_path / "data")[1]) == {"exact copy of another picture (Hand)": 1}
+
+
 @pytest.mark.parametrize("pack", [targz, zipped])
 def test_bomb(tmp_path, pack):
     bomb = pack({**tiny_mednist(), "MedNIST/Hand/bomb.jpeg": bytes(60 << 20)})

@@ -21,7 +21,7 @@ from PIL import Image
 from helpers.datasets import DataError, find, load, store, usable
 from helpers.datasets.prepare import prepare
 
-CASES = int(os.environ.get("FUZZ_CASES", 300))
+CASES = int(os.environ.get("FUZZ_CASES", 250))
 SEED = int(os.environ.get("FUZZ_SEED", 0))
 SPLITS = ("", "", "", "train/", "test/", "val/", "Train/", "valid/", "Testing/")
 NORMALS = ("NORMAL", "Normal", "normal", "normal ", "NORMA\u0301L", "healthy")

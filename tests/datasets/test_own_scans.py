@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from faults import jpeg, refused
-from test_archives import prepared, unpack, zipped
+from test_archives import left_out, prepared, unpack, zipped
 
 from helpers import plotting
 from helpers.authoring.build import COURSE, execute
@@ -65,6 +65,13 @@ def test_validation_is_taken_for_a_test_part_that_is_not_there(tmp_path, capsys,
 def test_one_part_only_is_cut_as_a_folder_without_parts(tmp_path, part):
     _, manifest = made(tmp_path, [f"{part}/{name}" for name in classes()])
     assert numbers(manifest) == {"train": (4, 4), "test": (2, 2)}
+
+
+def test_scans_beside_the_parts_do_not_end_the_authors_split(tmp_path):
+    names = [f"train/{n}" for n in classes()] + [f"test/{n}" for n in classes(start=6, count=3)]
+    _, manifest = made(tmp_path, [*names, *classes(start=20)])
+    assert numbers(manifest) == {"train": (6, 6), "test": (3, 3)}
+    assert left_out(manifest) == {"not in train/ or test/, where others are": 12}
 
 
 # --- names of classes ----------------------------------------------------------------------------
@@ -197,6 +204,12 @@ def test_a_copy_has_the_original_s_patient(tmp_path, copy):
 def test_few_names_that_fit_by_chance_make_no_patients(tmp_path):
     sets, manifest = made(tmp_path, [*classes(), "CNV/scan-2023-11.jpeg"])
     assert sets["train"].groups is None and "patients unknown" in manifest["origin"]
+
+
+def test_one_number_in_all_names_is_no_patient(tmp_path):
+    names = [f"{c}/OCT-2023-{i}.jpeg" for c in ("CNV", "Normal") for i in range(6)]
+    sets, manifest = made(tmp_path, names)
+    assert sets["train"].groups is None and "one and the same number" in manifest["origin"]
 
 
 @pytest.mark.parametrize("split", [["train/", "test/"], [""]])
