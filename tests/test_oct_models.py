@@ -253,4 +253,6 @@ def test_runs_of_neighbours_stand_in_for_unknown_patients():
     known = ImageSet(images, labels, ("A", "B"), groups=np.arange(32))
     assert patients(known) is known.groups
     runs = patients(ImageSet(images, labels, ("A", "B")))
-    assert [int((runs == r).sum()) for r in np.unique(runs)] == [10, 10, 5, 7]
+    assert [int((runs == r).sum()) for r in np.unique(runs)] == [6, 6, 6, 6, 1] + [1] * 7
+    runs = patients(ImageSet(np.repeat(images, 2, axis=0), np.array([0] * 45 + [1] * 19), "AB"))
+    assert [int((runs == r).sum()) for r in np.unique(runs)] == [10, 10, 10, 10, 5, 4, 4, 4, 4, 3]
