@@ -174,7 +174,9 @@ def read_tree(source, size, out):
             split=lambda picture: split[picture.file],
             group=(lambda picture: who[picture.file]) if who else None,
         )
-    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}"
+    cut = np.median([picture.cut for picture in kept])
+    square = f", of each the middle square ({cut:.0%} of the longer side cut off)" if cut else ""
+    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{square}"
 
 
 def _few(names, most=8):
