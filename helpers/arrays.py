@@ -9,6 +9,7 @@ import inspect
 from functools import reduce, wraps
 
 import numpy as np
+import pandas as pd
 import torch
 
 
@@ -34,9 +35,11 @@ def as_floats(values):
     """Numbers or truth values as float64. TypeError for text, dates and what else is no number."""
     array = as_numpy(values)
     if array.dtype.kind == "O":  # pandas' nullable columns, fractions, lists with None
+        if any(isinstance(value, str) for value in array.flat):  # "1.5" would be read
+            raise TypeError("text")
         try:
             return array.astype(float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise TypeError("values that are no numbers") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"values of type {array.dtype}")
@@ -72,35 +75,42 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
             raise ValueError(f"{function.__name__}: these should have the same shape; got {seen}")
         if check and (wrong := check(**given)):
             raise ValueError(f"{function.__name__}: {wrong}")
-        result = _in_one_type(given, [n for n, r in readers.items() if r.is_tensor], model, precise)
+        result = given[precise].dtype if precise else None
+        _in_one_type(given, readers, given.get(model), precise)
         answer = function(*bound.args, **bound.kwargs)
-        return answer if result is None else answer.to(result)
+        return answer.to(result) if precise else answer
 
     return read
 
 
-def _in_one_type(given, names, model, precise):
-    """Tensors of several number types are promoted. Returns the type for the result, or None."""
-    tensors = {name: given[name] for name in names}
-    if not tensors:
-        return None
-    wanted = reduce(torch.promote_types, (t.dtype for t in tensors.values()))
-    result = given[precise].dtype if precise else None
-    if isinstance(given.get(model), torch.nn.Module):
-        own = (p.dtype for p in given[model].parameters() if p.is_floating_point())
-        wanted = next(own, wanted)
-    elif precise and all(t.device.type != "mps" for t in tensors.values()):  # has no float64
+def _in_one_type(given, readers, model, precise):
+    """Promote the tensors to one type, that of the model's weights if there is one; on one device.
+
+    In float64 where all is to be precise, but for Apple's GPUs, which have none.
+    """
+    floats = {name: given[name] for name, reader in readers.items() if reader.gives == "floats"}
+    if not floats:
+        return
+    wanted = reduce(torch.promote_types, (t.dtype for t in floats.values()))
+    place = next((t.device for t in floats.values() if t.device.type != "cpu"), torch.device("cpu"))
+    if isinstance(model, torch.nn.Module):
+        weights = (p.dtype for p in model.parameters() if p.is_floating_point())
+        wanted = next(weights, wanted)
+    if precise and place.type != "mps":
         wanted = torch.float64
-    given.update({name: t.to(wanted) for name, t in tensors.items()})
-    return result
+    given.update({name: t.to(place, wanted) for name, t in floats.items()})
+    labels = [name for name, reader in readers.items() if reader.gives == "labels"]
+    given.update({name: given[name].to(place) for name in labels})
 
 
 # --- readers ------------------------------------------------------------------------------------
 
 
-def _reader(expected, is_tensor=False):
+def _reader(expected, gives=None):
+    """Notes on a reader what it expects, and of which kind the tensors are that it gives."""
+
     def named(read):
-        read.expected, read.is_tensor = expected, is_tensor
+        read.expected, read.gives = expected, gives
         return read
 
     return named
@@ -112,13 +122,13 @@ def numbers(
     ndim=1,
     least=1,
     finite=False,
-    nan=False,
+    nan=None,
     low=-np.inf,
     high=np.inf,
 ):
     """Reader of float64 arrays with at least `least` entries, all from low to high.
 
-    ndim : how many dimensions, or None for any; nan : whether NaN, no answer, is allowed
+    ndim : how many dimensions, or None for any; nan : what NaN is read as, where it is not refused
     """
 
     @_reader(expected)
@@ -128,8 +138,10 @@ def numbers(
             raise ValueError(f"shape {array.shape}")
         if array.size < least:
             raise ValueError(f"{array.size} of them")
-        says, wrong = ("not finite", ~np.isfinite(array)) if finite else ("NaN", np.isnan(array))
-        if not nan and (wrong := np.count_nonzero(wrong)):
+        if nan is not None:
+            array[np.isnan(array)] = nan
+        elif wrong := np.count_nonzero(~np.isfinite(array) if finite else np.isnan(array)):
+            says = "not finite" if finite else "NaN"
             raise ValueError(f"{wrong} {says} of {array.size}: look at what computes them")
         if wrong := np.count_nonzero((array < low) | (array > high)):
             raise ValueError(
@@ -209,6 +221,8 @@ def names(expected="one for each picture, shape (n,)"):
         array = as_numpy(values)
         if array.ndim != 1:
             raise ValueError(f"shape {array.shape}")
+        if pd.isna(array).any():
+            raise ValueError(f"{pd.isna(array).sum()} of {array.size} missing")
         return array
 
     return read
@@ -218,7 +232,7 @@ def classes(expected="the class of each picture, shape (n,)"):
     """Reader of class labels, as a tensor of whole numbers from 0 in the order of the labels."""
     any_type = names(expected)
 
-    @_reader(expected)
+    @_reader(expected, "labels")
     def read(values):
         return torch.from_numpy(np.unique(any_type(values), return_inverse=True)[1])
 
@@ -226,9 +240,9 @@ def classes(expected="the class of each picture, shape (n,)"):
 
 
 def positions(expected):
-    """Reader of whole numbers from 0, such as the columns of the right classes, as a tensor (n,)."""
+    """Reader of whole numbers, as of the columns of the right classes: a tensor (n,)."""
 
-    @_reader(expected)
+    @_reader(expected, "labels")
     def read(values):
         array = as_floats(values)
         if array.ndim != 1 or not array.size:
@@ -307,7 +321,7 @@ def tensor(
     rows : at least so many; side : height and width are at least so long; fixed : no gradient
     """
 
-    @_reader(expected, is_tensor=True)
+    @_reader(expected, "floats")
     def read(values):
         if not isinstance(values, torch.Tensor):
             values = as_numpy(values)

@@ -29,9 +29,9 @@ def _in_length(confidence, correct, bins):
 
 READERS = {
     "confidence": numbers(
-        "one number from 0 to 1 for each picture", nan=True, low=0, high=1 + 1e-6
+        "one number from 0 to 1 for each picture", nan=np.nan, low=0, high=1 + 1e-6
     ),
-    "correct": numbers("whether each answer was right", nan=True, low=0, high=1),
+    "correct": numbers("whether each answer was right", nan=np.nan, low=0, high=1),
     "bins": whole(1),
     "check": _in_length,
 }

@@ -48,8 +48,19 @@ def monte_carlo_kl(mu, logvar, samples):
     return log_ratio.mean(dim=0), log_ratio.std(dim=0) / samples**0.5
 
 
+def _spread_in_range(logvar, **_):
+    sigma = torch.exp(0.5 * logvar)
+    if not ((sigma > 0) & torch.isfinite(sigma)).all():
+        return f"exp(logvar) leaves the range of {logvar.dtype}; logvar goes to {logvar.max():.3g}"
+
+
 monte_carlo_kl = reads(
-    monte_carlo_kl, mu=SURE, logvar=SURE, samples=whole(2), alike=("mu", "logvar")
+    monte_carlo_kl,
+    mu=SURE,
+    logvar=SURE,
+    samples=whole(2),
+    alike=("mu", "logvar"),
+    check=_spread_in_range,
 )
 
 

@@ -99,7 +99,7 @@ def _codes_that_differ(z_train, z, labels=None):
     return _codes_that_fit(z_train, z)
 
 
-mahalanobis = reads(mahalanobis, z_train=CODES, z=NEW_CODES, check=_codes_that_differ, precise="z")
+mahalanobis = reads(mahalanobis, z_train=CODES, z=CODES, check=_codes_that_differ, precise="z")
 
 
 def knn(z_train, z, k=5):

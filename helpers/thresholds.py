@@ -1,7 +1,7 @@
 """From scores to decisions. An image is flagged when its score is above the threshold.
 
 All functions take scores of shape (n,) as lists, arrays, Series or tensors. Scores may be infinite
-where only their order counts; NaN has no place in an order and is refused.
+where only their order counts; there NaN counts as infinite, more anomalous than all numbers.
 """
 
 import warnings
@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from helpers.arrays import flags, number, numbers, reads, whole
 
-SURE = numbers("one finite score for each picture, shape (n,)", finite=True)
+SURE = numbers("one finite score for each picture, shape (n,)", finite=True, low=-1e150, high=1e150)
+RANKED = numbers(least=0, nan=np.inf)
 
 
 def mean_std_threshold(scores, k=1.0):
@@ -39,9 +40,7 @@ def conformal_p_values(calibration_scores, scores):
     return (1 + at_least) / (n + 1)
 
 
-conformal_p_values = reads(
-    conformal_p_values, calibration_scores=numbers(least=0), scores=numbers(least=0)
-)
+conformal_p_values = reads(conformal_p_values, calibration_scores=RANKED, scores=RANKED)
 
 
 def conformal_threshold(calibration_scores, alpha):
@@ -58,7 +57,7 @@ def conformal_threshold(calibration_scores, alpha):
 
 
 conformal_threshold = reads(
-    conformal_threshold, calibration_scores=numbers(least=0), alpha=number("a number")
+    conformal_threshold, calibration_scores=RANKED, alpha=number("a number")
 )
 
 
