@@ -247,7 +247,7 @@ def positions(expected):
         array = as_floats(values)
         if array.ndim != 1 or not array.size:
             raise ValueError(f"shape {array.shape}")
-        if not np.isfinite(array).all() or (array % 1).any():
+        if not (np.abs(array) < 2**53).all() or (array % 1).any():
             raise ValueError("other numbers than whole ones")
         return torch.from_numpy(array.astype(np.int64))
 
@@ -339,8 +339,12 @@ def tensor(
             raise ValueError(f"shape {shape}")
         if (rows and shape[0] < rows) or 0 in shape[1:] or (side and min(shape[-2:]) < side):
             raise ValueError(f"shape {shape}")
-        if finite and not (ok := torch.isfinite(values)).all():
-            raise ValueError(f"{int((~ok).sum())} not finite of {ok.numel()}")
+        if finite:
+            limit = torch.finfo(values.dtype).max ** 0.5 / 1e3  # squares must be finite as well
+            if wrong := int((~(values.abs() <= limit)).sum()):
+                raise ValueError(f"{wrong} not finite, or beyond ±{limit:.0e}, of {values.numel()}")
+        if len(shape) != 4:  # pictures keep the layout that convolutions are fastest in
+            values = values.contiguous()  # a seed draws the same numbers in every layout
         return values.detach() if fixed else values
 
     return read

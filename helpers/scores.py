@@ -309,7 +309,7 @@ def _three_groups(groups, x):
         return f"the second and third group are wanted, and there are {len(groups)}"
 
 
-patch_features = reads(patch_features, x=tensor(), check=_three_groups, model="groups")
+patch_features = reads(patch_features, x=tensor(ndim=4), check=_three_groups, model="groups")
 
 
 def patch_distance(bank, features):
