@@ -51,8 +51,8 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
 
     readers : parameter=reader, which returns the argument in the form that the function computes
         with, or raises an error that says what it got
-    alike : parameters that must have one shape; check : called with all arguments by name, returns
-        what is wrong with them, or None
+    alike : parameters that must have one shape, or be one picture for all the others
+    check : called with all arguments by name, returns what is wrong with them, or None
     model : parameter whose number type the tensors take; precise : parameter whose number type the
         result has, where all is computed in float64
     """
@@ -70,7 +70,7 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
                 text = f"{function.__name__}: {name} should be {reader.expected}; got {error}"
                 raise type(error)(text) from None
         shapes = {name: tuple(given[name].shape) for name in alike}
-        if len(set(shapes.values())) > 1:
+        if alike and not _agree(list(shapes.values())):
             seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise ValueError(f"{function.__name__}: these should have the same shape; got {seen}")
         if check and (wrong := check(**given)):
@@ -81,6 +81,12 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
         return answer.to(result) if precise else answer
 
     return read
+
+
+def _agree(shapes):
+    """Whether all shapes are one; one picture may be compared with many, as the mean image is."""
+    many = next((s for s in shapes if len(s) != 4 or s[0] != 1), shapes[0])
+    return all(s == many or (len(s) == 4 and s == (1, *many[1:])) for s in shapes)
 
 
 def _in_one_type(given, readers, model, precise):
