@@ -9,7 +9,6 @@ import inspect
 from functools import reduce, wraps
 
 import numpy as np
-import pandas as pd
 import torch
 
 
@@ -70,9 +69,10 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
                 text = f"{function.__name__}: {name} should be {reader.expected}; got {error}"
                 raise type(error)(text) from None
         shapes = {name: tuple(given[name].shape) for name in alike}
-        if alike and not _agree(list(shapes.values())):
+        if alike and (shape := _common(list(shapes.values()))) is None:
             seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise ValueError(f"{function.__name__}: these should have the same shape; got {seen}")
+        given.update({n: given[n].expand(shape) for n, own in shapes.items() if own != shape})
         if check and (wrong := check(**given)):
             raise ValueError(f"{function.__name__}: {wrong}")
         result = given[precise].dtype if precise else None
@@ -83,10 +83,11 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
     return read
 
 
-def _agree(shapes):
-    """Whether all shapes are one; one picture may be compared with many, as the mean image is."""
+def _common(shapes):
+    """The shape of all, or None. One picture may be compared with many, as the mean image is."""
     many = next((s for s in shapes if len(s) != 4 or s[0] != 1), shapes[0])
-    return all(s == many or (len(s) == 4 and s == (1, *many[1:])) for s in shapes)
+    fits = all(s == many or (len(s) == 4 and s == (1, *many[1:])) for s in shapes)
+    return many if fits else None
 
 
 def _in_one_type(given, readers, model, precise):
@@ -227,8 +228,10 @@ def names(expected="one for each picture, shape (n,)"):
         array = as_numpy(values)
         if array.ndim != 1:
             raise ValueError(f"shape {array.shape}")
-        if pd.isna(array).any():
-            raise ValueError(f"{pd.isna(array).sum()} of {array.size} missing")
+        from pandas import isna  # loaded by whoever has names: importing this room stays light
+
+        if missing := isna(array).sum():
+            raise ValueError(f"{missing} of {array.size} missing")
         return array
 
     return read
