@@ -72,7 +72,9 @@ def reads(function, *, alike=(), check=None, model=None, precise=None, **readers
         if alike and (shape := _common(list(shapes.values()))) is None:
             seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise ValueError(f"{function.__name__}: these should have the same shape; got {seen}")
-        given.update({n: given[n].expand(shape) for n, own in shapes.items() if own != shape})
+        for name in (name for name, own in shapes.items() if own != shape):
+            spread_out = torch.Tensor.expand if torch.is_tensor(given[name]) else np.broadcast_to
+            given[name] = spread_out(given[name], shape)
         if check and (wrong := check(**given)):
             raise ValueError(f"{function.__name__}: {wrong}")
         result = given[precise].dtype if precise else None

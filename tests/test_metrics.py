@@ -249,3 +249,9 @@ def test_classes_that_tie_come_by_name():
     names = list("hgfedcba")
     table = per_class_auroc([0.0, 1.0], [2.0] * 8, names)
     assert table.index.tolist() == sorted(names)
+
+
+def test_one_mask_may_be_compared_with_many():
+    many = np.random.default_rng(0).random((3, 1, 4, 4)) < 0.5
+    one = many[:1]
+    assert dice(many, one) == dice(many, np.repeat(one, 3, axis=0))
