@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.thresholds import Screen
+from helpers.thresholds import Screen, as_scores
 from helpers.training import apply
 
 
@@ -25,16 +25,27 @@ class ScreenedClassifier:
 
     def fit(self, images):
         """Calibrate every screen on normal pictures that no network was trained on. -> itself"""
-        found = self.scores(images)
+        found = self._found(images)
         level = self.alpha / len(found)
         self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 
+    def _found(self, images):
+        """The scores of all screens, one for each picture."""
+        found = {name: as_scores(s) for name, s in self.scores(images).items()}
+        lengths = {name: len(s) for name, s in found.items()}
+        if set(lengths.values()) != {len(images)}:
+            raise ValueError(
+                f"expected one score for each of {len(images)} pictures from each screen; got "
+                f"{lengths}: look at the function `scores`"
+            )
+        return found
+
     def judge(self, images):
         """Score, p-value and refusal of each screen. uint8 (N, C, H, W) -> {name: DataFrame}"""
-        tables, found = {}, self.scores(images)
+        tables, found = {}, self._found(images)
         for name, screen in self.screens_.items():
-            s = np.asarray(found[name])
+            s = found[name]
             columns = {"score": s, "p": screen.p_values(s), "refused": screen.predict(s)}
             tables[name] = pd.DataFrame(columns)
         return tables

@@ -176,7 +176,7 @@ class Order:
     """
 
     def __init__(self, pictures, batch_size):
-        self.pictures, self.batch_size = pictures, batch_size
+        self.pictures, self.batch_size = pictures, int(batch_size)
         self.sizes = [min(batch_size, pictures - at) for at in range(0, pictures, batch_size)]
         self.order, self.place = torch.empty(0, dtype=torch.int64), 0
 

@@ -141,3 +141,11 @@ def test_temperature_changes_the_probability_and_not_the_answer(system, images):
     after = system.predict(images)
     assert after.answer.tolist() == before.answer.tolist()
     assert 0.5 < after.probability[0] < before.probability[0]
+
+
+@pytest.mark.parametrize(
+    "scores", [lambda images: {}, lambda images: {"brightness": brightness(images)[1:]}]
+)
+def test_a_screen_that_does_not_score_every_picture_is_refused(scores):
+    with pytest.raises(ValueError, match="one score for each of 30 pictures from each screen"):
+        ScreenedClassifier(sided, ("left", "right"), scores).fit(normal_pictures(30, seed=0))
