@@ -17,7 +17,8 @@ def main(arguments=None):
     root = parser.parse_args(arguments).root or course_data()
     folders = store.prepared_folders(root)
     if not folders:
-        print(f"No prepared data in {root}. To prepare: python -m data_scripts.prepare")
+        where = root if root.exists() else f"{root}, which is not there"
+        print(f"No prepared data in {where}. To prepare: python -m data_scripts.prepare")
     damaged = 0
     for folder in folders:
         try:
@@ -28,6 +29,9 @@ def main(arguments=None):
             continue
         counts = [f"{split} {sum(n.values()):,}" for split, n in manifest["counts"].items()]
         print(f"{folder.name}: good, {', '.join(counts)}; {manifest['origin']}")
+        right = f"{manifest['name']}-{manifest['size']}"
+        if folder.name != right:
+            print(f"  found by load under the name {right} only: rename the folder")
     return int(damaged > 0)
 
 

@@ -31,32 +31,28 @@ def main(arguments=None):
     root = options.root or course_data()
     try:
         copy(root, options.folder)
+        folders = store.prepared_folders(options.folder)
+        if not folders:
+            print(f"Nothing to mirror: no prepared data in {root}.", file=sys.stderr)
+            print("To prepare all: python -m data_scripts.prepare", file=sys.stderr)
+            return 1
+        print(f"{options.folder} holds {', '.join(folder.name for folder in folders)}.")
+        if options.serve is not None:
+            serve(options.folder, options.serve)
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
-    folders = store.prepared_folders(options.folder)
-    if not folders:
-        print(f"Nothing to mirror: no prepared data in {root}.", file=sys.stderr)
-        print("To prepare all: python -m data_scripts.prepare", file=sys.stderr)
-        return 1
-    print(f"{options.folder} holds {', '.join(folder.name for folder in folders)}.")
-    if options.serve is not None:
-        serve(options.folder, options.serve)
     return 0
 
 
 def copy(root, target):
-    """Copy the prepared folders that `target` does not have yet, and check the copies."""
+    """Copy the prepared folders that `target` does not have, or has in another version."""
     for folder in store.prepared_folders(root):
         final = target / folder.name
-        if store.is_prepared(final):
+        if store.is_same(folder, final):
             continue
-        with store.locked(final, folder.name):
-            part = target / f".{folder.name}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(folder, part)
-            store.check(part)
-            part.rename(final)
+        with store.locked(final, folder.name), store.disk_named(target, folder.name):
+            store.copy_folder(folder, final, folder.name)
         print(f"copied {folder.name}")
 
 
@@ -91,7 +87,14 @@ class Handler(SimpleHTTPRequestHandler):
 def serve(folder, port):
     """Serve `folder` on all addresses of this machine until Ctrl-C."""
     handler = partial(Handler, directory=folder)
-    with ThreadingHTTPServer(("", port), handler) as server:
+    try:
+        server = ThreadingHTTPServer(("", port), handler)
+    except (OSError, OverflowError) as error:  # in use, below 1024, above 65535
+        why = getattr(error, "strerror", None) or error
+        what = f"The mirror cannot be served on port {port}: {why}."
+        todo = "choose another, such as --serve 8001; --serve 0 takes one that is free"
+        raise DataError(what, "this machine", todo, "") from error
+    with server:
         print(f"COURSE_MIRROR=http://{own_address()}:{server.server_port}   (Ctrl-C ends it)")
         try:
             server.serve_forever()

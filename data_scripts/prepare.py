@@ -7,6 +7,7 @@ python -m data_scripts.prepare --archive FOLDER    FOLDER/mnist, FOLDER/mednist,
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main(arguments=None):
     for name in options.names or DATA_SETS:
         data_set = DATA_SETS[name]
         archive = options.archive
-        if archive and (archive / name).is_dir():
+        if archive and os.path.isdir(archive / name):
             archive = archive / name
         try:
             size = data_set.checked_size(options.size)
@@ -56,10 +57,12 @@ def plan(data_set, size, root, archive):
     folder = folder_of(data_set, size, root)
     if store.is_prepared(folder) and not archive:
         print(f"{data_set.name}: is there already, in {folder}")
-    elif archive or mirror():
-        print(f"{data_set.name}: from {archive or mirror()} to {folder}")
+    elif place := archive or mirror(data_set.name):
+        print(f"{data_set.name}: from {place} to {folder}")
     else:
-        print(f"{data_set.name}: download to {folder} ({megabytes(free_bytes(root))} free)")
+        free = free_bytes(root)
+        room = "" if free is None else f" ({megabytes(free)} free)"
+        print(f"{data_set.name}: download to {folder}{room}")
         for file in data_set.files(size):
             print(f"  {file.name}, up to {megabytes(file.bytes)}, {file.checksum}")
             for url in file.urls:
@@ -69,7 +72,7 @@ def plan(data_set, size, root, archive):
 def run(data_set, size, root, archive):
     """Prepare one data set and say what is there now."""
     folder = prepare(data_set, size, root, archive) if archive else bring(data_set, size, root)
-    manifest = store.read_manifest(folder, data_set.name)
+    manifest = store.read_manifest(folder, data_set.name, size)
     counts = [f"{split} {sum(n.values()):,}" for split, n in manifest["counts"].items()]
     print(f"{data_set.name}: {', '.join(counts)} at {manifest['size']} px, in {folder}")
     for left_out in manifest["left_out"]:

@@ -7,7 +7,6 @@ mnist: offline sample, ...
 (1297, 1, 28, 28)
 """
 
-import os
 from pathlib import Path
 
 from helpers.banner import Banner
@@ -21,7 +20,7 @@ from helpers.datasets.mnist import FASHION_MNIST, MNIST
 from helpers.datasets.oct import OCT
 from helpers.datasets.offline import sample
 from helpers.datasets.prepare import bring, folder_of, mirror
-from helpers.places import course_data
+from helpers.places import course_data, misspelt_settings, setting
 
 __all__ = ["DATA_SETS", "DataError", "ImageSet", "load"]
 
@@ -53,25 +52,29 @@ def load(name, *, source="auto", root=None, size=None):
     size = data_set.checked_size(size)
     root = Path(root) if root else course_data()
     if source == "auto":
-        source = os.environ.get("COURSE_SOURCE") or "auto"
+        source = setting("COURSE_SOURCE") or "auto"
+        if source not in SOURCES:
+            allowed = ", ".join(SOURCES)
+            raise ValueError(f"COURSE_SOURCE is {source!r}; it must be one of {allowed}, or unset")
     if source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
-    why = ""
+    notes = [f"{odd} is no setting; {right} is." for odd, right in misspelt_settings().items()]
     if source != "sample":
         try:
             splits = _real(data_set, size, root, unasked=source == "auto")
-            Banner(f"{name}: real data, {_counts(splits)}", _origin(splits)).show()
+            text = "\n".join([_origin(splits), *notes])
+            Banner(f"{name}: real data, {_counts(splits)}", text).show()
             return splits
         except DataError as error:
-            if source == "real":
+            if source == "real" or size not in data_set.sizes:  # the sample comes in no other
                 raise
-            why = f"{error.what}\n"
+            notes.append(f"{error.what} Looked in: {error.where}")
     splits = sample(data_set, size, root)
     command = f"python -m data_scripts.prepare {name}"
     if size != data_set.sizes[0]:
         command += f" --size {size}"
-    real = f"For the real data: `{command}`, then restart the notebook."
-    text = f"{_origin(splits)}\n{why}{real}"
+    notes.append(f"For the real data: `{command}`, then restart the notebook.")
+    text = "\n".join([_origin(splits), *notes])
     Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
     return splits
 
@@ -98,23 +101,28 @@ def _real(data_set, size, root, unasked):
     `unasked` (source="auto") starts no long download, waits for no dead network, and does not
     try again in this process what has failed.
     """
-    places = [root, mirror()] if isinstance(mirror(), Path) else [root]
-    folders = [folder_of(data_set, size, place) for place in places]
-    prepared = next(filter(store.is_prepared, folders), None)
-    if prepared is None:
-        (_bring_unasked if unasked else bring)(data_set, size, root)
-    return store.read(prepared or folders[0], data_set.name)
+    folder = folder_of(data_set, size, root)
+    if not store.is_prepared(folder):
+        place = mirror(data_set.name)
+        if isinstance(place, Path):  # read where it is
+            folder = folder_of(data_set, size, place)
+        if not isinstance(place, Path) or not store.is_prepared(folder):
+            if others := store.elsewhere(root, data_set.name):
+                print(f"{data_set.name}: not {folder.name}, but {', '.join(others)} in {root}.")
+            (_bring_unasked if unasked else bring)(data_set, size, root)
+    return store.read(folder, data_set.name, size)
 
 
 _failed = {}  # what could not be had unasked in this process, and why
 
 
 def _bring_unasked(data_set, size, root):
-    key = data_set.name, size, root, mirror()
+    place = mirror(data_set.name)
+    key = data_set.name, size, root, place
     if key in _failed:
         raise _failed[key].with_traceback(None)  # or it would grow with every call
     try:
-        if not isinstance(mirror(), str):
+        if place is None:
             _check_quick(data_set, size, root)
         bring(data_set, size, root)
     except DataError as error:
@@ -125,11 +133,12 @@ def _bring_unasked(data_set, size, root):
 def _check_quick(data_set, size, root):
     """DataError where a download would be long, or where no address answers."""
     todo = f"python -m data_scripts.prepare {data_set.name}"
+    where = root if root.exists() else f"{root} (there is no such folder)"
     if not data_set.in_auto:
         most = megabytes(sum(file.bytes for file in data_set.files(size)))
         what = f"The real files are not here, and up to {most} are not downloaded unasked."
-        raise DataError(what, root, todo, data_set.name)
+        raise DataError(what, where, todo, data_set.name)
     urls = [url for file in data_set.files(size)[:1] for url in file.urls]
     if not reachable(urls):
         what = "The real files are not here, and the network does not answer."
-        raise DataError(what, root, todo, data_set.name)
+        raise DataError(what, where, todo, data_set.name)

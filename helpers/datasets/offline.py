@@ -49,13 +49,19 @@ def _kept(folder, name):
 
 
 def _keep(splits, folder, name):
-    """Write the sample to disk; where that cannot be done, it is made anew next time."""
+    """Write the sample to disk, without a lock: whoever is last replaces the same by the same.
+
+    Where it cannot be written, it is made anew next time.
+    """
     try:
-        with store.locked(folder, name), store.writing(folder) as out:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        store.share(folder.parent)
+        with store.writing(folder) as out:
             for split, part in splits.items():
                 out.add(split, part.images, part.labels, part.groups, part.masks)
             first = next(iter(splits.values()))
             about = {"name": name, "kind": "sample", "origin": first.origin, "recipe": _recipe()}
             out.finish(first.classes, about)
-    except (DataError, OSError):
-        return
+    except OSError as error:
+        why = error.strerror or error
+        print(f"{name}: the sample is kept in memory only, not in {folder.parent}: {why}.")

@@ -1,26 +1,27 @@
 """From official archives, or a mirror, to prepared files."""
 
 import errno
-import json
 import os
 import re
 import shutil
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from helpers.datasets import store
 from helpers.datasets.download import (
-    TIMEOUT,
+    Failed,
     RemoteFile,
+    ask,
     disk_error,
     download,
     free_bytes,
     in_words,
     megabytes,
+    network_todo,
 )
 from helpers.datasets.errors import DataError
+from helpers.places import course_mirror
 
 
 def folder_of(data_set, size, root):
@@ -28,30 +29,50 @@ def folder_of(data_set, size, root):
     return Path(root) / f"{data_set.name}-{size}"
 
 
-def mirror():
+def mirror(name):
     """The classroom mirror that COURSE_MIRROR names: an address, a folder, or None."""
-    where = os.environ.get("COURSE_MIRROR")
-    if where and urlsplit(where).scheme in ("http", "https"):
-        return where.rstrip("/")
-    return Path(where).expanduser() if where else None
+    try:
+        return course_mirror()
+    except ValueError as error:
+        todo = (
+            "plug in and mount the stick, write http:// before an address, or unset COURSE_MIRROR"
+        )
+        raise DataError(f"{name}: {error}.", "the settings", todo, name) from error
 
 
 def bring(data_set, size, root):
     """Prepared files from the classroom mirror, else from the official address."""
-    if isinstance(mirror(), str):
-        return copy_prepared(data_set, size, root, mirror())
-    return prepare(data_set, size, root)
+    place = mirror(data_set.name)
+    if place is None:
+        return prepare(data_set, size, root)
+    return copy_prepared(data_set, size, root, place)
 
 
 @contextmanager
 def _preparing(data_set, size, root):
-    """The lock of one prepared folder, and disk errors in words."""
-    folder = folder_of(data_set, size, root)
-    with store.locked(folder, data_set.name):
+    """The lock of one prepared folder, and errors in words. Yields the folder, and one for downloads.
+
+    The latter is found again where a download was cut; without a lock it is this process's own.
+    """
+    folder, name = folder_of(data_set, size, root), data_set.name
+    downloads = folder.with_name("downloads") / folder.name
+    with store.locked(folder, name) as held, store.disk_named(folder.parent, name):
+        if not held:
+            downloads = store.own(downloads, ".part")
         try:
-            yield folder
-        except OSError as error:
-            raise disk_error(error, folder.parent, data_set.name) from error
+            yield folder, downloads
+        except MemoryError as error:
+            what, todo = (
+                f"{name}: there is too little memory.",
+                "close other notebooks and programs",
+            )
+            raise DataError(what, folder, todo, name) from error
+        except ValueError as error:  # of a library that a file surprises
+            what, todo = f"{name}: {error}.", "see that this is the right file, or get it again"
+            raise DataError(what, folder, todo, name) from error
+        finally:
+            if not held:
+                shutil.rmtree(downloads, ignore_errors=True)
 
 
 def prepare(data_set, size, root, archive=None):
@@ -59,10 +80,12 @@ def prepare(data_set, size, root, archive=None):
 
     Does nothing when it is there already and no archive is given. Returns the folder.
     """
-    with _preparing(data_set, size, root) as folder:
-        if archive is None and store.is_prepared(folder):
+    folder = folder_of(data_set, size, root)
+    if archive is None and store.is_prepared(folder):  # perhaps where nothing can be written
+        return folder
+    with _preparing(data_set, size, root) as (folder, downloads):
+        if archive is None and store.is_prepared(folder):  # by the process that had the lock
             return folder
-        downloads = folder.with_name("downloads") / folder.name
         source = Path(archive) if archive else _official(data_set, size, downloads)
         start = time.perf_counter()
         with store.writing(folder) as out:
@@ -100,38 +123,84 @@ def _official(data_set, size, downloads):
 def _download(files, folder, name, todo):
     total = sum(file.bytes for file in files)
     print(f"{name}: {len(files)} file(s), up to {megabytes(total)}, to {folder}", flush=True)
-    if free_bytes(folder) < 2 * total:  # the download, and what is made of it
+    free = free_bytes(folder)
+    if free is not None and free < 2 * total:  # the download, and what is made of it
         raise disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), folder, name)
     for file in files:
         download(file, folder, name, todo)
     return folder
 
 
-def copy_prepared(data_set, size, root, address):
-    """Copy one prepared folder from the classroom mirror at `address`. Returns the folder."""
-    import requests
+def copy_prepared(data_set, size, root, place):
+    """Copy one prepared folder from the classroom mirror, a folder or an address. -> the folder
 
-    name = data_set.name
-    with _preparing(data_set, size, root) as folder:
-        if store.is_prepared(folder):
+    What is there already is replaced where the mirror has another version of it; where the mirror
+    does not answer, it stays.
+    """
+    name, folder = data_set.name, folder_of(data_set, size, root)
+    there = store.is_prepared(folder)
+    try:
+        manifest = _mirrored(folder.name, name, size, place)
+        if there and store.read_manifest(folder, name)["files"] == manifest["files"]:
             return folder
-        url = f"{address}/{folder.name}"
-        todo = "check COURSE_MIRROR and that the mirror is being served, or unset it"
-        try:
-            answer = requests.get(f"{url}/{store.MANIFEST}", timeout=TIMEOUT)
-            answer.raise_for_status()
-            manifest = answer.json()
-            files = [
-                RemoteFile(file, (f"{url}/{file}",), f"sha256:{facts['sha256']}", facts["bytes"])
-                for file, facts in manifest["files"].items()
-            ]
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            what = f"{name}: the classroom mirror does not give it ({in_words(error)})."
-            raise DataError(what, url, todo, name) from error
-        if not all(re.fullmatch(r"\w+\.npy", file.name) for file in files):
-            raise DataError(f"{name}: the mirror's manifest names odd files.", url, todo, name)
-        part = _download(files, folder.with_name("downloads") / folder.name, name, todo)
-        text = json.dumps(manifest, indent=1, ensure_ascii=False)
-        (part / store.MANIFEST).write_text(text, encoding="utf-8")
+    except DataError as error:
+        if not there:
+            raise
+        print(f"{error.what} What is in {folder} stays as it is.", flush=True)
+        return folder
+    with _preparing(data_set, size, root) as (folder, downloads):
+        if isinstance(place, Path):
+            store.copy_folder(place / folder.name, folder, name)
+            return folder
+        url = f"{place}/{folder.name}"
+        files = [
+            RemoteFile(file, (f"{url}/{file}",), f"sha256:{facts['sha256']}", facts["bytes"])
+            for file, facts in manifest["files"].items()
+        ]
+        part = _download(files, downloads, name, MIRROR_TODO)
+        for path in set(part.iterdir()) - {part / file.name for file in files}:
+            path.unlink()  # of an older version
+        store.write_manifest(part, manifest)
         store.replace_folder(part, folder)
     return folder
+
+
+MIRROR_TODO = "check COURSE_MIRROR and that the mirror is being served, or unset it"
+
+
+def _mirrored(folder_name, name, size, place):
+    """The manifest of a prepared folder in the mirror."""
+    if isinstance(place, Path):
+        folder = place / folder_name
+        if store.is_prepared(folder):
+            return store.read_manifest(folder, name, size)
+        found = ", ".join(path.name for path in store.prepared_folders(place)) or "no prepared data"
+        what = f"{name}: the classroom mirror does not hold {folder_name}; it holds {found}."
+        raise DataError(what, place, "ask for it, or unset COURSE_MIRROR", name)
+    import requests
+
+    url = f"{place}/{folder_name}"
+    try:
+        answer = ask(f"{url}/{store.MANIFEST}")
+        answer.raise_for_status()
+        manifest = answer.json()
+        for facts in manifest["files"].values():
+            facts["sha256"], facts["bytes"]
+        other = (manifest["name"], manifest["size"]) != (name, size)
+    except (
+        Failed,
+        requests.RequestException,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        why = in_words(error, url)
+        what = f"{name}: the classroom mirror does not give it ({why})."
+        raise DataError(what, url, network_todo(why, url, MIRROR_TODO), name) from error
+    if other:
+        what = f"{name}: the mirror has {manifest['name']} at {manifest['size']} px in this folder."
+        raise DataError(what, url, "tell whoever made the mirror, or unset COURSE_MIRROR", name)
+    if not all(re.fullmatch(r"\w+\.npy", file) for file in manifest["files"]):
+        raise DataError(f"{name}: the mirror's manifest names odd files.", url, MIRROR_TODO, name)
+    return manifest

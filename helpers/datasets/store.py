@@ -13,15 +13,23 @@ right name is whole.
 
 import hashlib
 import json
+import os
+import platform
+import re
 import shutil
+import stat
+import threading
+import time
+import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+import psutil
+from filelock import FileLock, SoftFileLock, Timeout
 
 from helpers.datasets.download import disk_error
-from helpers.datasets.errors import DataError
+from helpers.datasets.errors import DataError, legible
 from helpers.datasets.image_set import ImageSet
 
 FORMAT = 1
@@ -35,20 +43,126 @@ def sha256(path):
 
 
 @contextmanager
-def locked(folder, name):
-    """Hold the lock of a prepared `folder`; wait for another process that holds it."""
+def disk_named(folder, name):
+    """What the operating system refuses in the block becomes a DataError."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{name}: another process is preparing it; waiting for that one.", flush=True)
-            lock.acquire()
-    except OSError as error:
-        raise disk_error(error, folder.parent, name) from error
-    with lock:
         yield
+    except OSError as error:
+        raise disk_error(error, folder, name) from error
+
+
+# --- other processes -----------------------------------------------------------------------------
+
+POLL = 1.0  # seconds between two looks at a lock that another process holds
+LONGEST = 3600  # seconds to wait for it
+SILENT = 10  # seconds after which a disk that does not answer is taken to know no locks
+ABANDONED = 86_400  # seconds after which the temporary folder of another machine is left over
+
+
+def _host():
+    return re.sub(r"\W+", "-", platform.node()) or "here"
+
+
+def own(folder, suffix):
+    """A name beside `folder` that no other process uses: .mnist-28.HOST-PID.part"""
+    return folder.with_name(f".{folder.name}.{_host()}-{os.getpid()}{suffix}")
+
+
+def _is_gone(host, pid):
+    """Whether that process has ended, where this machine can tell."""
+    return host == _host() and not psutil.pid_exists(int(pid))
+
+
+@contextmanager
+def locked(folder, name):
+    """Hold the lock of a prepared `folder`; wait for another process that holds it.
+
+    Yields True, or False where there is no lock to be had: on a network disk without locks. What
+    is written has names of its own process, so without a lock two only do the same work twice.
+    """
+    with disk_named(folder.parent, name):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        held = _knows_locks(folder)
+        rights = folder.parent.stat().st_mode
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"), mode=rights & 0o666 | 0o600)
+        holder = folder.with_name(f".{folder.name}.holder.lock")
+        try:
+            held = held and _acquire(lock, holder, name)
+        except PermissionError:  # the lock is another user's
+            held = False
+    if not held:
+        print(f"{name}: no file lock can be had in {folder.parent}; going on without.", flush=True)
+        yield False
+        return
+    try:
+        with suppress(OSError):  # it only tells those who wait whom they wait for
+            holder.write_text(f"{_host()} {os.getpid()}", encoding="utf-8")
+        yield True
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        with suppress(OSError):  # a network disk may fail here, after the work
+            lock.release()
+
+
+def _knows_locks(folder):
+    """Whether the disk of `folder` knows file locks, tried on a file that is nobody else's.
+
+    filelock up to 3.18 takes a disk that knows none for a lock held by another, for ever. In a
+    thread, since a network disk whose lock service is down does not answer at all.
+    """
+    probe, known = own(folder, ".lock"), []
+
+    def try_it():
+        with suppress(OSError, NotImplementedError, Timeout), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # newer ones warn, and make another kind of lock
+            lock = FileLock(probe)
+            lock.acquire(timeout=0)
+            known.append(not isinstance(lock, SoftFileLock))
+            lock.release()
+
+    probe.touch()  # what the disk has against files is another matter, and raised
+    thread = threading.Thread(target=try_it, daemon=True)
+    thread.start()
+    thread.join(SILENT)
+    with suppress(OSError):
+        probe.unlink()
+    return known == [True]
+
+
+def _acquire(lock, holder, name):
+    """True once the lock is held; False where its holder is gone and a network disk keeps it."""
+    gone, said, end = 0, False, time.monotonic() + LONGEST
+    while gone < 3:  # a process may hold it already and not have written its name yet
+        try:
+            lock.acquire(timeout=POLL if said else 0)
+            return True
+        except Timeout:
+            host, pid = _read_holder(holder)
+        who = f"process {pid} on {host}" if pid else "it is not known which"
+        if not said:
+            print(
+                f"{name}: another process is preparing it ({who}); waiting for that one.",
+                flush=True,
+            )
+            said = True
+        gone = gone + 1 if pid and _is_gone(host, pid) else 0
+        if time.monotonic() > end:
+            what = f"{name}: another process ({who}) has been preparing it for an hour."
+            todo = "wait for it or end it, or set COURSE_DATA to a folder of your own"
+            raise DataError(what, lock.lock_file, todo, name)
+    return False
+
+
+def _read_holder(holder):
+    try:
+        host, pid = holder.read_text(encoding="utf-8").split()
+        return host, int(pid)
+    except (OSError, ValueError):
+        return "", 0
+
+
+# --- writing -------------------------------------------------------------------------------------
 
 
 class GrowingArray:
@@ -141,18 +255,20 @@ class Writer:
                 for path in sorted(self.folder.glob("*.npy"))
             },
         }
-        text = json.dumps(manifest, indent=1, ensure_ascii=False)
-        (self.folder / MANIFEST).write_text(text, encoding="utf-8")
+        write_manifest(self.folder, manifest)
+
+
+def write_manifest(folder, manifest):
+    """Write the manifest; of file names that are no text, what can be written."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(legible(text), encoding="utf-8")
 
 
 @contextmanager
 def writing(folder):
-    """A Writer whose files appear as `folder` once the block has ended well, and not before.
-
-    The caller holds the lock, so a temporary folder found here is what a killed process left.
-    """
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    """A Writer whose files appear as `folder` once the block has ended well, and not before."""
+    _sweep(folder)
+    part = own(folder, ".part")
     part.mkdir(parents=True)
     writer = Writer(part)
     try:
@@ -165,18 +281,95 @@ def writing(folder):
     replace_folder(part, folder)
 
 
+def _sweep(folder):
+    """Remove what processes left that were killed while they wrote `folder`."""
+    for path in folder.parent.glob(f".{folder.name}.*"):
+        if path.suffix in (".part", ".old") and path.is_dir():
+            writer = re.fullmatch(r"\.(.+)-(\d+)", path.stem.removeprefix(f".{folder.name}"))
+            mine = path.stem == own(folder, "").name
+            if mine or not writer or _is_gone(*writer.groups()) or _age(path) > ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _age(path):
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:  # somebody else has removed it
+        return 0
+
+
 def replace_folder(part, folder):
     """Rename `part` to `folder`, in place of what may be there."""
-    old = folder.with_name(f".{folder.name}.old")
+    old = own(folder, ".old")
     shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    part.rename(folder)
+    for last in (False, False, True):  # without a lock another process may do the same just now
+        with suppress(FileNotFoundError):
+            folder.rename(old)
+        try:
+            part.rename(folder)
+            break
+        except OSError:
+            if not folder.exists() and old.exists():
+                old.rename(folder)
+                raise
+            if last:
+                raise
+            shutil.rmtree(old, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+    for path in (folder, *folder.glob("*")):
+        share(path)
+
+
+def share(path):
+    """Let those read `path` who may read the folder it is in: a strict umask shuts them out."""
+    if os.name == "posix":
+        with suppress(OSError):  # a disk without such rights
+            rights = path.parent.stat().st_mode
+            path.chmod(path.stat().st_mode | rights & (0o555 if path.is_dir() else 0o444))
+
+
+def copy_folder(source, folder, name):
+    """Copy the prepared folder `source` to `folder`, checked, in place of what may be there."""
+    _sweep(folder)
+    part = own(folder, ".part")
+    try:
+        part.mkdir(parents=True)
+        manifest = read_manifest(source, "")
+        for file in (*manifest["files"], MANIFEST):
+            shutil.copyfile(source / file, part / file)  # no rights: a stick may know none
+        try:
+            check(part)
+        except DataError:
+            check(source)
+            what = f"{name}: the copy differs from the original; the disk it is on is failing."
+            raise DataError(what, folder.parent, "copy to another disk or stick", "") from None
+        replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def is_prepared(folder):
-    return (folder / MANIFEST).is_file()
+    """Whether there is a prepared folder; DataError where the disk does not let that be seen."""
+    with disk_named(folder, name_of(folder)):
+        try:
+            return stat.S_ISREG((folder / MANIFEST).stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+
+def is_same(folder, other):
+    """Whether two folders are whole and hold the same prepared files."""
+    try:
+        return read_manifest(folder, "")["files"] == read_manifest(other, "")["files"]
+    except DataError:
+        return False
+
+
+def name_of(folder):
+    return folder.name.lstrip(".").split("-")[0]
+
+
+# --- reading -------------------------------------------------------------------------------------
 
 
 def prepared_folders(root):
@@ -184,63 +377,116 @@ def prepared_folders(root):
     return sorted(path.parent for path in Path(root).glob(f"[!.]*/{MANIFEST}"))
 
 
+def elsewhere(root, name):
+    """Names of the folders in `root` that hold the data set, in any size and under any name."""
+    found = []
+    for folder in prepared_folders(root):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if manifest["name"] == name:
+                found.append(f"{folder.name} ({manifest['size']} px)")
+    return found
+
+
 def _again(name):
-    return f"delete the folder and run: python -m data_scripts.prepare {name}"
+    return f"move the folder away, then prepare it as before: python -m data_scripts.prepare {name}"
 
 
 @contextmanager
 def _damage_named(folder, name):
-    """What goes wrong while prepared files are read becomes a DataError."""
+    """What goes wrong while prepared files are read becomes a DataError, with its true cause."""
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except MemoryError as error:
+        what = f"{name}: the prepared files do not fit into the memory that is free."
+        raise DataError(what, folder, "close other notebooks and programs", name) from error
+    except OSError as error:
+        if not isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
+            raise disk_error(error, folder, name) from error  # the disk's fault, not the files'
+        what = f"{name}: the prepared files are incomplete ({error.strerror}: {error.filename})."
+        raise DataError(what, folder, _again(name), name) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         what = f"{name}: the prepared files are damaged ({error})."
         raise DataError(what, folder, _again(name), name) from error
 
 
-def read_manifest(folder, name):
-    """The manifest of a prepared folder, once its files were found to have the right sizes."""
-    with _damage_named(folder, name):
+def read_manifest(folder, name, size=None):
+    """The manifest of a prepared folder, once its files were found to have the right sizes.
+
+    DataError where they are of another data set than `name`, or not of `size`; "" and None for any.
+    """
+    with _damage_named(folder, name or name_of(folder)):
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this course reads {FORMAT}")
         for file, facts in manifest["files"].items():
             if (found := (folder / file).stat().st_size) != facts["bytes"]:
                 raise ValueError(f"{file} has {found:,} bytes instead of {facts['bytes']:,}")
+        real_name, real_size = manifest.get("name", name), manifest.get("size", size)
+    if name not in ("", real_name) or size not in (None, real_size):
+        right = f"{real_name}-{real_size}"
+        raise DataError(
+            f"{name}: this folder holds {real_name} at {real_size} pixels, under another name.",
+            folder,
+            f"rename it to {right}, and prepare: python -m data_scripts.prepare {name}",
+            name,
+        )
     return manifest
 
 
 def check(folder):
     """The manifest of a prepared folder, once every file was found to have its sha256."""
-    name = folder.name.lstrip(".").split("-")[0]
-    manifest = read_manifest(folder, name)
+    manifest = read_manifest(folder, "")
+    name = manifest.get("name", name_of(folder))
     for file, facts in manifest["files"].items():
-        if sha256(folder / file) != facts["sha256"]:
+        with _damage_named(folder, name):
+            good = sha256(folder / file) == facts["sha256"]
+        if not good:
             what = f"{name}: {file} is damaged (wrong sha256 sum)."
             raise DataError(what, folder / file, _again(name), name)
     return manifest
 
 
-def read(folder, name):
-    """The prepared splits in `folder`, {split: ImageSet}, pictures memory-mapped."""
-    manifest = read_manifest(folder, name)
+def read(folder, name, size=None):
+    """The prepared splits in `folder`, {split: ImageSet}, pictures memory-mapped.
 
-    def part(split, what, **options):
-        file = f"{split}_{what}.npy"
-        if file in manifest["files"]:
-            return np.load(folder / file, allow_pickle=False, **options)
-
+    size : side length that the pictures must have; any by default
+    """
+    manifest = read_manifest(folder, name, size)
     with _damage_named(folder, name):
-        return {
+        splits = {
             split: ImageSet(
-                images=part(split, "images", mmap_mode="r"),
-                labels=part(split, "labels"),
+                images=_array(folder, manifest, f"{split}_images.npy", mapped=True),
+                labels=_array(folder, manifest, f"{split}_labels.npy"),
                 classes=tuple(manifest["classes"]),
-                groups=part(split, "groups"),
-                masks=part(split, "masks", mmap_mode="r"),
+                groups=_array(folder, manifest, f"{split}_groups.npy"),
+                masks=_array(folder, manifest, f"{split}_masks.npy", mapped=True),
                 name=name,
                 source=manifest["kind"],
                 origin=manifest["origin"],
             )
             for split in manifest["counts"]
         }
+        for split, part in splits.items():
+            if size and part.images.shape[2:] != (size, size):
+                raise ValueError(
+                    f"{split} pictures are {part.images.shape[1:]}, not of {size} pixels"
+                )
+    return splits
+
+
+def _array(folder, manifest, file, mapped=False):
+    """An array of a prepared folder, or None where it has none of that name."""
+    if file not in manifest["files"]:
+        return None
+    if not mapped:
+        return np.load(folder / file, allow_pickle=False)
+    try:
+        return np.load(folder / file, mmap_mode="r", allow_pickle=False)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError:  # a disk that cannot map files; what else it may have, reading tells
+        array = np.load(folder / file, allow_pickle=False)
+        print(f"{folder.name}: {file} is read into memory; its disk cannot map files.", flush=True)
+        array.setflags(write=False)  # as it is when mapped
+        return array
