@@ -87,12 +87,13 @@ class OctAutoencoder(nn.Module):
         return self.decoder(self.encoder(x))
 
 
+def stay_in_eval(part, inputs):
+    """A hook, at the top of the file so that a model that carries it can be saved as a whole."""
+    part.eval()  # BatchNorm in train mode would move its running statistics
+
+
 def freeze(module):
     """Fix all tensors of a module: no gradient, and eval mode before each use. -> the module"""
-
-    def stay_in_eval(part, inputs):
-        part.eval()  # BatchNorm in train mode would move its running statistics
-
     module.requires_grad_(False)
     for part in module.modules():
         part.register_forward_pre_hook(stay_in_eval)
