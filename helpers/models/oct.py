@@ -87,8 +87,7 @@ class OctAutoencoder(nn.Module):
         return self.decoder(self.encoder(x))
 
 
-def stay_in_eval(part, inputs):
-    """A hook, at the top of the file so that a model that carries it can be saved as a whole."""
+def _stay_in_eval(part, inputs):  # not inside freeze: a model with it could not be pickled
     part.eval()  # BatchNorm in train mode would move its running statistics
 
 
@@ -96,7 +95,7 @@ def freeze(module):
     """Fix all tensors of a module: no gradient, and eval mode before each use. -> the module"""
     module.requires_grad_(False)
     for part in module.modules():
-        part.register_forward_pre_hook(stay_in_eval)
+        part.register_forward_pre_hook(_stay_in_eval)
     return module.eval()
 
 
