@@ -147,17 +147,26 @@ def namesakes():
 
 @check(
     "Device",
-    "`preflight` says cpu on a machine with an NVIDIA GPU",
-    "Update the NVIDIA driver. If torch is a CPU build (`make lab TORCH=cpu`): `make clean`, "
-    "then `make lab`",
+    "`preflight` says cpu on a machine with a GPU, or a cell stops with `CUDA error`, `no kernel image` "
+    "or `out of memory`",
+    "Update the NVIDIA driver; a GPU that torch cannot use (too old, or full with other people's "
+    "work) is left alone with `COURSE_DEVICE=cpu`. If torch is a CPU build (`make lab TORCH=cpu`): "
+    "`make clean`, then `make lab`",
 )
 def device():
     import torch
 
-    if torch.cuda.is_available():
+    from helpers import runtime
+
+    chosen = runtime.device()
+    if why := runtime.why_not_the_gpu():
+        return "note", f"cpu, since torch cannot use the GPU: {why}"
+    if chosen.type == "cuda":
         return "ok", f"cuda, {torch.cuda.get_device_name()}"
-    if torch.backends.mps.is_available():
+    if chosen.type == "mps":
         return "ok", "mps (Apple)"
+    if os.environ.get("COURSE_DEVICE"):
+        return "ok", "cpu, as COURSE_DEVICE says"
     if (
         shutil.which("nvidia-smi")
         and not subprocess.run(["nvidia-smi"], capture_output=True).returncode
@@ -234,13 +243,16 @@ def writable():
 
 @check(
     "Settings",
-    "`ValueError: COURSE_PROFILE is ...`, or the notebook stops at a failed check",
-    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
+    "`ValueError: COURSE_PROFILE is ...` or `COURSE_DEVICE is ...`, or the notebook stops at a failed "
+    "check",
+    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_DEVICE COURSE_STRICT`; in "
+    "PowerShell `Remove-Item Env:COURSE_PROFILE`. Then start JupyterLab again",
 )
 def settings():
     allowed = {
         "COURSE_PROFILE": ("quick", "full", "smoke"),
         "COURSE_SOURCE": ("auto", "real", "sample"),
+        "COURSE_DEVICE": ("cpu", "cuda", "mps"),
     }
     for name, values in allowed.items():
         value = os.environ.get(name)
