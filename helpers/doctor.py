@@ -24,6 +24,7 @@ from typing import NamedTuple
 from helpers import places
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
+STANDARD = "ssl", "zlib", "bz2", "lzma", "ctypes", "sqlite3"  # not in every Python that was built
 PORT = 8888
 GB = 1e9
 MANAGER = "@jupyter-widgets/jupyterlab-manager"
@@ -54,12 +55,26 @@ def check(name, symptom, remedy):
 
 @check(
     "Python",
-    "`SyntaxError` or a failed installation on an unsupported Python",
-    "Install Python 3.11, 3.12 or 3.13 and name it: `make env PYTHON=/path/to/python3.12`",
+    "`SyntaxError` or a failed installation on an unsupported Python; `No module named '_lzma'`, "
+    "`'_ctypes'` or `'_sqlite3'`",
+    "Install Python 3.11, 3.12 or 3.13 and name it: `make clean`, then "
+    "`make env PYTHON=/path/to/python3.12`. One that lacks modules of its own was built without their "
+    "libraries (pyenv: install the headers of xz, libffi, SQLite and build it again)",
 )
 def python():
     found = f"{platform.python_version()}, {sys.executable}"
+    lacks = [name for name in STANDARD if not can_import(name)]
+    if lacks:
+        return "broken", f"{found} lacks {', '.join(lacks)}"
     return "ok" if sys.version_info[:2] in PYTHONS else "broken", found
+
+
+def can_import(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 @check(
