@@ -180,7 +180,7 @@ def device():
         return "ok", f"cuda, {torch.cuda.get_device_name()}"
     if chosen.type == "mps":
         return "ok", "mps (Apple)"
-    if os.environ.get("COURSE_DEVICE"):
+    if places.setting("COURSE_DEVICE"):
         return "ok", "cpu, as COURSE_DEVICE says"
     if (
         shutil.which("nvidia-smi")
@@ -270,7 +270,7 @@ def settings():
         "COURSE_DEVICE": ("cpu", "cuda", "mps"),
     }
     for name, values in allowed.items():
-        value = os.environ.get(name)
+        value = places.setting(name).lower()
         if value and value not in values:
             return "broken", f"{name} is {value!r}, not one of {', '.join(values)}"
     if os.environ.get("COURSE_STRICT") == "1":

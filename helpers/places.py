@@ -18,6 +18,11 @@ COURSE = Path(os.path.expanduser("~/anomaly-course")) if FROM_WHEEL else HERE.pa
 RESULTS = SHIPPED if FROM_WHEEL else COURSE / "solutions" / "results"
 
 
+def setting(name):
+    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps the quotes."""
+    return os.environ.get(name, "").strip().strip("\"'").strip()
+
+
 def course_data():
     """The folder of prepared files: COURSE_DATA, else data/ in the course folder."""
     return Path(os.environ.get("COURSE_DATA") or COURSE / "data").expanduser()

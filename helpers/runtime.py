@@ -3,7 +3,6 @@
 import ctypes
 import itertools
 import json
-import os
 import platform
 import random
 import time
@@ -18,7 +17,7 @@ from torch import nn
 from helpers import threads
 from helpers.banner import Banner
 from helpers.places import COURSE as COURSE  # for those who import it from here
-from helpers.places import RESULTS
+from helpers.places import RESULTS, setting
 
 TIMINGS = RESULTS / "timings.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
@@ -40,7 +39,7 @@ def device():
 @cache
 def _chosen():
     """[the device, why it is not the GPU that torch finds]: a list, which `to_cpu` changes."""
-    asked = os.environ.get("COURSE_DEVICE", "").strip().lower()
+    asked = setting("COURSE_DEVICE").lower()
     found = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -97,7 +96,7 @@ def profile():
     smoke is quick with trainings that are too short to learn much: for tests, and for a dry run on
     the machines of a class.
     """
-    chosen = os.environ.get("COURSE_PROFILE") or ("quick" if device().type == "cpu" else "full")
+    chosen = setting("COURSE_PROFILE").lower() or ("quick" if device().type == "cpu" else "full")
     if chosen not in ("quick", "full", "smoke"):
         raise ValueError(f"COURSE_PROFILE is {chosen!r}; it must be 'quick', 'full' or 'smoke'")
     return chosen

@@ -10,6 +10,7 @@ mnist: offline sample, ...
 import os
 from pathlib import Path
 
+from helpers import places
 from helpers.banner import Banner
 from helpers.datasets import store
 from helpers.datasets.cifar10 import CIFAR10
@@ -67,7 +68,7 @@ def load(name, *, source="auto", root=None, size=None):
                 raise
             why = f"{error.what}\n"
     splits = sample(data_set, size, root)
-    command = f"python -m data_scripts.prepare {name}"
+    command = places.command("data_scripts.prepare", name)
     if size != data_set.sizes[0]:
         command += f" --size {size}"
     real = f"For the real data: `{command}`, then restart the notebook."
@@ -98,8 +99,8 @@ def _real(data_set, size, root, unasked):
     `unasked` (source="auto") starts no long download, waits for no dead network, and does not
     try again in this process what has failed.
     """
-    places = [root, mirror()] if isinstance(mirror(), Path) else [root]
-    folders = [folder_of(data_set, size, place) for place in places]
+    roots = [root, mirror()] if isinstance(mirror(), Path) else [root]
+    folders = [folder_of(data_set, size, place) for place in roots]
     prepared = next(filter(store.is_prepared, folders), None)
     if prepared is None:
         (_bring_unasked if unasked else bring)(data_set, size, root)
@@ -124,7 +125,7 @@ def _bring_unasked(data_set, size, root):
 
 def _check_quick(data_set, size, root):
     """DataError where a download would be long, or where no address answers."""
-    todo = f"python -m data_scripts.prepare {data_set.name}"
+    todo = places.command("data_scripts.prepare", data_set.name)
     if not data_set.in_auto:
         most = megabytes(sum(file.bytes for file in data_set.files(size)))
         what = f"The real files are not here, and up to {most} are not downloaded unasked."
