@@ -111,6 +111,19 @@ def installed():
 
 
 @check(
+    "Course",
+    "`ModuleNotFoundError: No course above ...`, or `No module named 'helpers'`: the notebook was copied "
+    "or opened elsewhere",
+    "Open it inside the course folder, or install the course for the Python of its kernel: in the "
+    "course folder `.venv/bin/python -m pip install -e .` (with conda `python -m pip install -e .`)",
+)
+def course():
+    if places.is_installed():
+        return "ok", "this Python finds it from any folder"
+    return "note", f"this Python finds it in {places.COURSE} and below, not from other folders"
+
+
+@check(
     "Imports",
     "`ImportError`, `undefined symbol` or `DLL load failed` although the package is installed",
     f"Set the environment up anew: {ANEW} it again. On Windows torch needs the Microsoft "

@@ -66,11 +66,11 @@ def command(module, *arguments):
     program = sys.executable or "python"
     if " " in program:  # PowerShell takes a quoted program only after an ampersand
         program = f'& "{program}"' if os.name == "nt" else f'"{program}"'
-    return f"{program} {line}" if _is_installed() else f'cd "{COURSE}"; {program} {line}'
+    return f"{program} {line}" if is_installed() else f'cd "{COURSE}"; {program} {line}'
 
 
 @cache
-def _is_installed():
+def is_installed():
     """Whether this Python finds the course from any folder."""
     try:
         return bool(metadata.distribution("anomaly-course"))
