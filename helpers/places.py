@@ -19,7 +19,7 @@ RESULTS = SHIPPED if FROM_WHEEL else COURSE / "solutions" / "results"
 
 
 def setting(name):
-    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps the quotes."""
+    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps quotes."""
     return os.environ.get(name, "").strip().strip("\"'").strip()
 
 

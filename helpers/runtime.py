@@ -73,7 +73,7 @@ def without_gpu(error):
 
 
 def why_not_the_gpu():
-    """Why the course leaves the GPU that torch finds alone; "" where it uses it or there is none."""
+    """What torch says about a GPU that it finds and cannot use; "" where there is no such."""
     return _chosen()[1]
 
 

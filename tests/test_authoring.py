@@ -235,6 +235,32 @@ def test_a_notebook_elsewhere_finds_the_course_beside_it_or_installed(tmp_path):
     assert opened(own) == str(beside / "helpers" / "__init__.py")
 
 
+def test_on_colab_the_course_is_fetched_and_found(tmp_path):
+    """The whole of it is run in tests/colab, where there is a Python with Colab's packages."""
+    code = f"""
+import os, sys, types
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+class Shell:
+    def system(self, line):
+        print(line)
+        if "clone" in line:
+            os.symlink({str(builder.COURSE)!r}, {launch.FOLDER!r})
+get_ipython = Shell
+{launch.BOOTSTRAP}
+print(os.getcwd(), helpers.__file__)
+{launch.BOOTSTRAP}
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    clone, install, found = done.stdout.splitlines()
+    assert launch.URL in clone and "-m helpers.packages" in install
+    assert found.split() == [
+        str(builder.COURSE / "notebooks"),
+        str(builder.COURSE / "helpers" / "__init__.py"),
+    ]
+
+
 def test_a_notebook_without_a_course_says_what_to_do_in_one_line(tmp_path):
     error = opened(tmp_path)
     assert error.startswith(f"ModuleNotFoundError: No course above {tmp_path}")

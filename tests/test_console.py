@@ -20,13 +20,15 @@ solution("2.4")
 progress()
 print(quiz("02"))
 quiz("02")._ipython_display_()
-Banner("正常 ✓", "σ", rows={"файл": b"\\xe9.png".decode("utf-8", "surrogateescape")}, code="→").show()
+name = b"\\xe9.png".decode("utf-8", "surrogateescape")
+Banner("正常 ✓", "σ", rows={"файл": name}, code="→").show()
 """
 
 
 def run(code, folder, **environment):
+    (folder / "code.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "code.py"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(COURSE), "PYTHONUTF8": "0"} | environment,
         capture_output=True,

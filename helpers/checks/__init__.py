@@ -83,7 +83,9 @@ def hint(id):
 def solution(id):
     """Show the source of the reference."""
     exercise = _exercise(id)
-    Banner(f"Solution of exercise {exercise.id}: {exercise.reference}", code=exercise.source()).show()
+    Banner(
+        f"Solution of exercise {exercise.id}: {exercise.reference}", code=exercise.source()
+    ).show()
 
 
 def progress():

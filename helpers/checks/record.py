@@ -13,6 +13,7 @@ FILE = ".course-progress.json"
 MARKS = {"passed": ("●", "good"), "not_started": ("○", "open")}
 FAILING = ("✗", "bad")
 LEGEND = "● passed   ○ open   ✗ not right yet"
+_unsaved = {}  # path -> {exercise: status} that no file has taken yet
 
 
 class Record:
@@ -20,8 +21,6 @@ class Record:
 
     path : of the file; by default beside the notebook
     """
-
-    _unsaved = {}  # path -> {exercise: status} that no file has taken yet
 
     def __init__(self, path=None):
         self.path = Path(path or FILE).absolute()
@@ -34,7 +33,7 @@ class Record:
         if not isinstance(statuses, dict):
             statuses = {}
         kept = {id: status for id, status in statuses.items() if isinstance(status, str)}
-        return kept | self._unsaved.get(self.path, {})
+        return kept | _unsaved.get(self.path, {})
 
     def note(self, exercise_id, status):
         """Keep a status. Returns "", or the line that says that it is not on the disk, and why."""
@@ -47,10 +46,10 @@ class Record:
         except OSError as error:
             with suppress(OSError):  # of a read-only disk, where there is none either
                 draft.unlink()
-            self._unsaved.setdefault(self.path, {})[exercise_id] = status
+            _unsaved.setdefault(self.path, {})[exercise_id] = status
             why = error.strerror or type(error).__name__
             return f"Your progress is kept until the kernel restarts, not on disk: {why}."
-        self._unsaved.pop(self.path, None)
+        _unsaved.pop(self.path, None)
         return ""
 
 

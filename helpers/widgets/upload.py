@@ -17,7 +17,7 @@ from helpers.widgets.explorer import Explorer
 
 SIZE = (9.5, 3.4)
 LIMIT = (
-    "Yours may have {} MB; the server drops a larger one without a word, and the connection with it. "
+    "Yours may have {} MB; of a larger one the server says nothing and closes the connection. "
     "`show_judgement(path, ...)` reads a file of any size."
 )
 
