@@ -58,9 +58,8 @@ def check(name, symptom, remedy):
     "`SyntaxError` or a failed installation on an unsupported Python; `No module named '_lzma'`, "
     "`'_ctypes'` or `'_sqlite3'`",
     "Install Python 3.11, 3.12 or 3.13 and name it: `make clean`, then "
-    "`make env PYTHON=/path/to/python3.12`. One that lacks modules of its own was built "
-    "without their "
-    "libraries (pyenv: install the headers of xz, libffi and SQLite, then build it again)",
+    "`make env PYTHON=/path/to/python3.12`. One that lacks modules of its own was built without "
+    "their libraries (pyenv: install the headers of xz, libffi and SQLite, then build it again)",
 )
 def python():
     found = f"{platform.python_version()}, {sys.executable}"
@@ -113,12 +112,10 @@ def installed():
 
 @check(
     "Course",
-    "`ModuleNotFoundError: No course above ...`, or `No module named 'helpers'`: the "
-    "notebook was copied "
-    "or opened elsewhere",
+    "`ModuleNotFoundError: No course above ...`, or `No module named 'helpers'`: the notebook was "
+    "copied or opened elsewhere",
     "Open it inside the course folder, or install the course for the Python of its kernel: in the "
-    "course folder `.venv/bin/python -m pip install -e .` (with conda `python -m pip "
-    "install -e .`)",
+    "course folder `.venv/bin/python -m pip install -e .` (conda: `python -m pip install -e .`)",
 )
 def course():
     if places.is_installed():
@@ -178,9 +175,8 @@ def namesakes():
 
 @check(
     "Device",
-    "`preflight` says cpu on a machine with a GPU, or a cell stops with `CUDA error`, `no "
-    "kernel image` "
-    "or `out of memory`",
+    "`preflight` says cpu on a machine with a GPU, or a cell stops with `CUDA error`, "
+    "`no kernel image` or `out of memory`",
     "Update the NVIDIA driver; a GPU that torch cannot use (too old, or full with other people's "
     "work) is left alone with `COURSE_DEVICE=cpu`. If torch is a CPU build (`make lab TORCH=cpu`): "
     "`make clean`, then `make lab`",
@@ -275,9 +271,8 @@ def writable():
 
 @check(
     "Settings",
-    "`ValueError: COURSE_PROFILE is ...` or `COURSE_DEVICE is ...`, or the notebook stops "
-    "at a failed "
-    "check",
+    "`ValueError: COURSE_PROFILE is ...` or `COURSE_DEVICE is ...`, or the notebook stops at a "
+    "failed check",
     "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_DEVICE COURSE_STRICT`; in "
     "PowerShell `Remove-Item Env:COURSE_PROFILE`. Then start JupyterLab again",
 )
