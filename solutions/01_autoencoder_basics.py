@@ -923,7 +923,8 @@ codes = apply(ae.encode, drawn.images)
 # %% id="tsne"
 from openTSNE import TSNE
 
-embedding = TSNE(perplexity=30, n_jobs=-1, random_state=0, negative_gradient_method="bh").fit(
+# one thread: the order in which several add up decides where the groups come to lie
+embedding = TSNE(perplexity=30, n_jobs=1, random_state=0, negative_gradient_method="bh").fit(
     codes.numpy()
 )
 figure = plotting.embedding(np.array(embedding), labels, test.classes)

@@ -387,10 +387,11 @@ with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
 
 # %% id="train-decoder"
 from helpers.experiments.module_05 import autoencoder
+from helpers.places import output_path
 
 healthy = validation.of_class("NORMAL").images[:2]
 watched = np.concatenate([healthy, *(validation.of_class(name).images[:1] for name in sick[:2])])
-snapshots, file = {}, Path("05_decoder.pt")
+snapshots, file = {}, output_path("05_decoder.pt")
 file.unlink(missing_ok=True)  # leave this line out to go on after a restart
 
 
@@ -461,7 +462,7 @@ def losses_of(part, role):
 
 
 table = pd.concat([losses_of(validation, "validation"), losses_of(test, "test")], ignore_index=True)
-table.to_csv("05_losses.csv", index=False)
+table.to_csv(output_path("05_losses.csv"), index=False)
 table.groupby(["part", "class"])[["L1", "Huber"]].mean().round(4)
 
 # %% id="beyond-delta"
@@ -923,7 +924,7 @@ card = {
 } | {f"Flagged, {name}": row["conformal, 5 %"] for name, row in rates.iterrows()}
 card["Not shown"] = "other scanners, other diseases, children, poor scans, prevalence in a clinic"
 lines = ["# Model card", "", *(f"- **{key}:** {value}" for key, value in card.items())]
-Path("05_model_card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+output_path("05_model_card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 Markdown("\n".join(lines[2:]))
 
 # %% [markdown] id="believe"

@@ -6,7 +6,7 @@ from helpers.runtime import COURSE
 
 # From below to above. A room imports from its own floor and from those below.
 FLOORS = [
-    {"arrays", "banner", "console", "packages", "places", "preload"},
+    {"__init__", "arrays", "banner", "console", "packages", "places", "preload"},
     {"runtime", "threads"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
     | {"scores", "thresholds"},
