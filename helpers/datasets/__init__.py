@@ -71,9 +71,8 @@ def load(name, *, source="auto", root=None, size=None):
     command = places.command("data_scripts.prepare", name)
     if size != data_set.sizes[0]:
         command += f" --size {size}"
-    real = f"For the real data: `{command}`, then restart the notebook."
-    text = f"{_origin(splits)}\n{why}{real}"
-    Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
+    text = f"{_origin(splits)}\n{why}For the real data, and then restart the notebook:"
+    Banner(f"{name}: offline sample, {_counts(splits)}", text, code=command, tone="open").show()
     return splits
 
 
