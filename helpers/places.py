@@ -29,7 +29,7 @@ SETTINGS = (
 
 
 def setting(name):
-    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps the quotes."""
+    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps quotes."""
     return os.environ.get(name, "").strip().strip("\"'").strip()
 
 

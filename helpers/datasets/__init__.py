@@ -74,9 +74,9 @@ def load(name, *, source="auto", root=None, size=None):
     command = places.command("data_scripts.prepare", name)
     if size != data_set.sizes[0]:
         command += f" --size {size}"
-    notes.append(f"For the real data: `{command}`, then restart the notebook.")
+    notes.append("For the real data, and then restart the notebook:")
     text = "\n".join([_origin(splits), *notes])
-    Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
+    Banner(f"{name}: offline sample, {_counts(splits)}", text, code=command, tone="open").show()
     return splits
 
 
