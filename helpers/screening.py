@@ -13,7 +13,8 @@ class ScreenedClassifier:
 
     classifier : float batch (N, C, H, W) -> logits (N, K); classes : K names
     scores : uint8 pictures (N, C, H, W) -> {name: (N,)}, one for each screen; higher is more
-        anomalous. One function for all, so that what they share is computed once.
+        anomalous. One function for all, so that what they share is computed once; or a function
+        for each, {name: uint8 pictures -> (N,)}.
     alpha : share of normal pictures that may be refused by all screens together; each screen
         gets an equal part of it (Bonferroni)
     temperature : that divides the logits (`helpers.calibration.fit_temperature`)
@@ -32,7 +33,11 @@ class ScreenedClassifier:
 
     def _found(self, images):
         """The scores of all screens, one for each picture."""
-        found = {name: as_scores(s) for name, s in self.scores(images).items()}
+        if callable(self.scores):
+            found = self.scores(images)
+        else:
+            found = {name: function(images) for name, function in self.scores.items()}
+        found = {name: as_scores(s) for name, s in found.items()}
         lengths = {name: len(s) for name, s in found.items()}
         if set(lengths.values()) != {len(images)}:
             raise ValueError(

@@ -665,6 +665,7 @@ def gap_on_grid(mu, logvar):
     return ((log_q.exp() * (log_q - log_posterior)).sum(dim=1) * spacing**2).cpu().numpy()
 
 
+# %% id="amortisation-share"
 before, after = (
     gap_on_grid(m.detach(), v.detach()) for m, v in ((mu, logvar), (own_mu, own_logvar))
 )
@@ -1013,6 +1014,7 @@ def edges_of(images):
     return F.max_pool2d(drawn, 3, 1, 1) + F.max_pool2d(-drawn, 3, 1, 1) > 0
 
 
+# %% id="edge-nats"
 others = part.images[~is_one][:500]
 x, edge = as_input(others), edges_of(others)
 with torch.inference_mode():

@@ -121,6 +121,15 @@ def test_an_answer_or_a_refusal_with_its_reason(system, images):
     assert found.reason[2] == f"brightness: p = {1 / 201:.4f}; spread: p = {1 / 201:.4f}"
 
 
+def test_a_function_for_each_screen_does_as_well(system, images):
+    each = ScreenedClassifier(
+        system.classifier, system.classes, {"brightness": brightness, "spread": spread}, 0.1
+    )
+    together = ScreenedClassifier(system.classifier, system.classes, system.scores, 0.1)
+    one, other = (screens.fit(images).predict(images) for screens in (each, together))
+    assert one.equals(other)
+
+
 def test_all_screens_together_keep_the_promise(system):
     normal = normal_pictures(3000, seed=1)
     assert {screen.alpha for screen in system.screens_.values()} == {0.05}
