@@ -132,3 +132,42 @@ def test_training_improves_both_networks(parts):
         parts.classifier, validation=(parts.test.images, parts.test.labels)
     )
     assert not model.training and history[-1]["accuracy"] > 0.9
+
+
+def test_the_parts_of_an_error_sum_to_it_and_know_colour_from_lightness(parts):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ae = ColourAutoencoder((2, 3, 4), 5)
+    images = parts.test.images
+    np.testing.assert_allclose(
+        module_04.error_parts(ae, images).sum(axis=0), module_04.cae_error(ae, images), rtol=1e-5
+    )
+    lighter, redder = np.full((2, 1, 3, 32, 32), 100, dtype=np.uint8)
+    lighter += 51
+    redder[:, 0] += 51
+
+    def constant(x):
+        return torch.full_like(x, 100 / 255)
+
+    assert module_04.error_parts(constant, lighter).ravel() == pytest.approx([0.04, 0], abs=1e-6)
+    assert module_04.error_parts(constant, redder).ravel() == pytest.approx(
+        [0.04 / 9, 0.04 * 2 / 9], abs=1e-6
+    )
+
+
+def test_chroma_is_that_of_the_strongest_colour():
+    images = np.zeros((3, 3, 4, 6), dtype=np.uint8)
+    images[0] = 200  # grey
+    images[1, 0] = 255  # red
+    images[2, 1, :, :3] = 51  # half of it dark green
+    assert module_04.chroma(images) == pytest.approx([0, 1, 0.1], abs=1e-6)
+
+
+def test_a_longer_training_is_watched(parts, monkeypatch):
+    monkeypatch.setattr(module_04, "training_length", lambda quick, full: 3)
+    monkeypatch.setitem(module_04.SIZES, "small", ((2, 3, 4), 5))
+    values = module_04.longer("small", 0)
+    assert values["source"] == "sample" and values["epochs"] == [1, 2, 3]
+    assert values["tuning error"][2] < values["tuning error"][0]
+    for name in ("AUROC", "AUROC, lightness", "AUROC, colour"):
+        assert len(values[name]) == 3 and all(0 <= area <= 1 for area in values[name])
