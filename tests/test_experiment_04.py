@@ -164,7 +164,7 @@ def test_chroma_is_that_of_the_strongest_colour():
 
 
 def test_a_longer_training_is_watched(parts, monkeypatch):
-    monkeypatch.setattr(module_04, "training_length", lambda quick, full: 3)
+    monkeypatch.setattr(module_04, "training_length", lambda quick, full: 1)
     monkeypatch.setitem(module_04.SIZES, "small", ((2, 3, 4), 5))
     values = module_04.longer("small", 0)
     assert values["source"] == "sample" and values["epochs"] == [1, 2, 3]

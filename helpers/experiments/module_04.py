@@ -268,22 +268,25 @@ def screens(seed, rate=0.5, alpha=0.05):
 
 
 def longer(size, seed):
-    """The autoencoder's screen while one network of `SIZES` trains three times as long as usual.
+    """The autoencoder's screen while a network of `SIZES` trains: small long, or large as usual.
 
+    The small one trains three times as long as `autoencoder`, the large one just as long, so that
+    length and size are told apart. All else is as there.
     -> lists over the epochs: the mean error on tuning pictures, and the AUROCs of the error and of
-    its two parts. Size and length are all that differs from `autoencoder`.
+    its two parts
     """
-    parts, epochs = roles(), training_length(quick=42, full=480)
+    times = {"small": 3, "large": 1}[size]
+    parts, usual = roles(), training_length(quick=14, full=160)
     kept = []
 
     def measure(model, history):
-        if len(history) % max(1, epochs // 6) == 0:
+        if len(history) % max(1, usual // 2) == 0:
             inside, outside = (error_parts(model, p.images) for p in (parts.test, parts.others))
             pairs = [(sum(inside), sum(outside)), *zip(inside, outside, strict=True)]
             areas = [auroc(*pair) for pair in pairs]
             kept.append([history[-1]["epoch"], history[-1]["validation"], *areas])
 
-    options = {"validation": parts.tuning.images, "size": size, "epochs": epochs}
+    options = {"validation": parts.tuning.images, "size": size, "epochs": times * usual}
     autoencoder(parts.autoencoder.images, seed, on_epoch=measure, **options)
     names = "epochs", "tuning error", "AUROC", "AUROC, lightness", "AUROC, colour"
     columns = dict(zip(names, np.transpose(kept).tolist(), strict=True))
