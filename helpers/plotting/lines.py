@@ -68,6 +68,45 @@ def scatter(groups, x_label, y_label, *, log=""):
     return figure
 
 
+def mixed_scatter(panels):
+    """Points of {(x label, y label): {name: (x, y)}}, one panel each, logarithmic axes.
+
+    The groups' points are drawn in random order, so that none lies on top of the others.
+    """
+    figure, axes = new_figure(9, 3.4, ncols=len(panels))
+    for axis, ((x_label, y_label), groups) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        points = np.concatenate([np.stack(pair, axis=1) for pair in groups.values()])
+        sizes = [len(x) for x, _ in groups.values()]
+        colours = np.repeat(GROUPS[: len(groups)], sizes)
+        order = np.random.default_rng(0).permutation(len(points))
+        axis.scatter(*points[order].T, s=4, c=colours[order], alpha=0.5, linewidths=0)
+        for name, colour in zip(groups, GROUPS, strict=False):
+            axis.plot([], [], "o", color=colour, label=name)
+        axis.set(xlabel=x_label, ylabel=y_label)
+        log_scale(axis, "xy")
+    legend_beside(axis)
+    return figure
+
+
+def training_curves(panels):
+    """Curves over the epochs of {title: {name: values}}, one panel each.
+
+    values : one an epoch from the first on, or a Series with the epochs as its index
+    """
+    figure, axes = new_figure(9.5, 2.9, ncols=len(panels))
+    for axis, (title, curves_here) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        for (name, values), colour, line in zip(
+            curves_here.items(), (NORMAL, SECOND), LINES, strict=False
+        ):
+            epochs = getattr(values, "index", range(1, len(values) + 1))
+            axis.plot(epochs, values, line, color=colour, marker=".", label=name)
+        axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        if len(curves_here) > 1:
+            axis.legend()
+    return figure
+
+
 def bars(values, x_label, y_label):
     """One bar for each value, numbered from 1."""
     figure, axis = new_figure(7, 2.6)
