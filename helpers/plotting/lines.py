@@ -98,7 +98,7 @@ def training_curves(panels):
         for (name, values), colour, line in zip(
             curves_here.items(), (NORMAL, SECOND), LINES, strict=False
         ):
-            epochs = getattr(values, "index", range(1, len(values) + 1))
+            epochs = values.index if hasattr(values, "iloc") else range(1, len(values) + 1)
             axis.plot(epochs, values, line, color=colour, marker=".", label=name)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)

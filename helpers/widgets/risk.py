@@ -53,8 +53,8 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     """
     refused = p <= alpha
     systems = {
-        "no screen": (confidence, NORMAL, "--"),
-        "screen": (answered(confidence, refused), ANOMALY, "-"),
+        "probability": (confidence, NORMAL, "-"),
+        "behind the screen": (answered(confidence, refused), ANOMALY, "--"),
     }
     axes = figure.add_axes((0.08, 0.16, 0.4, 0.72))
     for name, (ranked, colour, line) in systems.items():
