@@ -155,6 +155,20 @@ def test_the_parts_of_an_error_sum_to_it_and_know_colour_from_lightness(parts):
     )
 
 
+def test_what_is_explained_of_lightness_and_colour(parts):
+    images = parts.test.images
+    assert module_04.explained(lambda x: x, images) == pytest.approx([1, 1])
+    assert module_04.explained(
+        lambda x: x.mean(dim=1, keepdim=True).expand_as(x), images
+    ) == pytest.approx([1, 0], abs=0.1)
+    average = (images.mean(axis=(0, 2, 3)) / 255).astype(np.float32)[:, None, None]
+
+    def flat(x):
+        return torch.from_numpy(average).expand_as(x)
+
+    assert module_04.explained(flat, images) == pytest.approx([0, 0], abs=1e-4)
+
+
 def test_chroma_is_that_of_the_strongest_colour():
     images = np.zeros((3, 3, 4, 6), dtype=np.uint8)
     images[0] = 200  # grey
@@ -167,7 +181,7 @@ def test_a_longer_training_is_watched(parts, monkeypatch):
     monkeypatch.setattr(module_04, "training_length", lambda quick, full: 1)
     monkeypatch.setitem(module_04.SIZES, "small", ((2, 3, 4), 5))
     values = module_04.longer("small", 0)
-    assert values["source"] == "sample" and values["epochs"] == [1, 2, 3]
-    assert values["tuning error"][2] < values["tuning error"][0]
+    assert values["source"] == "sample" and values["epochs"] == [1, 2, 3, 4, 5]
+    assert values["tuning error"][4] < values["tuning error"][0]
     for name in ("AUROC", "AUROC, lightness", "AUROC, colour"):
-        assert len(values[name]) == 3 and all(0 <= area <= 1 for area in values[name])
+        assert len(values[name]) == 5 and all(0 <= area <= 1 for area in values[name])

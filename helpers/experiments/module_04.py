@@ -26,7 +26,7 @@ from helpers.scores import (
     total_variation,
 )
 from helpers.thresholds import Screen
-from helpers.training import adam, apply, fit, fit_classifier
+from helpers.training import adam, apply, as_input, fit, fit_classifier
 
 PETS = ("cat", "dog")
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
@@ -125,6 +125,17 @@ def error_parts(ae, images):
         return torch.stack([part.mean(dim=(1, 2)) for part in pair], dim=1)
 
     return apply(parts, images).T.numpy()
+
+
+def explained(ae, images):
+    """Share of the lightness and of the colour that an autoencoder gets right. -> array (2,)
+
+    1 for perfect reconstructions, 0 for those of a network that gives every pixel the mean colour
+    of all images: as R² in a regression.
+    """
+    average = as_input(images).mean(dim=(0, 2, 3))[:, None, None]
+    flat = error_parts(lambda x: average.expand_as(x), images).mean(axis=1)
+    return 1 - error_parts(ae, images).mean(axis=1) / flat
 
 
 def chroma(images):
@@ -270,25 +281,27 @@ def screens(seed, rate=0.5, alpha=0.05):
 def longer(size, seed):
     """The autoencoder's screen while a network of `SIZES` trains: small long, or large as usual.
 
-    The small one trains three times as long as `autoencoder`, the large one just as long, so that
+    The small one trains five times as long as `autoencoder`, the large one just as long, so that
     length and size are told apart. All else is as there.
-    -> lists over the epochs: the mean error on tuning pictures, and the AUROCs of the error and of
-    its two parts
+    -> lists over the epochs: the mean error on tuning pictures, how much of their lightness and
+    colour is explained, and the AUROCs of the error and of its two parts
     """
-    times = {"small": 3, "large": 1}[size]
+    times = {"small": 5, "large": 1}[size]
     parts, usual = roles(), training_length(quick=14, full=160)
     kept = []
 
     def measure(model, history):
-        if len(history) % max(1, usual // 2) == 0:
+        if len(history) % usual == 0:
             inside, outside = (error_parts(model, p.images) for p in (parts.test, parts.others))
             pairs = [(sum(inside), sum(outside)), *zip(inside, outside, strict=True)]
             areas = [auroc(*pair) for pair in pairs]
-            kept.append([history[-1]["epoch"], history[-1]["validation"], *areas])
+            shares = explained(model, parts.tuning.images)
+            kept.append([history[-1]["epoch"], history[-1]["validation"], *shares, *areas])
 
     options = {"validation": parts.tuning.images, "size": size, "epochs": times * usual}
     autoencoder(parts.autoencoder.images, seed, on_epoch=measure, **options)
-    names = "epochs", "tuning error", "AUROC", "AUROC, lightness", "AUROC, colour"
+    names = ["epochs", "tuning error", "lightness explained", "colour explained"]
+    names += ["AUROC", "AUROC, lightness", "AUROC, colour"]
     columns = dict(zip(names, np.transpose(kept).tolist(), strict=True))
     return {"source": parts.test.source} | columns
 

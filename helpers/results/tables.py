@@ -76,7 +76,9 @@ TABLES = {
     ),
     "04_seeds": Table("cifar10", screens, [{"seed": s} for s in SEEDS]),
     "04_longer": Table(
-        "cifar10", longer, [{"size": z, "seed": s} for s in THREE for z in ("small", "large")]
+        "cifar10",
+        longer,
+        [{"size": z, "seed": s} for z, s in (("small", 0), ("small", 1), ("large", 0))],
     ),
     "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
     "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
