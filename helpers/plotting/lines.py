@@ -9,6 +9,7 @@ from helpers.plotting.style import (
     LINES,
     NORMAL,
     SECOND,
+    THIRD,
     THRESHOLD,
     legend_beside,
     log_scale,
@@ -96,7 +97,7 @@ def training_curves(panels):
     figure, axes = new_figure(9.5, 2.9, ncols=len(panels))
     for axis, (title, curves_here) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for (name, values), colour, line in zip(
-            curves_here.items(), (NORMAL, SECOND), LINES, strict=False
+            curves_here.items(), (NORMAL, SECOND, THIRD), LINES, strict=False
         ):
             epochs = values.index if hasattr(values, "iloc") else range(1, len(values) + 1)
             axis.plot(epochs, values, line, color=colour, marker=".", label=name)

@@ -78,7 +78,7 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     cost = mean_cost(correct, refused, price)
     axes.plot(alpha, cost, "o", markersize=10, color=THRESHOLD)
     axes.set(xlabel="alpha", ylabel="cost per picture")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     return (
         f"{what}: at alpha = {alpha:.2f} the system answers {parts.percent(kept.mean())} of the "
         f"pictures, {parts.percent(risk)} of these wrongly (without a screen "
