@@ -1,9 +1,11 @@
 """The table of module 4 on a few drawn pictures: roles, augmentation, scores, the entry."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from helpers import plotting
 from helpers.augment import cut_out, flip_and_shift
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import stream
@@ -185,3 +187,18 @@ def test_a_longer_training_is_watched(parts, monkeypatch):
     assert values["tuning error"][4] < values["tuning error"][0]
     for name in ("AUROC", "AUROC, lightness", "AUROC, colour"):
         assert len(values[name]) == 5 and all(0 <= area <= 1 for area in values[name])
+
+
+def test_points_of_two_groups_lie_among_each_other():
+    x = np.linspace(1, 2, 200)
+    figure = plotting.mixed_scatter({("x", "y"): {"a": (x, x), "b": (x, 2 * x)}})
+    (points,) = figure.axes[0].collections
+    first = (points.get_facecolors()[:200] == points.get_facecolors()[0]).all(axis=1)
+    assert len(points.get_offsets()) == 400 and 60 < first.sum() < 140
+
+
+def test_a_series_of_epochs_keeps_them():
+    early = pd.Series([0.3, 0.2], index=[14, 28])
+    figure = plotting.training_curves({"error": {"a": [3, 2, 1], "b": early}})
+    a, b = figure.axes[0].lines
+    assert a.get_xdata().tolist() == [1, 2, 3] and b.get_xdata().tolist() == [14, 28]
