@@ -1394,8 +1394,8 @@ claim("kNN alone is as good as the probability", areas.loc["kNN", ways[1]].AURC 
 # first kind does not know which pets the classifier gets wrong, so alone it makes a poor confidence. (One
 # that uses the last stage's features knows some of both: compare kNN.) And a screen that may refuse 5 %
 # of the pets finds so few of the foreign pictures that the AURC hardly changes; the printed intervals say
-# which changes are more than chance. It does better than blind refusal, which loses right answers and
-# finds nothing.
+# which changes are more than chance. It does better than blind refusal, which finds no larger share of
+# the foreign pictures than of the others.
 #
 # **Cost.** What counts in the end is a price: a wrong answer costs 1, a refusal costs $c$ (somebody
 # has to look). If one knew how likely an answer is to be wrong, the best rule would be simple: refuse
@@ -1438,12 +1438,12 @@ claim("and gains from the screen", (costs["Chow and screen"] < costs.Chow)[:3].a
 
 # %% [markdown] id="cost-lesson"
 # Where a refusal costs a tenth of an error, no classifier and no screen is worth having: whoever looks at
-# every picture pays less. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many pictures as the price is worth,
-# and since the classifier is less sure of foreign pictures than of cats and dogs (section 2), many of them
-# are among the refused. The screen adds a little to it, by what it knows besides; the interval says whether
-# that is more than chance. At 0.5 Chow's rule never refuses: of two classes the more probable one has at
-# least one half. The best $\alpha$ depends on the
-# price and on the share of foreign pictures, which a calibration on cats and dogs cannot know.
+# every picture pays less. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many
+# pictures as the price is worth, and since the classifier is less sure of foreign pictures than of cats
+# and dogs (section 2), many of them are among the refused. The screen adds a little to it, by what it
+# knows besides; the interval says whether that is more than chance. At 0.5 Chow's rule never refuses: of
+# two classes the more probable one has at least one half. The best $\alpha$ depends on the price and on
+# the share of foreign pictures, which a calibration on cats and dogs cannot know.
 
 # %% [markdown] id="explore-risk-text"
 # **Try it yourself.** Find a share of foreign pictures and a price at which the CAE's screen pays at
