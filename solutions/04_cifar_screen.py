@@ -327,7 +327,7 @@ print(f"{sum(p.numel() for p in cae.parameters()):,} parameters")
 # The first term says how wrong the **lightness** of the pixel is, the second how wrong its **colour**.
 
 # %% id="cae"
-from helpers.experiments.module_04 import autoencoder, error_parts, explained
+from helpers.experiments.module_04 import autoencoder, error_parts
 
 others = [np.flatnonzero(names == name)[0] for name in ("frog", "horse", "airplane", "truck")]
 watched = np.concatenate([parts.test.images[:4], parts.others.images[others]])
@@ -337,11 +337,11 @@ snapshots, epochs = {}, []
 def keep(model, history):
     if len(history) in (1, 5, 14, 160):
         snapshots[f"epoch {len(history)}"] = apply(model, watched)
-    light, colour = explained(model, tuning.images)
+    light, colour = error_parts(model, tuning.images).mean(axis=1)
     epochs.append(history[-1] | {"lightness": light, "colour": colour})
 
 
-ae = autoencoder(parts.autoencoder.images, progress=True, on_epoch=keep, validation=tuning.images)
+ae = autoencoder(parts.autoencoder.images, progress=True, on_epoch=keep)
 print(f"3,072 numbers in {ae.encoder[-1].out_features}")
 
 # %% id="snapshots"
@@ -354,17 +354,21 @@ plotting.show(
 # %% [markdown] id="curves-text"
 # **Both trainings as curves.** To read the parts of the error, compare each with that of a network which
 # gives every pixel the mean colour of all tuning pictures: the share of the error that is gone is the
-# share **explained**, as in a regression ($R^2$).
+# share **explained**, as in a regression ($R^2$). Below 0 it is worse than the mean colour.
 
 # %% id="curves"
 log = pd.DataFrame(epochs).set_index("epoch")
-first, last = log.iloc[0], log.iloc[-1]
+average = as_input(tuning.images).mean(dim=(0, 2, 3))[:, None, None]
+flat = error_parts(lambda x: average.expand_as(x), tuning.images).mean(axis=1)
+explained = 1 - log[["lightness", "colour"]] / flat
+first, last = explained.iloc[0], explained.iloc[-1]
+squared = {"training": log.train, "tuning pictures": log.lightness + log.colour}
 plotting.show(
     plotting.training_curves(
         {
             "classifier: cross-entropy": {"training": [row["train"] for row in history]},
-            "CAE: squared error": {"training": log.train, "tuning pictures": log.validation},
-            "CAE: share explained": {"lightness": log.lightness, "colour": log.colour},
+            "CAE: squared error": squared,
+            "CAE: share explained": {name: explained[name] for name in explained},
         }
     ),
     f"Losses of the classifier (right on tuning pictures: {history[0]['accuracy']:.1%} after the first "
@@ -385,10 +389,10 @@ claim("there is less colour than light and dark", x.var(dim=1).mean() < x.mean(d
 # over the epoch, while the network still changes; that of the tuning pictures is taken after it.)
 
 # %% id="class-error"
-from helpers.experiments.module_04 import cae_error
 from helpers.metrics import auroc, bootstrap_interval
 
-errors, other_errors = (cae_error(ae, part.images) for part in (parts.test, parts.others))
+halves = [error_parts(ae, part.images) for part in (parts.test, parts.others)]
+errors, other_errors = (half.sum(axis=0) for half in halves)  # both parts together
 frame = pd.DataFrame(
     {
         "error": np.concatenate([errors, other_errors]),
@@ -517,6 +521,8 @@ class Screen(BaseEstimator):
 Screen = check("4.4", Screen)
 
 # %% id="screen"
+from helpers.experiments.module_04 import cae_error
+
 calibration_errors = cae_error(ae, parts.calibration.images)
 screen = Screen(alpha=0.05).fit(calibration_errors)
 refused, refused_others = screen.predict(errors), screen.predict(other_errors)
@@ -692,9 +698,8 @@ grows = png_bytes(shuffled).mean() / png[0][:100].mean()
 print(f"PNG files of pictures whose pixels are shuffled are {grows:.2f} times as long")
 
 # %% id="parts-of-error"
-inside, outside = (error_parts(ae, part.images) for part in (parts.test, parts.others))
 targets = {"error": (errors, other_errors)}
-targets |= {"lightness": (inside[0], outside[0]), "colour": (inside[1], outside[1])}
+targets |= {name: [half[i] for half in halves] for i, name in enumerate(("lightness", "colour"))}
 measures = {"total variation": variation, "PNG bytes": png, "chroma": colourful}
 rows = {
     name: {
@@ -747,7 +752,7 @@ claim("PNG knows neighbours: shuffled pixels make longer files", grows > 1.05)
 # %% id="colour-away"
 from scipy.stats import rankdata
 
-share = outside[1] / other_errors
+share = halves[1][1] / other_errors  # of colour, in the others' error
 grey = np.repeat(parts.others.images.mean(axis=1, keepdims=True), 3, axis=1).astype(np.uint8)
 left = cae_error(ae, grey) / other_errors
 frame = {"largest eight": order[-8:], "largest 5 %": order[-len(order) // 20 :], "all": order}

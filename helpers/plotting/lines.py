@@ -95,6 +95,7 @@ def training_curves(panels):
     values : one an epoch from the first on, or a Series with the epochs as its index
     """
     figure, axes = new_figure(9.5, 2.9, ncols=len(panels))
+    same = len({tuple(curves_here) for curves_here in panels.values()}) == 1  # one legend for all
     for axis, (title, curves_here) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for (name, values), colour, line in zip(
             curves_here.items(), (NORMAL, SECOND, THIRD), LINES, strict=False
@@ -103,8 +104,10 @@ def training_curves(panels):
             axis.plot(epochs, values, line, color=colour, marker=".", label=name)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        if len(curves_here) > 1:
+        if not same and len(curves_here) > 1:
             axis.legend()
+    if same:
+        legend_beside(axis)
     return figure
 
 
