@@ -9,7 +9,7 @@ from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
-ALPHAS = np.linspace(0, 0.5, 51)
+ALPHAS = np.linspace(0, 1, 101)  # from answering all to refusing all
 
 
 def risk_explorer(inside, right, outside, p_inside, p_outside):
@@ -21,7 +21,7 @@ def risk_explorer(inside, right, outside, p_inside, p_outside):
     controls = {
         "screen": widgets.Dropdown(options=list(p_inside), description="screen", style=parts.NAMES),
         "rate": parts.slider(widgets.FloatSlider, 0.2, 0.0, 0.6, 0.05, "foreign"),
-        "alpha": parts.slider(widgets.FloatSlider, 0.05, 0.0, 0.5, 0.01, "alpha"),
+        "alpha": parts.slider(widgets.FloatSlider, 0.05, 0.0, 1.0, 0.01, "alpha"),
         "price": parts.slider(widgets.FloatSlider, 0.3, 0.0, 1.0, 0.05, "refusal costs"),
     }
 
