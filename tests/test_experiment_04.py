@@ -1,9 +1,11 @@
 """The table of module 4 on a few drawn pictures: roles, augmentation, scores, the entry."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from helpers import plotting
 from helpers.augment import cut_out, flip_and_shift
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import stream
@@ -132,3 +134,71 @@ def test_training_improves_both_networks(parts):
         parts.classifier, validation=(parts.test.images, parts.test.labels)
     )
     assert not model.training and history[-1]["accuracy"] > 0.9
+
+
+def test_the_parts_of_an_error_sum_to_it_and_know_colour_from_lightness(parts):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ae = ColourAutoencoder((2, 3, 4), 5)
+    images = parts.test.images
+    np.testing.assert_allclose(
+        module_04.error_parts(ae, images).sum(axis=0), module_04.cae_error(ae, images), rtol=1e-5
+    )
+    lighter, redder = np.full((2, 1, 3, 32, 32), 100, dtype=np.uint8)
+    lighter += 51
+    redder[:, 0] += 51
+
+    def constant(x):
+        return torch.full_like(x, 100 / 255)
+
+    assert module_04.error_parts(constant, lighter).ravel() == pytest.approx([0.04, 0], abs=1e-6)
+    assert module_04.error_parts(constant, redder).ravel() == pytest.approx(
+        [0.04 / 9, 0.04 * 2 / 9], abs=1e-6
+    )
+
+
+def test_what_is_explained_of_lightness_and_colour(parts):
+    images = parts.test.images
+    assert module_04.explained(lambda x: x, images) == pytest.approx([1, 1])
+    assert module_04.explained(
+        lambda x: x.mean(dim=1, keepdim=True).expand_as(x), images
+    ) == pytest.approx([1, 0], abs=0.1)
+    average = (images.mean(axis=(0, 2, 3)) / 255).astype(np.float32)[:, None, None]
+
+    def flat(x):
+        return torch.from_numpy(average).expand_as(x)
+
+    assert module_04.explained(flat, images) == pytest.approx([0, 0], abs=1e-4)
+
+
+def test_chroma_is_that_of_the_strongest_colour():
+    images = np.zeros((3, 3, 4, 6), dtype=np.uint8)
+    images[0] = 200  # grey
+    images[1, 0] = 255  # red
+    images[2, 1, :, :3] = 51  # half of it dark green
+    assert module_04.chroma(images) == pytest.approx([0, 1, 0.1], abs=1e-6)
+
+
+def test_a_longer_training_is_watched(parts, monkeypatch):
+    monkeypatch.setattr(module_04, "training_length", lambda quick, full: 1)
+    monkeypatch.setitem(module_04.SIZES, "small", ((2, 3, 4), 5))
+    values = module_04.longer("small", 0)
+    assert values["source"] == "sample" and values["epochs"] == [1, 2, 3, 4, 5]
+    assert values["tuning error"][4] < values["tuning error"][0]
+    for name in ("AUROC", "AUROC, lightness", "AUROC, colour"):
+        assert len(values[name]) == 5 and all(0 <= area <= 1 for area in values[name])
+
+
+def test_points_of_two_groups_lie_among_each_other():
+    x = np.linspace(1, 2, 200)
+    figure = plotting.mixed_scatter({("x", "y"): {"a": (x, x), "b": (x, 2 * x)}})
+    (points,) = figure.axes[0].collections
+    first = (points.get_facecolors()[:200] == points.get_facecolors()[0]).all(axis=1)
+    assert len(points.get_offsets()) == 400 and 60 < first.sum() < 140
+
+
+def test_a_series_of_epochs_keeps_them():
+    early = pd.Series([0.3, 0.2], index=[14, 28])
+    figure = plotting.training_curves({"error": {"a": [3, 2, 1], "b": early}})
+    a, b = figure.axes[0].lines
+    assert a.get_xdata().tolist() == [1, 2, 3] and b.get_xdata().tolist() == [14, 28]

@@ -13,7 +13,7 @@ from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import class_roles, stream
 from helpers.experiments import baselines
 from helpers.experiments.judging import judged
-from helpers.metrics import answered, aurc, fpr_at_tpr
+from helpers.metrics import answered, aurc, auroc, fpr_at_tpr
 from helpers.models import ColourAutoencoder, SmallResNet
 from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import (
@@ -26,10 +26,11 @@ from helpers.scores import (
     total_variation,
 )
 from helpers.thresholds import Screen
-from helpers.training import adam, apply, fit, fit_classifier
+from helpers.training import adam, apply, as_input, fit, fit_classifier
 
 PETS = ("cat", "dog")
 SHARES = {"classifier": 0.7, "autoencoder": 0.18, "tuning": 0.04, "calibration": 0.08}
+SIZES = {"small": ((8, 16, 32), 128), "large": ((16, 32, 64), 1000)}  # large: the source's
 
 
 class Roles(NamedTuple):
@@ -76,14 +77,17 @@ def classifier(train, seed=0, progress=False, validation=None):
     return model.eval(), history
 
 
-def autoencoder(images, seed=0, progress=False, on_epoch=None):
+def autoencoder(
+    images, seed=0, progress=False, on_epoch=None, validation=None, size=None, epochs=None
+):
     """The trained autoencoder, in eval mode. `on_epoch(model, history)` after each epoch.
 
+    validation : uint8 images (N, 3, 32, 32), whose mean error the history then holds
+    size, epochs : one of `SIZES`, and how long; those of the profile by default
     Starts from Xavier weights, as the source does. Small batches: few pictures, many steps.
     """
     set_seed(seed)
-    widths, latent_dim = choose(quick=(8, 16, 32), full=(16, 32, 64)), choose(quick=128, full=1000)
-    model = ColourAutoencoder(widths, latent_dim)
+    model = ColourAutoencoder(*SIZES[size or choose(quick="small", full="large")])
     for name, weights in model.named_parameters():
         if name.endswith("weight"):
             nn.init.xavier_uniform_(weights)
@@ -92,7 +96,9 @@ def autoencoder(images, seed=0, progress=False, on_epoch=None):
     fit(
         model,
         images,
-        epochs=training_length(quick=14, full=160),  # full: as many steps as the source's 30 epochs
+        # full: as many steps as the source's 30 epochs
+        epochs=epochs or training_length(quick=14, full=160),
+        validation=validation,
         batch_size=choose(quick=16, full=64),
         optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
@@ -104,6 +110,40 @@ def autoencoder(images, seed=0, progress=False, on_epoch=None):
 def cae_error(ae, images):
     """Squared error of each picture's reconstruction. uint8 (N, 3, 32, 32) -> array (N,)"""
     return apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
+
+
+def error_parts(ae, images):
+    """The squared error of each picture in two parts, of lightness and of colour. -> array (2, N)
+
+    Lightness: the square of the mean of the three channels' residuals, at each pixel. Colour:
+    their variance there. The sum is the squared error (mean square = squared mean + variance).
+    """
+
+    def parts(x):
+        residual = ae(x) - x
+        pair = residual.mean(dim=1).square(), residual.var(dim=1, correction=0)
+        return torch.stack([part.mean(dim=(1, 2)) for part in pair], dim=1)
+
+    return apply(parts, images).T.numpy()
+
+
+def explained(ae, images):
+    """Share of the lightness and of the colour that an autoencoder gets right. -> array (2,)
+
+    1 for perfect reconstructions, 0 for those of a network that gives every pixel the mean colour
+    of all images: as R² in a regression.
+    """
+    average = as_input(images).mean(dim=(0, 2, 3))[:, None, None]
+    flat = error_parts(lambda x: average.expand_as(x), images).mean(axis=1)
+    return 1 - error_parts(ae, images).mean(axis=1) / flat
+
+
+def chroma(images):
+    """How colourful: largest minus smallest channel, mean over the pixels. -> array (N,)
+
+    0 for a grey picture, 1 for one of pure red. uint8 (N, 3, H, W)
+    """
+    return apply(lambda x: (x.amax(dim=1) - x.amin(dim=1)).mean(dim=(1, 2)), images).numpy()
 
 
 def complexity(images):
@@ -236,6 +276,34 @@ def screens(seed, rate=0.5, alpha=0.05):
             f"{name}, draws": recalibrated(np.concatenate([calibration, test]), len(calibration)),
         }
     return values
+
+
+def longer(size, seed):
+    """The autoencoder's screen while a network of `SIZES` trains: small long, or large as usual.
+
+    The small one trains five times as long as `autoencoder`, the large one just as long, so that
+    length and size are told apart. All else is as there.
+    -> lists over the epochs: the mean error on tuning pictures, how much of their lightness and
+    colour is explained, and the AUROCs of the error and of its two parts
+    """
+    times = {"small": 5, "large": 1}[size]
+    parts, usual = roles(), training_length(quick=14, full=160)
+    kept = []
+
+    def measure(model, history):
+        if len(history) % usual == 0:
+            inside, outside = (error_parts(model, p.images) for p in (parts.test, parts.others))
+            pairs = [(sum(inside), sum(outside)), *zip(inside, outside, strict=True)]
+            areas = [auroc(*pair) for pair in pairs]
+            shares = explained(model, parts.tuning.images)
+            kept.append([history[-1]["epoch"], history[-1]["validation"], *shares, *areas])
+
+    options = {"validation": parts.tuning.images, "size": size, "epochs": times * usual}
+    autoencoder(parts.autoencoder.images, seed, on_epoch=measure, **options)
+    names = ["epochs", "tuning error", "lightness explained", "colour explained"]
+    names += ["AUROC", "AUROC, lightness", "AUROC, colour"]
+    columns = dict(zip(names, np.transpose(kept).tolist(), strict=True))
+    return {"source": parts.test.source} | columns
 
 
 def every_score(models, ae, parts, images, tuning):

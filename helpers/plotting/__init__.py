@@ -15,8 +15,10 @@ from helpers.plotting.lines import (
     boxes,
     curves,
     estimates,
+    mixed_scatter,
     scatter,
     share_bars,
+    training_curves,
 )
 from helpers.plotting.pictures import (
     as_pictures,

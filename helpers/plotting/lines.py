@@ -9,6 +9,7 @@ from helpers.plotting.style import (
     LINES,
     NORMAL,
     SECOND,
+    THIRD,
     THRESHOLD,
     legend_beside,
     log_scale,
@@ -65,6 +66,48 @@ def scatter(groups, x_label, y_label, *, log=""):
     axis.set(xlabel=x_label, ylabel=y_label)
     log_scale(axis, log)
     legend_beside(axis, markerscale=3)
+    return figure
+
+
+def mixed_scatter(panels):
+    """Points of {(x label, y label): {name: (x, y)}}, one panel each, logarithmic axes.
+
+    The groups' points are drawn in random order, so that none lies on top of the others.
+    """
+    figure, axes = new_figure(9, 3.4, ncols=len(panels))
+    for axis, ((x_label, y_label), groups) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        points = np.concatenate([np.stack(pair, axis=1) for pair in groups.values()])
+        sizes = [len(x) for x, _ in groups.values()]
+        colours = np.repeat(GROUPS[: len(groups)], sizes)
+        order = np.random.default_rng(0).permutation(len(points))
+        axis.scatter(*points[order].T, s=4, c=colours[order], alpha=0.5, linewidths=0)
+        for name, colour in zip(groups, GROUPS, strict=False):
+            axis.plot([], [], "o", color=colour, label=name)
+        axis.set(xlabel=x_label, ylabel=y_label)
+        log_scale(axis, "xy")
+    legend_beside(axis)
+    return figure
+
+
+def training_curves(panels):
+    """Curves over the epochs of {title: {name: values}}, one panel each.
+
+    values : one an epoch from the first on, or a Series with the epochs as its index
+    """
+    figure, axes = new_figure(9.5, 2.9, ncols=len(panels))
+    same = len({tuple(curves_here) for curves_here in panels.values()}) == 1  # one legend for all
+    for axis, (title, curves_here) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        for (name, values), colour, line in zip(
+            curves_here.items(), (NORMAL, SECOND, THIRD), LINES, strict=False
+        ):
+            epochs = values.index if hasattr(values, "iloc") else range(1, len(values) + 1)
+            axis.plot(epochs, values, line, color=colour, marker=".", label=name)
+        axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        if not same and len(curves_here) > 1:
+            axis.legend()
+    if same:
+        legend_beside(axis)
     return figure
 
 

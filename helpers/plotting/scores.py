@@ -76,14 +76,22 @@ def roc_and_precision(normal_scores, anomalies):
 
 
 def reliability_diagram(tables):
-    """Accuracy over confidence of {name: table of `calibration.reliability`}; large: many."""
+    """Accuracy over confidence of {name: table of `calibration.reliability`}, with Wilson bars.
+
+    Large dots hold many pictures.
+    """
+    from helpers.metrics import wilson_interval  # heavy
+
     figure, axis = new_figure(6.4, 3.4)
-    axis.plot([0, 1], [0, 1], ":", color="grey", label="as it says")
-    for (name, table), colour, line in zip(tables.items(), GROUPS[1:], LINES, strict=False):
+    axis.plot([0, 1], [0, 1], ":", color="grey", label="perfect")
+    for (name, table), colour, line in zip(tables.items(), (NORMAL, SECOND), LINES, strict=False):
         axis.plot(table.confidence, table.accuracy, line, color=colour, label=name)
         share = table.pictures / table.pictures.sum()
         axis.scatter(table.confidence, table.accuracy, s=20 + 400 * share, color=colour, alpha=0.5)
-    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.38, 1.04))
+        right = (table.accuracy * table.pictures).round()
+        ends = [wilson_interval(*pair) for pair in zip(right, table.pictures, strict=True)]
+        axis.vlines(table.confidence, *np.transpose(ends), color=colour)
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0.3, 1.04))
     legend_beside(axis)
     return figure
 

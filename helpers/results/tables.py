@@ -10,7 +10,7 @@ from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.experiments.module_01 import bottleneck
 from helpers.experiments.module_02 import beta, binarised, held_out
 from helpers.experiments.module_03 import hands, loop, normal_class
-from helpers.experiments.module_04 import screens
+from helpers.experiments.module_04 import longer, screens
 from helpers.experiments.module_05 import ladder
 
 SEEDS = range(5)  # where the computing has reached all of them; else fewer, so far
@@ -75,6 +75,11 @@ TABLES = {
         repeatable=False,
     ),
     "04_seeds": Table("cifar10", screens, [{"seed": s} for s in SEEDS]),
+    "04_longer": Table(
+        "cifar10",
+        longer,
+        [{"size": z, "seed": s} for z, s in (("small", 0), ("small", 1), ("large", 0))],
+    ),
     "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN"), source="sample"),
     "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME"), source="real"),
     "05_share": Table(

@@ -9,7 +9,7 @@ from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
-ALPHAS = np.linspace(0, 0.5, 51)
+ALPHAS = np.linspace(0, 1, 101)  # from answering all to refusing all
 
 
 def risk_explorer(inside, right, outside, p_inside, p_outside):
@@ -21,7 +21,7 @@ def risk_explorer(inside, right, outside, p_inside, p_outside):
     controls = {
         "screen": widgets.Dropdown(options=list(p_inside), description="screen", style=parts.NAMES),
         "rate": parts.slider(widgets.FloatSlider, 0.2, 0.0, 0.6, 0.05, "foreign"),
-        "alpha": parts.slider(widgets.FloatSlider, 0.05, 0.0, 0.5, 0.01, "alpha"),
+        "alpha": parts.slider(widgets.FloatSlider, 0.05, 0.0, 1.0, 0.01, "alpha"),
         "price": parts.slider(widgets.FloatSlider, 0.3, 0.0, 1.0, 0.05, "refusal costs"),
     }
 
@@ -53,8 +53,8 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     """
     refused = p <= alpha
     systems = {
-        "no screen": (confidence, NORMAL, "--"),
-        "screen": (answered(confidence, refused), ANOMALY, "-"),
+        "probability": (confidence, NORMAL, "-"),
+        "behind the screen": (answered(confidence, refused), ANOMALY, "--"),
     }
     axes = figure.add_axes((0.08, 0.16, 0.4, 0.72))
     for name, (ranked, colour, line) in systems.items():
@@ -78,7 +78,7 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     cost = mean_cost(correct, refused, price)
     axes.plot(alpha, cost, "o", markersize=10, color=THRESHOLD)
     axes.set(xlabel="alpha", ylabel="cost per picture")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     return (
         f"{what}: at alpha = {alpha:.2f} the system answers {parts.percent(kept.mean())} of the "
         f"pictures, {parts.percent(risk)} of these wrongly (without a screen "

@@ -99,11 +99,14 @@ def draw_judgement(figure, original, image, system, autoencoder, name):
     judged = {screen: table.iloc[0] for screen, table in system.judge(images).items()}
     axes = figure.add_axes((0.76, 0.2, 0.22, 0.65))
     colours = [ANOMALY if row.refused else NORMAL for row in judged.values()]
-    axes.barh(list(judged), [row.p for row in judged.values()], color=colours)
+    axes.scatter([row.p for row in judged.values()], list(judged), s=60, color=colours, zorder=2)
     level = system.alpha / len(judged)
+    axes.axvspan(5e-4, level, color="0.9")
     axes.axvline(level, color=THRESHOLD)
-    axes.set(xscale="log", xlim=(5e-4, 1), xlabel="p-value", title=f"refused at p ≤ {level:.3g}")
-    axes.invert_yaxis()
+    axes.set(
+        xscale="log", xlim=(5e-4, 1.3), xlabel="p-value", title=f"grey: refused, p ≤ {level:.3g}"
+    )
+    axes.set_ylim(len(judged) - 0.5, -0.5)
 
     answer = system.predict(images).iloc[0]
     said = f"{answer.answer} ({answer.reason})"
