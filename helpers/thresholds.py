@@ -30,6 +30,19 @@ def conformal_p_values(calibration_scores, scores):
     return (1 + at_least) / (n + 1)
 
 
+def patient_p_values(calibration_scores, groups, scores):
+    """Conformal p-values for scans of new patients. (n,), (n,), (m,) -> (m,)
+
+    groups : the patient of each calibration score; patients may have different numbers of scans
+    p = (1 + sum over the K patients of the share of their scans that are >= the score) / (K + 1)
+    [Lee, Barber and Willett, arXiv 2306.06342]. With K < 1/alpha - 1 none can be as small as alpha.
+    """
+    calibration_scores, groups = np.asarray(calibration_scores), np.asarray(groups)
+    at_least = calibration_scores >= np.asarray(scores)[:, None]
+    shares = [at_least[:, groups == patient].mean(axis=1) for patient in np.unique(groups)]
+    return (1 + np.sum(shares, axis=0)) / (len(shares) + 1)
+
+
 def conformal_threshold(calibration_scores, alpha):
     """The threshold above which exactly the scores with p <= alpha lie. (n,) -> float
 

@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.thresholds import conformal_p_values, conformal_threshold, mean_std_threshold
+from helpers.thresholds import (
+    conformal_p_values,
+    conformal_threshold,
+    mean_std_threshold,
+    patient_p_values,
+)
 
 # few distinct values, so that ties are common
 scores = st.lists(st.integers(0, 12).map(float), min_size=0, max_size=40)
@@ -42,3 +47,21 @@ def test_threshold_is_infinite_where_n_is_too_small(n, finite):
 def test_mean_std_takes_lists_and_keeps_units():
     assert mean_std_threshold([1, 1, 3, 3], k=2) == pytest.approx(4.0)
     assert mean_std_threshold([10, 10, 30, 30], k=2) == pytest.approx(40.0)
+
+
+def test_p_values_by_patient_keep_their_promise_where_p_values_by_scan_break_it():
+    rng, alarms = np.random.default_rng(0), []
+    for _ in range(600):  # normal scores of 20 patients with one new scan of each of 100 others
+        who = np.repeat(np.arange(120), 4)
+        scores = 0.9**0.5 * rng.normal(size=120)[who] + 0.1**0.5 * rng.normal(size=480)
+        old, new = scores[:80], scores[80::4]
+        p = conformal_p_values(old, new), patient_p_values(old, who[:80], new)
+        alarms.append([(values <= 0.05).mean() for values in p])
+    by_scan, by_patient = np.mean(alarms, axis=0)
+    assert by_scan > 0.052 and 0.015 < by_patient < 0.045  # 5.9 and 2.7 % with many repetitions
+
+
+def test_patients_with_one_scan_each_are_the_plain_case():
+    calibration, new = np.array([3.0, 1, 2, 2]), [2.0, 4, 0]
+    plain = conformal_p_values(calibration, new)
+    np.testing.assert_allclose(patient_p_values(calibration, [4, 7, 1, 2], new), plain)
