@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from helpers.arrays import flags, number, numbers, reads, whole
+from helpers.arrays import flags, names, number, numbers, reads, whole
 
 SURE = numbers("one finite score for each picture, shape (n,)", finite=True, low=-1e150, high=1e150)
 RANKED = numbers(least=0, nan=np.inf)
@@ -41,6 +41,28 @@ def conformal_p_values(calibration_scores, scores):
 
 
 conformal_p_values = reads(conformal_p_values, calibration_scores=RANKED, scores=RANKED)
+
+
+def patient_p_values(calibration_scores, groups, scores):
+    """Conformal p-values for scans of new patients. (n,), (n,), (m,) -> (m,)
+
+    groups : the patient of each calibration score; patients may have different numbers of scans
+    p = (1 + sum over the K patients of the share of their scans that are >= the score) / (K + 1)
+    [Lee, Barber and Willett, arXiv 2306.06342]. With K < 1/alpha - 1 none can be as small as alpha.
+    """
+    calibration_scores, groups = np.asarray(calibration_scores), np.asarray(groups)
+    at_least = calibration_scores >= np.asarray(scores)[:, None]
+    shares = [at_least[:, groups == patient].mean(axis=1) for patient in np.unique(groups)]
+    return (1 + np.sum(shares, axis=0)) / (len(shares) + 1)
+
+
+patient_p_values = reads(
+    patient_p_values,
+    calibration_scores=RANKED,
+    groups=names("the patient of each calibration score, shape (n,)"),
+    scores=RANKED,
+    alike=("calibration_scores", "groups"),
+)
 
 
 def conformal_threshold(calibration_scores, alpha):

@@ -65,11 +65,39 @@ def test_a_large_set_is_cut_by_patients(scans):
         assert all((who == p).sum() == (all_of == p).sum() for p in set(who))
 
 
+def test_rungs_see_as_many_scans_and_no_class_that_they_may_not(scans):
+    pool = scans["train"]
+    who, names = patients(pool), np.array(pool.classes)[pool.labels]
+    source, normals, one = (
+        module_05.seen_by(rung, pool, 25) for rung in ("all labels", "denoising, normals", "DME")
+    )
+    np.testing.assert_array_equal(source, module_05.seen_by("random", pool, 25))
+    np.testing.assert_array_equal(source, module_05.seen_by("denoising", pool, 25))
+    assert len(normals) == len(one) == len(source)
+    assert set(names[normals]) == {"NORMAL"} and set(names[one]) == {"DME", "NORMAL"}
+    assert set(source[names[source] == "NORMAL"]) <= set(normals)
+    assert set(source[names[source] != "AMD"]) <= set(one)
+    added = set(one) - set(source)
+    halved = [p for p in set(who[list(added)]) if not set(np.flatnonzero(who == p)) <= set(one)]
+    if pool.groups is not None:
+        assert len(halved) <= 1, "more than the last patient is split"
+    everything = module_05.seen_by("denoising, normals", pool, 100)
+    np.testing.assert_array_equal(everything, np.flatnonzero(names == "NORMAL"))
+
+
+def test_a_rate_varies_with_patients_not_scans():
+    flags = np.repeat(np.arange(30) < 6, 10)  # all ten scans of 6 of 30 patients
+    low, high = module_05.rate_interval(flags, np.repeat(np.arange(30), 10))
+    assert 0.03 < low < 0.12 and 0.28 < high < 0.4  # a share of 30, not of 300, trials
+    assert module_05.rate_interval(flags & False, np.repeat(np.arange(30), 10)) == (0, 0)
+
+
 @pytest.mark.parametrize("rung", ["random", "denoising", "DME", "all labels"])
 def test_each_rung_gives_a_usable_encoder(scans, rung):
-    encoder = module_05.pretrained(rung, scans["train"], seed=1)
+    shown = scans["train"].take(module_05.seen_by(rung, scans["train"]))
+    encoder = module_05.pretrained(rung, shown, seed=1)
     assert not encoder.training
-    again = module_05.pretrained(rung, scans["train"], seed=1)
+    again = module_05.pretrained(rung, shown, seed=1)
     for a, b in zip(encoder.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     features = encoder(torch.rand(4, 1, 64, 64))
@@ -91,6 +119,10 @@ def test_an_entry_has_each_score_by_disease_and_pixels_where_there_are_masks(sca
             low, high = values[f"{score}, {group}, low"], values[f"{score}, {group}, high"]
             assert 0 <= low <= high <= 1
         assert values[f"{score}, others"] == values[f"{score}, AMD"]
+    pool = module_05.task().pool
+    shown = pool.take(module_05.seen_by("DME", pool, 50))
+    assert values["pretraining images"] == len(shown)
+    assert values["diseased in pretraining"] == len(shown.of_class("DME"))
     masked = scans["test"].masks is not None
     assert ("L1, pixel AUROC" in values) == ("kNN, PRO" in values) == masked
     assert values["source"] == scans["test"].source

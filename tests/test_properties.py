@@ -204,6 +204,11 @@ CASES = {
         "calibration_scores": d.many(2),
         "scores": d.many(),
     },
+    "thresholds.patient_p_values": lambda d: {
+        "calibration_scores": d.many(),
+        "groups": d.rng.integers(0, 3, d.n),
+        "scores": d.many(1),
+    },
     "thresholds.conformal_threshold": lambda d: {"calibration_scores": d.many(), "alpha": 0.2},
     "thresholds.as_scores": lambda d: {"scores": d.many()},
     "thresholds.Screen": lambda d: {"calibration_scores": d.many(5), "scores": d.many()},

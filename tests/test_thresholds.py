@@ -10,6 +10,7 @@ from helpers.thresholds import (
     conformal_threshold,
     false_alarm_interval,
     mean_std_threshold,
+    patient_p_values,
     z_rule,
 )
 
@@ -79,3 +80,21 @@ def test_false_alarm_interval_where_nothing_or_everything_is_flagged():
     assert false_alarm_interval(np.uint8(199), np.int8(100), 0.05) == false_alarm_interval(
         199, 100, 0.05
     )
+
+
+def test_p_values_by_patient_keep_their_promise_where_p_values_by_scan_break_it():
+    rng, alarms = np.random.default_rng(0), []
+    for _ in range(600):  # normal scores of 20 patients with one new scan of each of 100 others
+        who = np.repeat(np.arange(120), 4)
+        scores = 0.9**0.5 * rng.normal(size=120)[who] + 0.1**0.5 * rng.normal(size=480)
+        old, new = scores[:80], scores[80::4]
+        p = conformal_p_values(old, new), patient_p_values(old, who[:80], new)
+        alarms.append([(values <= 0.05).mean() for values in p])
+    by_scan, by_patient = np.mean(alarms, axis=0)
+    assert by_scan > 0.052 and 0.015 < by_patient < 0.045  # 5.9 and 2.7 % with many repetitions
+
+
+def test_patients_with_one_scan_each_are_the_plain_case():
+    calibration, new = np.array([3.0, 1, 2, 2]), [2.0, 4, 0]
+    plain = conformal_p_values(calibration, new)
+    np.testing.assert_allclose(patient_p_values(calibration, [4, 7, 1, 2], new), plain)

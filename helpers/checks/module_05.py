@@ -340,6 +340,23 @@ def probe_pixels(f):
     yield value("The maps turned round and in other units", f(5 - 3 * maps, masks), 26 / 80)
 
 
+def probe_patients(f):
+    # patient 7 has four scans, 4 has two, 30 has one; they do not stand together
+    scores = np.array([1.0, 5, 3, 8, 2, 4, 6])
+    groups = np.array([7, 4, 7, 7, 30, 7, 4])
+    new = [4.5, 9, 4, 0, 5.5]
+    seen = f(scores, groups, np.array(new))
+    says = f"Return one p-value for each of the 5 new scans; yours gave {given(seen)}."
+    yield form(as_array(seen).shape == (5,), says)
+    # shares of patients 7, 4, 30: 1/4 1 0; 0 0 0; 2/4 1 0; 1 1 1; 1/4 1/2 0
+    what = "Patients with the scores (1, 3, 8, 4), (5, 6) and (2), new scans of 4.5, 9, 4, 0, 5.5"
+    yield value(what, seen, [2.25 / 4, 1 / 4, 2.5 / 4, 1, 1.75 / 4])
+    yield value("A single patient with 2 and 3; a new scan of 3", f([2, 3], [1, 1], [3]), [0.75])
+    far = f(-scores, np.array(list("badbcad")), np.array([-4.0]))
+    # patients b (-1, -8), a (-5, -4), d (-3, -6), c (-2): shares 1/2 1/2 1/2 1
+    yield value("Patients named by letters, scores below zero", far, [3.5 / 5])
+
+
 PROBES = [probe_block, probe_shapes, probe_ratio, probe_subset, probe_freeze]
-PROBES += [probe_huber, probe_z, probe_wilson, probe_patches, probe_pixels]
+PROBES += [probe_huber, probe_z, probe_wilson, probe_patches, probe_pixels, probe_patients]
 EXERCISES = declared("05", PROBES)

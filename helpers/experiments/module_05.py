@@ -93,11 +93,33 @@ def widths():
     return choose(quick=(8, 16, 64), full=(64, 128, 256, 256))
 
 
+def seen_by(rung, pool, share=40):
+    """Positions in the pool of the scans that a rung may see, as many for each rung. -> (m,)
+
+    share : of the patients of each class, in percent; their scans set the number m. A rung that may
+        see some classes only takes theirs, and fills up with other patients of the same classes
+        (fewer than m where the pool has no more).
+    """
+    who = patients(pool)
+    shown = subset_by_patient(pool.labels, who, share / 100)
+    classes = {"denoising, normals": [NORMAL]} | {c: [NORMAL, c] for c in diseases(pool)}
+    if rung not in classes:
+        return shown
+    allowed = np.isin(np.array(pool.classes)[pool.labels], classes[rung])
+    _, patient = np.unique(who, return_inverse=True)
+    turn = np.random.default_rng(0).permutation(patient.max() + 1)[patient]
+    other = ~np.isin(np.arange(len(pool)), shown)
+    in_turn = np.lexsort((turn, other))  # the shown scans first, then patient by patient
+    return np.sort(in_turn[allowed[in_turn]][: len(shown)])
+
+
 def pretrained(rung, scans, seed=0, progress=False):
     """An encoder that `rung` made of the scans. -> nn.Sequential
 
-    rung : "random": only BatchNorm's statistics are set; "denoising": to remove noise, no labels;
-        the name of a disease: to tell normal scans from it; "all labels": to tell all classes apart
+    rung : "random": only BatchNorm's statistics are set; "denoising" and "denoising, normals": to
+        remove noise, no labels; the name of a disease: to tell normal scans from it; "all labels":
+        to tell all classes apart
+    scans : those that the rung may see, as `seen_by` picks them
     """
     set_seed(seed)
     encoder = make_encoder(widths()).to(device())
@@ -107,7 +129,7 @@ def pretrained(rung, scans, seed=0, progress=False):
         with torch.no_grad():
             for x in batches(scans.images, 64):
                 encoder(signed(x))
-    elif rung == "denoising":
+    elif rung.startswith("denoising"):
         cae = OctAutoencoder(encoder, make_decoder(widths()))
         fit(
             cae,
@@ -119,8 +141,7 @@ def pretrained(rung, scans, seed=0, progress=False):
             progress=progress,
         )
     else:
-        shown = scans if rung == "all labels" else scans.of_class(NORMAL, rung)
-        classify(encoder, shown, steps, progress=progress)
+        classify(encoder, scans, steps, progress=progress)
     return encoder.eval()
 
 
@@ -270,6 +291,15 @@ def judged(scores, test, held_in=None):
     return values
 
 
+def rate_interval(flags, who):
+    """Interval of the share of flagged scans over other patients: they are redrawn. -> (low, high)
+
+    flags, who : bool (n,), and the patient of each scan (n,)
+    """
+    each = by_patient(flags, who)
+    return patient_interval(each, each, lambda flagged, _: flagged.mean())
+
+
 def located(maps, test):
     """Pixel AUROC and PRO of {name: maps}; nothing where the scans have no masks."""
     values = {}
@@ -287,7 +317,7 @@ def ladder(rung, seed=0, share=40, code_channels=0, source="auto"):
     """AUROC per disease of the detectors on an encoder that `rung` made; masks where known.
 
     rung : as in `pretrained`, or "no network" for the trivial scores
-    share : of the labelled patients that it was made of, in percent
+    share : of the pool's patients, in percent: the number of scans that it was made of
     code_channels : of the decoder's bottleneck, 0 for none
     """
     roles = task(source)
@@ -295,11 +325,12 @@ def ladder(rung, seed=0, share=40, code_channels=0, source="auto"):
     counts = {"source": test.source, "normal images": len(normals), "test images": len(test)}
     if rung == "no network":
         return counts | judged(baseline_scores(normals.images, test.images), test)
-    shown = subset_by_patient(roles.pool.labels, patients(roles.pool), share / 100)
-    encoder = pretrained(rung, roles.pool.take(shown), seed)
+    shown = roles.pool.take(seen_by(rung, roles.pool, share))
+    encoder = pretrained(rung, shown, seed)
     cae, losses = autoencoder(encoder, normals, seed, code_channels, progress=False)
     bank = patch_bank(encoder, normals.images)
     maps = {"L1": residual_maps(cae, test.images), "kNN": patch_maps(encoder, bank, test.images)}
     scores = cae_scores(cae, test.images) | {"kNN": maps["kNN"].max(axis=(1, 2))}
     counts |= {"pretraining images": len(shown), "loss": float(np.mean(losses[-20:]))}
+    counts["diseased in pretraining"] = int((shown.labels != shown.classes.index(NORMAL)).sum())
     return counts | judged(scores, test, held_in=rung) | located(maps, test)

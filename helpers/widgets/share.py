@@ -2,7 +2,7 @@
 
 import ipywidgets as widgets
 
-from helpers.plotting import GROUPS, LINES, SECOND
+from helpers.plotting import GROUPS, LINES, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -41,15 +41,17 @@ def draw_share(figure, table, groups, share):
     texts, mean = [], table.groupby("share").mean(numeric_only=True)
     for left, score in ((0.07, "L1"), (0.52, "kNN")):
         axes = figure.add_axes((left, 0.17, 0.34, 0.7))
-        for group, colour, line in zip(groups, GROUPS, LINES * 2, strict=False):
+        for group, colour, line in zip(groups, GROUPS[2:], LINES, strict=False):
             column = f"{score}, {group}"
             axes.plot(mean.index, mean[column], line, color=colour, label=group)
             axes.scatter(table.share, table[column], s=9, color=colour, alpha=0.7)
         low, high = mean[f"{score}, all, low"], mean[f"{score}, all, high"]
         axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.axvline(share, color=SECOND, linewidth=2, linestyle=":")
+        axes.axvline(share, color=THRESHOLD, linewidth=1.5, linestyle=":")
         axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
-        axes.set(xscale="log", title=score, xlabel="labelled patients, %", ylabel="AUROC")
+        axes.set(
+            xscale="log", title=score, xlabel="labelled patients, %", ylabel="AUROC", ylim=(0.4, 1)
+        )
         axes.set_xticks(mean.index)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xticks([], minor=True)

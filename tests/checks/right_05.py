@@ -593,6 +593,39 @@ def huber_from_vmap(x, x_hat, delta=1.0):
     return torch.vmap(nn.HuberLoss(delta=delta))(x_hat, x)
 
 
+def patients_in_a_loop(calibration_scores, groups, scores):
+    calibration_scores, groups = np.array(calibration_scores), np.array(groups)
+    everyone, p = set(groups.tolist()), []
+    for s in scores:
+        votes = [np.mean(calibration_scores[groups == g] >= s) for g in everyone]
+        p.append((1 + sum(votes)) / (1 + len(everyone)))
+    return np.array(p)
+
+
+def patients_by_weights(calibration_scores, groups, scores):
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    above = np.asarray(scores)[:, None] <= np.asarray(calibration_scores)[None]
+    return (above @ (1 / counts[place]) + 1) / (len(counts) + 1)
+
+
+def patients_with_pandas(calibration_scores, groups, scores):
+    frame = pd.DataFrame({"score": calibration_scores, "patient": groups})
+    k = frame.patient.nunique()
+    shares = [(frame.score >= s).groupby(frame.patient).mean().sum() for s in scores]
+    return (1 + np.array(shares)) / (1 + k)
+
+
+def patients_scan_by_scan(calibration_scores, groups, scores):
+    own = defaultdict(list)
+    for g, s in zip(list(groups), list(calibration_scores), strict=True):
+        own[g].append(s)
+    total = np.ones(len(scores))
+    for values in own.values():
+        ordered = np.sort(values)
+        total += 1 - np.searchsorted(ordered, scores, side="left") / len(ordered)
+    return total / (len(own) + 1)
+
+
 def pixels_by_cumulated_counts(maps, masks):
     values, place = np.unique(maps, return_inverse=True)
     place, lesion = place.ravel(), masks.ravel()
@@ -683,4 +716,5 @@ RIGHT = {
         pixels_in_a_loop,
         pixels_by_ranks,
     ],
+    "5.11": [patients_in_a_loop, patients_by_weights, patients_with_pandas, patients_scan_by_scan],
 }

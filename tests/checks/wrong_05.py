@@ -1358,6 +1358,57 @@ PIXELS = [
     (lambda maps, masks: maps[masks].mean() - maps[~masks].mean(), ""),
 ]
 
+# --- 5.11 -------------------------------------------------------------------------------------
+
+
+def votes(share=np.mean, one=1, at_least=np.greater_equal):
+    """p-values by patient with something changed."""
+
+    def p_values(calibration_scores, groups, scores):
+        calibration_scores, groups = np.asarray(calibration_scores), np.asarray(groups)
+        above = at_least(calibration_scores, np.asarray(scores)[:, None])
+        shares = [share(above[:, groups == g], axis=1) for g in np.unique(groups)]
+        return (one + np.sum(shares, axis=0)) / (one + len(shares))
+
+    return p_values
+
+
+def flat_votes(calibration_scores, groups, scores):
+    above = np.asarray(calibration_scores) >= np.asarray(scores)[:, None]
+    return (1 + above.sum(axis=1)) / (1 + len(calibration_scores))
+
+
+def first_scan_votes(calibration_scores, groups, scores):
+    _, first = np.unique(groups, return_index=True)
+    return flat_votes(np.asarray(calibration_scores)[first], None, scores)
+
+
+def mean_scan_votes(calibration_scores, groups, scores):
+    calibration_scores, groups = np.asarray(calibration_scores), np.asarray(groups)
+    means = [calibration_scores[groups == g].mean() for g in np.unique(groups)]
+    return flat_votes(means, None, scores)
+
+
+def runs_for_patients(calibration_scores, groups, scores):
+    """Takes scans of a patient to stand together."""
+    runs = np.cumsum(np.r_[0, np.asarray(groups)[1:] != np.asarray(groups)[:-1]])
+    return votes()(calibration_scores, runs, scores)
+
+
+VOTES = [
+    (flat_votes, "scans_counted"),
+    (votes(one=0), "itself_not_counted"),
+    (votes(at_least=np.greater), "more_only"),
+    (votes(at_least=np.less_equal), "turned_round"),
+    (votes(share=np.max), "worst_scan"),
+    (votes(share=np.min), "lowest_scan"),
+    (first_scan_votes, ""),
+    (mean_scan_votes, ""),
+    (runs_for_patients, ""),
+    (lambda *given: votes()(*given)[:1], ""),
+]
+
+
 WRONG = {
     "5.1": BLOCKS,
     "5.2": SHAPES,
@@ -1369,4 +1420,5 @@ WRONG = {
     "5.8": WILSONS,
     "5.9": PATCHES,
     "5.10": PIXELS,
+    "5.11": VOTES,
 }
