@@ -22,7 +22,7 @@ SETTINGS = (
 
 
 def setting(name):
-    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps the quotes."""
+    """The value of a setting, "" for none. Windows' `set NAME="..."` keeps the quotes."""
     return os.environ.get(name, "").strip().strip("\"'").strip()
 
 

@@ -277,8 +277,8 @@ def network_todo(why, url, todo):
     """What to do, with what helps against proxies and those who look into encrypted connections."""
     if PROXY in why:
         todo += (
-            f"; is {urlsplit(url).hostname} in your own network? Then set NO_PROXY to that; else see "
-            "that the address in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is right"
+            f"; is {urlsplit(url).hostname} in your own network? Then set NO_PROXY to that; else "
+            "see that the address in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is right"
         )
     if CERTIFICATE in why:
         todo += (
