@@ -92,15 +92,21 @@ clean: ## remove .venv and caches; data and notebooks stay
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
-# only prints an error. Debian splits ensurepip off. uv comes from the lock like all the rest.
+# only prints an error. Debian splits ensurepip off, and a Python that was built where a library had
+# no headers lacks the module for it. uv comes from the lock like all the rest.
+STANDARD = ensurepip venv ssl zlib bz2 lzma ctypes sqlite3
 .PHONY: venv
 venv:
 	@$(PY) -c 'import pip' >/dev/null 2>&1 && exit; \
 	for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
 	  case $$version in \
-	    3.11|3.12|3.13) $$python -c 'import ensurepip, venv' 2>/dev/null && chosen=$$python && break; \
-	      seen="$$seen $$python is $$version but cannot make a .venv (Debian, Ubuntu: apt install python$$version-venv).";; \
+	    3.11|3.12|3.13) lacks=; for module in $(STANDARD); do \
+	        $$python -c "import $$module" 2>/dev/null || lacks="$$lacks $$module"; done; \
+	      [ "$$lacks" ] || { chosen=$$python; break; }; \
+	      seen="$$seen $$python is $$version but lacks$$lacks."; \
+	      case $$lacks in *ensurepip*|*venv*) seen="$$seen Debian, Ubuntu: apt install python$$version-venv.";; \
+	        *) seen="$$seen It was built without their libraries.";; esac;; \
 	    *) seen="$$seen $$python is $$version.";; \
 	  esac; \
 	done; \

@@ -5,6 +5,8 @@ import textwrap
 
 from IPython.display import display
 
+from helpers.console import take_any_text
+
 # translucent, so that they sit on light and dark themes alike; safe for colour-blind readers
 COLOURS = {
     "info": "86, 180, 233",
@@ -14,6 +16,12 @@ COLOURS = {
 }
 CELL = "text-align:left;vertical-align:top;line-height:1.45;padding:0 1em 0 0"
 CODE = "margin:.4em 0 0;white-space:pre-wrap;background:none"
+
+
+def show(*things):
+    """Display things; where they are printed as text, on any console."""
+    take_any_text()  # again: the output may have been redirected since the import
+    display(*things)
 
 
 class Banner:
@@ -26,7 +34,7 @@ class Banner:
         self.title, self.text, self.rows, self.code, self.tone = title, text, rows or {}, code, tone
 
     def show(self):
-        display(self)
+        show(self)
 
     def _repr_html_(self):
         colour = COLOURS[self.tone]

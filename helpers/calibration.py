@@ -4,27 +4,51 @@ import numpy as np
 import pandas as pd
 import torch.nn.functional as F
 
+from helpers.arrays import numbers, positions, reads, tensor, whole
+
 
 def reliability(confidence, correct, bins=10):
     """Pictures grouped by confidence, in bins of equal width between 0 and 1. -> DataFrame
 
     confidence, correct : (N,), the probability of the answer and whether it was right
     columns : confidence and accuracy, means over the bin's pictures, and how many these are
+    Pictures that a screen refused have no answer: where either is NaN, a picture does not count.
     """
-    place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    frame = pd.DataFrame({"confidence": confidence, "accuracy": np.asarray(correct, dtype=float)})
+    frame = pd.DataFrame({"confidence": confidence, "accuracy": correct}).dropna()
+    place = np.minimum((frame.confidence * bins).astype(int), bins - 1)
     table = frame.groupby(place).mean()
     return table.assign(pictures=frame.groupby(place).size())
+
+
+def _in_length(confidence, correct, bins):
+    if len(confidence) != len(correct):
+        return f"{len(confidence)} confidences, {len(correct)} answers"
+    if np.isnan(confidence).all():
+        return "no picture has an answer"
+
+
+READERS = {
+    "confidence": numbers(
+        "one number from 0 to 1 for each picture", nan=np.nan, low=0, high=1 + 1e-6
+    ),
+    "correct": numbers("whether each answer was right", nan=np.nan, low=0, high=1),
+    "bins": whole(1),
+    "check": _in_length,
+}
+reliability = reads(reliability, **READERS)
 
 
 def expected_calibration_error(confidence, correct, bins=10):
     """Mean gap between confidence and accuracy, each bin by its share of pictures. -> float
 
-    Guo et al., arXiv 1706.04599.
+    Of the pictures that were answered, as in `reliability` [Guo et al., arXiv 1706.04599].
     """
     table = reliability(confidence, correct, bins)
     gap = (table.confidence - table.accuracy).abs()
     return float((gap * table.pictures).sum() / table.pictures.sum())
+
+
+expected_calibration_error = reads(expected_calibration_error, **READERS)
 
 
 def fit_temperature(logits, labels):
@@ -40,3 +64,18 @@ def fit_temperature(logits, labels):
         return F.cross_entropy(logits / np.exp(log_t), labels).item()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+
+
+def _a_label_each(logits, labels):
+    if len(logits) != len(labels):
+        return f"{len(logits)} rows of logits, {len(labels)} labels"
+    if not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        return f"labels from {labels.min()} to {labels.max()} for {logits.shape[1]} classes"
+
+
+fit_temperature = reads(
+    fit_temperature,
+    logits=tensor("finite logits (N, K), N at least 1", ndim=2, rows=1, finite=True),
+    labels=positions("the number of the right class of each picture, shape (n,)"),
+    check=_a_label_each,
+)

@@ -4,9 +4,14 @@ A checkpoint holds all that the next step depends on: model, optimizer, the orde
 and the place in it, and the state of the random numbers.
 """
 
+import copy
 import os
+import pickle
+from collections import OrderedDict
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from helpers.runtime import device
@@ -17,14 +22,70 @@ class CheckpointError(Exception):
 
 
 def save_checkpoint(path, state):
-    """Write tensors and plain values as a whole or not at all: under another name, then renamed."""
+    """Write tensors and plain values as a whole or not at all: under another name, then renamed.
+
+    What was written is read back first, so that a good checkpoint is only ever replaced by another
+    one. Numbers of numpy become Python's own. Raises CheckpointError, which names the entry, for
+    what `load_checkpoint` would refuse.
+    """
     path = Path(path)
     draft = path.with_name(f"{path.name}.part")
-    with open(draft, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())  # on the disk before it takes the old one's place
+    try:
+        with open(draft, "wb") as file:
+            torch.save(_plain(state), file)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before it takes the old one's place
+        load_checkpoint(draft)
+    except (CheckpointError, AttributeError, TypeError, pickle.PicklingError) as error:
+        draft.unlink()
+        raise CheckpointError(_what_is_wrong(state, path)) from error
     os.replace(draft, path)
+
+
+def _plain(value):
+    """The same with Python's numbers in place of numpy's, which `weights_only` refuses."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    if type(value) in (dict, OrderedDict):
+        plain = copy.copy(value)  # with the versions that a state_dict carries as attributes
+        plain.clear()
+        plain.update((_plain(key), _plain(part)) for key, part in value.items())
+        return plain
+    return value
+
+
+def _what_is_wrong(state, path):
+    """The first entry that cannot be read back, in the words of a CheckpointError."""
+    for name, value in _entries(state):
+        try:
+            file = BytesIO()
+            torch.save(_plain(value), file)
+            torch.load(BytesIO(file.getvalue()), weights_only=True)
+        except Exception:
+            return (
+                f"{path} was not written: {name} is a {type(value).__module__}."
+                f"{type(value).__qualname__}, which no checkpoint can hold. Save it as a tensor, "
+                "number, text, or list or dict of these. The checkpoint before it is still there."
+            )
+    return (
+        f"{path} was not written: what was written could not be read back. Is the disk full, or "
+        "failing? The checkpoint before it is still there."
+    )
+
+
+def _entries(value, name="the state"):
+    """(name, value) of all that a nested state holds, innermost parts alone."""
+    if type(value) in (dict, OrderedDict):
+        for key, part in value.items():
+            yield f"a key of {name}", key
+            yield from _entries(part, f"{name}[{key!r}]")
+    elif type(value) in (list, tuple):
+        for i, part in enumerate(value):
+            yield from _entries(part, f"{name}[{i}]")
+    else:
+        yield name, value
 
 
 def load_checkpoint(path):

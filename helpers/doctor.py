@@ -24,6 +24,7 @@ from typing import NamedTuple
 from helpers import places
 
 PYTHONS = ((3, 11), (3, 12), (3, 13))
+STANDARD = "ssl", "zlib", "bz2", "lzma", "ctypes", "sqlite3"  # not in every Python that was built
 PORT = 8888
 GB = 1e9
 MANAGER = "@jupyter-widgets/jupyterlab-manager"
@@ -54,12 +55,26 @@ def check(name, symptom, remedy):
 
 @check(
     "Python",
-    "`SyntaxError` or a failed installation on an unsupported Python",
-    "Install Python 3.11, 3.12 or 3.13 and name it: `make env PYTHON=/path/to/python3.12`",
+    "`SyntaxError` or a failed installation on an unsupported Python; `No module named '_lzma'`, "
+    "`'_ctypes'` or `'_sqlite3'`",
+    "Install Python 3.11, 3.12 or 3.13 and name it: `make clean`, then "
+    "`make env PYTHON=/path/to/python3.12`. One that lacks modules of its own was built without "
+    "their libraries (pyenv: install the headers of xz, libffi and SQLite, then build it again)",
 )
 def python():
     found = f"{platform.python_version()}, {sys.executable}"
+    lacks = [name for name in STANDARD if not can_import(name)]
+    if lacks:
+        return "broken", f"{found} lacks {', '.join(lacks)}"
     return "ok" if sys.version_info[:2] in PYTHONS else "broken", found
+
+
+def can_import(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 @check(
@@ -93,6 +108,19 @@ def installed():
         except PackageNotFoundError:
             wrong.append(f"{package.name} is missing")
     return ("broken", "; ".join(wrong)) if wrong else ("ok", f"{len(packages())} packages")
+
+
+@check(
+    "Course",
+    "`ModuleNotFoundError: No course above ...`, or `No module named 'helpers'`: the notebook was "
+    "copied or opened elsewhere",
+    "Open it inside the course folder, or install the course for the Python of its kernel: in the "
+    "course folder `.venv/bin/python -m pip install -e .` (conda: `python -m pip install -e .`)",
+)
+def course():
+    if places.is_installed():
+        return "ok", "this Python finds it from any folder"
+    return "note", f"this Python finds it in {places.COURSE} and below, not from other folders"
 
 
 @check(
@@ -147,17 +175,26 @@ def namesakes():
 
 @check(
     "Device",
-    "`preflight` says cpu on a machine with an NVIDIA GPU",
-    "Update the NVIDIA driver. If torch is a CPU build (`make lab TORCH=cpu`): `make clean`, "
-    "then `make lab`",
+    "`preflight` says cpu on a machine with a GPU, or a cell stops with `CUDA error`, "
+    "`no kernel image` or `out of memory`",
+    "Update the NVIDIA driver; a GPU that torch cannot use (too old, or full with other people's "
+    "work) is left alone with `COURSE_DEVICE=cpu`. If torch is a CPU build (`make lab TORCH=cpu`): "
+    "`make clean`, then `make lab`",
 )
 def device():
     import torch
 
-    if torch.cuda.is_available():
+    from helpers import runtime
+
+    chosen = runtime.device()
+    if why := runtime.why_not_the_gpu():
+        return "note", f"cpu, since torch cannot use the GPU: {why}"
+    if chosen.type == "cuda":
         return "ok", f"cuda, {torch.cuda.get_device_name()}"
-    if torch.backends.mps.is_available():
+    if chosen.type == "mps":
         return "ok", "mps (Apple)"
+    if places.setting("COURSE_DEVICE"):
+        return "ok", "cpu, as COURSE_DEVICE says"
     if (
         shutil.which("nvidia-smi")
         and not subprocess.run(["nvidia-smi"], capture_output=True).returncode
@@ -234,16 +271,19 @@ def writable():
 
 @check(
     "Settings",
-    "`ValueError: COURSE_PROFILE is ...`, or the notebook stops at a failed check",
-    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_STRICT`",
+    "`ValueError: COURSE_PROFILE is ...` or `COURSE_DEVICE is ...`, or the notebook stops at a "
+    "failed check",
+    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_DEVICE COURSE_STRICT`; in "
+    "PowerShell `Remove-Item Env:COURSE_PROFILE`. Then start JupyterLab again",
 )
 def settings():
     allowed = {
         "COURSE_PROFILE": ("quick", "full", "smoke"),
         "COURSE_SOURCE": ("auto", "real", "sample"),
+        "COURSE_DEVICE": ("cpu", "cuda", "mps"),
     }
     for name, values in allowed.items():
-        value = os.environ.get(name)
+        value = places.setting(name).lower()
         if value and value not in values:
             return "broken", f"{name} is {value!r}, not one of {', '.join(values)}"
     if os.environ.get("COURSE_STRICT") == "1":

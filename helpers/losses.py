@@ -1,9 +1,19 @@
-"""What a variational autoencoder maximises, piece by piece: in nats, one value for each image."""
+"""What a variational autoencoder maximises, piece by piece: in nats, one value for each image.
+
+A NaN or infinite pixel makes the value of its own picture NaN or infinite, and no other's.
+"""
 
 import math
 
 import torch
 import torch.nn.functional as F
+
+from helpers.arrays import number, one_of, reads, spread, tensor, whole
+
+ANY = tensor("float codes of any shape", least_ndim=0)
+CODES = tensor("codes (N, d)")
+SURE = tensor("finite codes (N, d)", ndim=2, finite=True)
+ONE_EACH = tensor("one number for each picture, shape (N,)", least_ndim=0)
 
 
 def reparameterize(mu, logvar):
@@ -15,9 +25,15 @@ def reparameterize(mu, logvar):
     return mu + sigma * torch.randn_like(mu)
 
 
+reparameterize = reads(reparameterize, mu=ANY, logvar=ANY, alike=("mu", "logvar"))
+
+
 def kl_divergence(mu, logvar):
     """KL(N(mu, sigma²) ‖ N(0, 1)) in nats, summed over latents. (N, d), (N, d) -> (N,)"""
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
+
+
+kl_divergence = reads(kl_divergence, mu=CODES, logvar=CODES, alike=("mu", "logvar"))
 
 
 def monte_carlo_kl(mu, logvar, samples):
@@ -32,11 +48,32 @@ def monte_carlo_kl(mu, logvar, samples):
     return log_ratio.mean(dim=0), log_ratio.std(dim=0) / samples**0.5
 
 
+def _spread_in_range(logvar, **_):
+    sigma = torch.exp(0.5 * logvar)
+    if not ((sigma > 0) & torch.isfinite(sigma)).all():
+        return f"exp(logvar) leaves the range of {logvar.dtype}; logvar goes to {logvar.max():.3g}"
+
+
+monte_carlo_kl = reads(
+    monte_carlo_kl,
+    mu=SURE,
+    logvar=SURE,
+    samples=whole(2),
+    alike=("mu", "logvar"),
+    check=_spread_in_range,
+)
+
+
 def gaussian_log_likelihood(x, x_hat, sigma=1.0):
     """log N(x; x_hat, sigma²) in nats, summed over pixels. (N, C, H, W) and the same -> (N,)"""
     variance = torch.as_tensor(sigma, dtype=x.dtype, device=x.device) ** 2
     per_pixel = -0.5 * ((x - x_hat) ** 2 / variance + torch.log(2 * math.pi * variance))
     return per_pixel.flatten(start_dim=1).sum(dim=1)
+
+
+gaussian_log_likelihood = reads(
+    gaussian_log_likelihood, sigma=spread(), x=tensor(), x_hat=tensor(), alike=("x", "x_hat")
+)
 
 
 def bernoulli_log_likelihood(x, logits):
@@ -48,9 +85,23 @@ def bernoulli_log_likelihood(x, logits):
     return per_pixel.flatten(start_dim=1).sum(dim=1)
 
 
+bernoulli_log_likelihood = reads(
+    bernoulli_log_likelihood, x=tensor(), logits=tensor(), alike=("x", "logits")
+)
+
+
 def elbo(log_likelihood, kl, beta=1.0):
     """Evidence lower bound of each image in nats: log-likelihood - beta·KL. (N,), (N,) -> (N,)"""
     return log_likelihood - beta * kl
+
+
+elbo = reads(
+    elbo,
+    log_likelihood=ONE_EACH,
+    kl=ONE_EACH,
+    beta=number("a number"),
+    alike=("log_likelihood", "kl"),
+)
 
 
 def elbo_terms(vae, x):
@@ -62,6 +113,9 @@ def elbo_terms(vae, x):
     mu, logvar = vae.encode(x)
     logits = vae.decoder(reparameterize(mu, logvar))
     return bernoulli_log_likelihood(x, logits), kl_divergence(mu, logvar)
+
+
+elbo_terms = reads(elbo_terms, x=tensor(), model="vae")
 
 
 def log_weights(vae, x, samples):
@@ -80,6 +134,9 @@ def log_weights(vae, x, samples):
     return torch.stack(rows)
 
 
+log_weights = reads(log_weights, x=tensor(), samples=whole(1), model="vae")
+
+
 def iwae_bound(log_w):
     """Importance-weighted bound of each image in nats. (K, N) -> (N,)
 
@@ -87,6 +144,11 @@ def iwae_bound(log_w):
     log domain, where nothing overflows   [Burda et al., arXiv 1509.00519]
     """
     return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))
+
+
+iwae_bound = reads(
+    iwae_bound, log_w=tensor("log-weights (K, N), K at least 1", least_ndim=1, rows=1)
+)
 
 
 def effective_beta(
@@ -101,3 +163,15 @@ def effective_beta(
     one_kl = kl_weight / (batch_size * latent_dim) if kl == "mean" else kl_weight
     # in nats an image's squared error counts 1 / (2·sigma²)
     return one_kl / (2 * sigma**2 * one_error)
+
+
+effective_beta = reads(
+    effective_beta,
+    batch_size=whole(1),
+    pixels=whole(1),
+    latent_dim=whole(1),
+    error=one_of("sum", "mean"),
+    kl=one_of("sum", "mean"),
+    kl_weight=number("a number"),
+    sigma=number("a spread above 0", above=0),
+)

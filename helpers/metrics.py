@@ -1,8 +1,24 @@
-"""How good a detector is. Scores are arrays of shape (n,); a higher score is more anomalous."""
+"""How good a detector is. Scores are arrays of shape (n,); a higher score is more anomalous.
+
+Scores come as lists, arrays, Series or tensors. They may be infinite; NaN has no place in an order
+and is refused, as are groups without a picture.
+"""
+
+from functools import wraps
 
 import numpy as np
 import pandas as pd
 import torch
+
+from helpers.arrays import flags, groups, names, number, numbers, reads, tensor, whole
+
+CONFIDENCE = number("between 0 and 1", above=0, below=1)
+SHARE = number("from 0 to 1", 0, 1)
+SHARES = numbers("from 0 to 1", ndim=None, low=0, high=1)
+SHARES_RIGHT = numbers("True or False for each picture, shape (n,)", low=0, high=1)
+MAPS = numbers("maps, (N, H, W)", ndim=None)
+MASK = flags("a mask of True and False", ndim=None, least=0)
+MASKS = flags("masks, (N, H, W)", ndim=None)
 
 
 def auroc(normal_scores, anomaly_scores):
@@ -17,6 +33,9 @@ def auroc(normal_scores, anomaly_scores):
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
 
 
+auroc = reads(auroc, normal_scores=numbers(), anomaly_scores=numbers())
+
+
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
     """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
     from sklearn.metrics import roc_curve
@@ -25,6 +44,23 @@ def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
     scores = np.concatenate([normal_scores, anomaly_scores])
     false_alarms, found, _ = roc_curve(is_anomaly, scores, drop_intermediate=False)
     return float(false_alarms[found >= tpr][0])
+
+
+def _finite(rate):
+    """scikit-learn refuses infinite scores, though only the order counts: they get large ones."""
+
+    @wraps(rate)
+    def of_any(normal_scores, anomaly_scores, tpr):
+        # below half of the largest, so that their differences are numbers as well
+        groups = (np.clip(scores, -8e307, 8e307) for scores in (normal_scores, anomaly_scores))
+        return rate(*groups, tpr)
+
+    return of_any
+
+
+fpr_at_tpr = reads(
+    _finite(fpr_at_tpr), normal_scores=numbers(), anomaly_scores=numbers(), tpr=SHARE
+)
 
 
 def bootstrap_interval(
@@ -44,6 +80,50 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+bootstrap_interval = reads(
+    bootstrap_interval,
+    normal_scores=numbers(),
+    anomaly_scores=numbers(),
+    confidence=CONFIDENCE,
+    resamples=whole(1),
+)
+
+
+def paired_interval(
+    normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
+):
+    """Percentile interval of `statistic` where anomalies are changed normal images. -> (low, high)
+
+    normal_scores, anomaly_scores : (n,) twice, of an image and of the same image, changed
+    Images are redrawn, each with both of its scores: two groups redrawn one by one would say that
+    they differ by chance where they cannot.
+    """
+    rng = np.random.default_rng(seed)
+    normal, anomaly = np.asarray(normal_scores), np.asarray(anomaly_scores)
+    draws = (rng.integers(len(normal), size=len(normal)) for _ in range(resamples))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile([statistic(normal[i], anomaly[i]) for i in draws], [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _two_of_each(normal_scores, anomaly_scores, **_):
+    if len(normal_scores) != len(anomaly_scores):
+        return (
+            f"there must be two scores of each image, plain and changed; there are "
+            f"{len(normal_scores)} and {len(anomaly_scores)}"
+        )
+
+
+paired_interval = reads(
+    paired_interval,
+    normal_scores=numbers(),
+    anomaly_scores=numbers(),
+    confidence=CONFIDENCE,
+    resamples=whole(1),
+    check=_two_of_each,
+)
 
 
 def paired_difference(
@@ -73,6 +153,26 @@ def paired_difference(
     return float(low), float(high)
 
 
+def _pairs(normal_a, anomaly_a, normal_b, anomaly_b, **_):
+    if len(normal_a) != len(normal_b) or len(anomaly_a) != len(anomaly_b):
+        return (
+            f"both detectors must have scored the same pictures; the first has {len(normal_a)} and "
+            f"{len(anomaly_a)} scores, the second {len(normal_b)} and {len(anomaly_b)}"
+        )
+
+
+paired_difference = reads(
+    paired_difference,
+    normal_a=numbers(),
+    anomaly_a=numbers(),
+    normal_b=numbers(),
+    anomaly_b=numbers(),
+    confidence=CONFIDENCE,
+    resamples=whole(1),
+    check=_pairs,
+)
+
+
 def per_class_auroc(normal_scores, anomaly_scores, names):
     """AUROC of the normal images against each class of anomalies, the worst first. -> Series
 
@@ -83,6 +183,26 @@ def per_class_auroc(normal_scores, anomaly_scores, names):
     return pd.Series(table, dtype=float).sort_values()
 
 
+def _ties_by_name(worst_first):
+    """Classes that are found equally well in the order of their names, not in that of a set."""
+
+    @wraps(worst_first)
+    def ordered(normal_scores, anomaly_scores, names):
+        table = worst_first(normal_scores, anomaly_scores, names)
+        return table.sort_index().sort_values(kind="stable")
+
+    return ordered
+
+
+per_class_auroc = reads(
+    _ties_by_name(per_class_auroc),
+    normal_scores=numbers(),
+    anomaly_scores=numbers(),
+    names=names("the class of each anomaly, shape (m,)"),
+    alike=("anomaly_scores", "names"),
+)
+
+
 def balanced_accuracy(normal_scores, anomaly_scores, threshold):
     """Mean of detection rate and correct-rejection rate, flagged where score > threshold. -> float
 
@@ -91,6 +211,14 @@ def balanced_accuracy(normal_scores, anomaly_scores, threshold):
     found = (np.asarray(anomaly_scores) > threshold).mean()
     left_alone = (np.asarray(normal_scores) <= threshold).mean()
     return float((found + left_alone) / 2)
+
+
+balanced_accuracy = reads(
+    balanced_accuracy,
+    normal_scores=numbers(),
+    anomaly_scores=numbers(),
+    threshold=number("a number"),
+)
 
 
 def wilson_interval(successes, trials, confidence=0.95):
@@ -108,6 +236,20 @@ def wilson_interval(successes, trials, confidence=0.95):
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
+def _some_of_them(successes, trials, **_):
+    if successes > trials:
+        return f"{successes:g} successes of {trials:g} trials"
+
+
+wilson_interval = reads(
+    wilson_interval,
+    successes=number("a number from 0", 0),
+    trials=number("a number above 0", above=0),
+    confidence=CONFIDENCE,
+    check=_some_of_them,
+)
+
+
 def precision_at_prevalence(tpr, fpr, prevalence):
     """Share of true anomalies among the flagged images, where `prevalence` of all are anomalies.
 
@@ -117,10 +259,29 @@ def precision_at_prevalence(tpr, fpr, prevalence):
     return found / (found + false_alarms)
 
 
+def _something_flagged(tpr, fpr, prevalence):
+    if np.any(tpr * prevalence + fpr * (1 - prevalence) == 0):
+        return "nothing is flagged at these rates, and a share of nothing is no number"
+
+
+precision_at_prevalence = reads(
+    precision_at_prevalence, tpr=SHARES, fpr=SHARES, prevalence=SHARES, check=_something_flagged
+)
+
+
 def psnr(x, x_hat, data_range=1.0):
     """Peak signal-to-noise ratio of each image in decibels. (N, C, H, W) and the same -> (N,)"""
     mse = (x_hat - x).square().flatten(start_dim=1).mean(dim=1)
     return 10 * torch.log10(data_range**2 / mse)
+
+
+psnr = reads(
+    psnr,
+    x=tensor(),
+    x_hat=tensor(),
+    data_range=number("a number above 0", above=0),
+    alike=("x", "x_hat"),
+)
 
 
 def dice(a, b):
@@ -133,22 +294,42 @@ def dice(a, b):
     return float(2 * (a & b).sum() / sizes) if sizes else 1.0
 
 
+dice = reads(dice, a=MASK, b=MASK, alike=("a", "b"))
+
+
 def pixel_metrics(maps, masks, threshold):
     """How well anomaly maps find the pixels of lesions, over all pictures together. -> dict
 
     maps (N, H, W), higher is more anomalous; masks bool (N, H, W)
     auroc, average_precision; dice and false_alarms (share of pixels) of maps > threshold
     """
-    from sklearn.metrics import average_precision_score, roc_auc_score
+    from scipy.stats import rankdata
+    from sklearn.metrics import average_precision_score
 
-    maps, masks = np.asarray(maps).ravel(), np.asarray(masks).ravel()
     flagged = maps > threshold
+    ranks = rankdata(maps).ravel()  # scikit-learn refuses infinite values
     return {
-        "auroc": float(roc_auc_score(masks, maps)),
-        "average_precision": float(average_precision_score(masks, maps)),
+        "auroc": auroc(maps[~masks], maps[masks]),
+        "average_precision": float(average_precision_score(masks.ravel(), ranks)),
         "dice": dice(flagged, masks),
         "false_alarms": float(flagged[~masks].mean()),
     }
+
+
+def _both_kinds(maps, masks, **_):
+    if masks.all() or not masks.any():
+        kind = "healthy" if masks.all() else "lesion's"
+        return f"the masks hold no {kind} pixel, so there is nothing to compare"
+
+
+pixel_metrics = reads(
+    pixel_metrics,
+    maps=MAPS,
+    masks=MASKS,
+    threshold=number("a number"),
+    alike=("maps", "masks"),
+    check=_both_kinds,
+)
 
 
 def rank_correlation(a, b):
@@ -159,6 +340,16 @@ def rank_correlation(a, b):
     from scipy.stats import rankdata
 
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def _some_order(a, b):
+    if (a == a[0]).all() or (b == b[0]).all():
+        return "all numbers of a group are equal: they have no order to compare"
+
+
+rank_correlation = reads(
+    rank_correlation, a=numbers(), b=numbers(), alike=("a", "b"), check=_some_order
+)
 
 
 def risk_coverage(confidence, correct):
@@ -176,6 +367,11 @@ def risk_coverage(confidence, correct):
     return answered / len(wrong), np.cumsum(wrong[np.argsort(place)]) / answered
 
 
+risk_coverage = reads(
+    risk_coverage, confidence=numbers(), correct=SHARES_RIGHT, alike=("confidence", "correct")
+)
+
+
 def aurc(confidence, correct):
     """Area under the risk-coverage curve: the mean risk over all coverages. -> float"""
     return float(risk_coverage(confidence, correct)[1].mean())
@@ -189,10 +385,28 @@ def answered(probability, refused):
     return np.asarray(probability) - np.asarray(refused)
 
 
+answered = reads(
+    answered,
+    probability=numbers(
+        "one number from 0 to 1 for each picture, refused or not", low=0, high=1 + 1e-6
+    ),
+    refused=flags(),
+    alike=("probability", "refused"),
+)
+
+
 def by_patient(scores, patients):
     """Scores of each patient's pictures, as a list of arrays. (n,), (n,) -> one array a patient"""
     scores, patients = np.asarray(scores), np.asarray(patients)
     return [scores[patients == patient] for patient in np.unique(patients)]
+
+
+by_patient = reads(
+    by_patient,
+    scores=numbers(least=0),
+    patients=names("the patient of each picture, shape (n,)"),
+    alike=("scores", "patients"),
+)
 
 
 def patient_interval(normal, anomaly, statistic=auroc, confidence=0.95, resamples=200, seed=0):
@@ -204,11 +418,21 @@ def patient_interval(normal, anomaly, statistic=auroc, confidence=0.95, resample
     groups = normal, anomaly
 
     def over(*drawn):
-        together = ([group[i] for i in which] for group, which in zip(groups, drawn, strict=True))
+        pairs = zip(groups, drawn, strict=True)
+        together = ([group[int(i)] for i in which] for group, which in pairs)
         return statistic(*map(np.concatenate, together))
 
     places = (np.arange(len(group)) for group in groups)
     return bootstrap_interval(*places, over, confidence, resamples, seed)
+
+
+patient_interval = reads(
+    patient_interval,
+    normal=groups(),
+    anomaly=groups(),
+    confidence=CONFIDENCE,
+    resamples=whole(1),
+)
 
 
 def pixel_auroc(maps, masks):
@@ -220,20 +444,42 @@ def pixel_auroc(maps, masks):
     return auroc(maps[~masks], maps[masks])
 
 
-def pro(maps, masks, limit=0.3, steps=300):
+pixel_auroc = reads(pixel_auroc, maps=MAPS, masks=MASKS, alike=("maps", "masks"), check=_both_kinds)
+
+
+def pro(maps, masks, limit=0.3):
     """Per-region overlap, averaged over false-alarm rates up to `limit`. (N, H, W) twice -> float
 
     At a threshold, the share of each connected lesion that is flagged, averaged over lesions, so
     that small ones count as much as large ones; 1 is perfect, limit/2 chance [Bergmann 2020].
+    Pixels of equal value are flagged together, and the curve is straight between two steps.
     """
     from skimage.measure import label
 
-    maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
-    rates = np.linspace(0, limit, steps)  # of healthy pixels flagged
-    thresholds = np.quantile(maps[~masks], 1 - rates)
-    overlaps = []
-    for values, regions in zip(maps, map(label, masks), strict=True):
-        for region in range(1, regions.max() + 1):
-            own = np.sort(values[regions == region])
-            overlaps.append(1 - np.searchsorted(own, thresholds, side="right") / len(own))
-    return float(np.trapezoid(np.mean(overlaps, axis=0), rates) / limit)
+    share = np.zeros(maps.shape)  # that a pixel is of its lesion
+    lesions = 0
+    for own, regions in zip(share, map(label, masks), strict=True):
+        sizes = np.bincount(regions.ravel())
+        own[regions > 0] = 1 / sizes[regions[regions > 0]]
+        lesions += len(sizes) - 1
+    order = np.argsort(-maps, axis=None)
+    values = maps.ravel()[order]
+    last = np.append(values[1:] != values[:-1], True)  # pixels that tie are flagged together
+    rate, overlap = (
+        np.append(0, np.cumsum(part.ravel()[order])[last] / all_of)
+        for part, all_of in ((~masks, (~masks).sum()), (share, lesions))
+    )
+    end = np.searchsorted(rate, limit)  # the step on which the limit is reached
+    overlap[end] = np.interp(limit, rate[end - 1 : end + 1], overlap[end - 1 : end + 1])
+    rate[end] = limit
+    return float(np.trapezoid(overlap[: end + 1], rate[: end + 1]) / limit)
+
+
+pro = reads(
+    pro,
+    maps=numbers("maps (N, H, W)", ndim=3),
+    masks=flags("masks (N, H, W)", ndim=3),
+    limit=number("above 0, 1 at most", 0, 1, above=0),
+    alike=("maps", "masks"),
+    check=_both_kinds,
+)

@@ -1,7 +1,14 @@
-"""Where the course lies on this machine. Rests on the standard library alone."""
+"""Where the course lies on this machine, where it may write, and how it is called.
+
+Rests on the standard library alone.
+"""
 
 import difflib
 import os
+import sys
+import tempfile
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +29,7 @@ SETTINGS = (
 
 
 def setting(name):
-    """The value of a setting, "" for none. Windows' `set NAME="..."` keeps the quotes."""
+    """The value of a setting, "" where there is none. Windows' `set NAME="..."` keeps quotes."""
     return os.environ.get(name, "").strip().strip("\"'").strip()
 
 
@@ -63,3 +70,53 @@ def _folder(text):
     """A folder that a setting names. A relative one lies in the course folder: a notebook's current
     folder is another than that of a command."""
     return COURSE / os.path.expandvars(os.path.expanduser(text))
+
+
+@cache
+def output_folder(wanted):
+    """A folder for what a notebook writes: `wanted`, or where it takes no file, one of the user's.
+
+    It is written to on trial, since rights, quotas and read-only disks show only so.
+    """
+    for folder in (wanted, Path(os.path.expanduser("~/anomaly-course/outputs"))):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(2**20))  # more than a table: a full disk takes an empty file
+                file.flush()
+            return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="anomaly-course-"))
+
+
+def output_path(name):
+    """Where a notebook may write the file `name`: beside itself, or in a place that is said."""
+    folder = output_folder(Path.cwd())
+    if folder != Path.cwd():
+        print(f"{name} goes to {folder}, since {Path.cwd()} cannot be written.")
+        return folder / name
+    return Path(name)
+
+
+def command(module, *arguments):
+    """What runs a module of the course, where the reader is: in a cell, or in any terminal folder.
+
+    A cell's works in each folder, environment and shell, and names no folder of this machine.
+    """
+    line = " ".join(["-m", module, *arguments])
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        return f"%run {line}"
+    program = sys.executable or "python"
+    if " " in program:  # PowerShell takes a quoted program only after an ampersand
+        program = f'& "{program}"' if os.name == "nt" else f'"{program}"'
+    return f"{program} {line}" if is_installed() else f'cd "{COURSE}"; {program} {line}'
+
+
+@cache
+def is_installed():
+    """Whether this Python finds the course from any folder."""
+    try:
+        return bool(metadata.distribution("anomaly-course"))
+    except metadata.PackageNotFoundError:
+        return False

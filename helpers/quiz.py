@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from textwrap import fill, indent
 
 import ipywidgets as widgets
-from IPython.display import display
 
-from helpers.banner import COLOURS
+from helpers.banner import COLOURS, show
 from helpers.checks.exercise import MODULES, texts
 from helpers.widgets import show_controls
 
@@ -43,9 +42,10 @@ def questions(module):
 
 def quiz(module):
     """The quiz of a module, for example quiz("01"), to be shown as the last value of a cell."""
-    if module not in MODULES:
+    number = f"{str(module).strip():0>2}"  # quiz(1) and quiz("1") are as clear
+    if number not in MODULES:
         raise ValueError(f"no quiz for module {module!r}; there are {', '.join(MODULES)}")
-    return Quiz(questions(module))
+    return Quiz(questions(number))
 
 
 class Quiz:
@@ -70,7 +70,7 @@ class Quiz:
         box = widgets.VBox(parts)
         box.add_class("course-quiz")
         show_controls(box, "Quiz: run this cell to answer by clicking; as text it stands below.")
-        display(_Text(self.questions))
+        show(_Text(self.questions))
 
     def __repr__(self):
         return repr(_Text(self.questions))

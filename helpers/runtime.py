@@ -3,7 +3,6 @@
 import ctypes
 import itertools
 import json
-import os
 import platform
 import random
 import time
@@ -18,19 +17,77 @@ from torch import nn
 from helpers import threads
 from helpers.banner import Banner
 from helpers.places import COURSE as COURSE  # for those who import it from here
-from helpers.places import RESULTS
+from helpers.places import RESULTS, setting
 
 TIMINGS = RESULTS / "timings.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 SMOKE = "smoke: trainings are cut short, so no result means anything (unset COURSE_PROFILE)"
 
 
-@cache
+DEVICES = ("cpu", "cuda", "mps")
+
+
 def device():
-    """The device that the course computes on: cuda, else mps (Apple), else cpu."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device that the course computes on: cuda, else mps (Apple), else cpu.
+
+    COURSE_DEVICE decides; else a GPU is tried first, since torch also finds those that it cannot
+    use. ValueError for a COURSE_DEVICE that is none, or that torch does not find.
+    """
+    return _chosen()[0]
+
+
+@cache
+def _chosen():
+    """[the device, why it is not the GPU that torch finds]: a list, which `to_cpu` changes."""
+    asked = setting("COURSE_DEVICE").lower()
+    found = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if asked and not found.get(asked):
+        why = "torch finds none here" if asked in found else f"it must be {', '.join(DEVICES)}"
+        raise ValueError(f"COURSE_DEVICE is {asked!r}: {why}. Unset it, or set it to cpu")
+    name = asked or next(name for name, is_there in found.items() if is_there)
+    return without_gpu("") if name == "cpu" else tried(torch.device(name))
+
+
+def tried(gpu):
+    """[the GPU, ""], or [the CPU, why] where it cannot multiply two small matrices."""
+    try:
+        x = torch.ones(4, 4, device=gpu)
+        (x @ x).sum().item()  # waits for the result: errors come late
+    except (RuntimeError, AssertionError) as error:  # also torch's OutOfMemoryError
+        return without_gpu(error)
+    return [gpu, ""]
+
+
+def without_gpu(error):
+    """[the CPU, the first line of what torch says about the GPU].
+
+    torch's optimizers ask a GPU that it finds even for tensors on the CPU, and stop where it fails:
+    for this process there is none any more.
+    """
+    torch.cuda.is_available = lambda: False
+    return [torch.device("cpu"), next(iter(str(error).splitlines()), "")]
+
+
+def why_not_the_gpu():
+    """What torch says about a GPU that it finds and cannot use; "" where there is no such."""
+    return _chosen()[1]
+
+
+def to_cpu(error):
+    """Go on with the CPU for the rest of this process."""
+    _chosen()[:] = without_gpu(error)
+
+
+def forked_random():
+    """A context that puts torch's random states back: of the CPU and of the device in use.
+
+    By itself torch asks each GPU that it finds, and fails on one that it cannot use.
+    """
+    return torch.random.fork_rng([torch.cuda.current_device()] if device().type == "cuda" else [])
 
 
 def profile():
@@ -39,7 +96,7 @@ def profile():
     smoke is quick with trainings that are too short to learn much: for tests, and for a dry run on
     the machines of a class.
     """
-    chosen = os.environ.get("COURSE_PROFILE") or ("quick" if device().type == "cpu" else "full")
+    chosen = setting("COURSE_PROFILE").lower() or ("quick" if device().type == "cpu" else "full")
     if chosen not in ("quick", "full", "smoke"):
         raise ValueError(f"COURSE_PROFILE is {chosen!r}; it must be 'quick', 'full' or 'smoke'")
     return chosen
@@ -87,7 +144,7 @@ def prepare_torch():
 
 def probe(seconds=0.5):
     """Training steps per second of a small convolutional network: this machine's speed."""
-    with torch.random.fork_rng():
+    with forked_random():
         net = nn.Sequential(
             nn.Conv2d(1, 16, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -129,7 +186,14 @@ def preflight(module):
     prepare_torch()
     set_seed(0)
     memory = psutil.virtual_memory()
-    speed = probe()
+    try:
+        speed = probe()
+    except RuntimeError as error:
+        if device().type == "cpu":
+            raise
+        to_cpu(error)  # full with other people's work, for one
+        prepare_torch()
+        speed = probe()
     seconds = estimate(module, speed)
     if seconds is None:
         duration = f"not measured yet in the {profile()} profile"
@@ -146,6 +210,11 @@ def preflight(module):
         "Profile": SMOKE if profile() == "smoke" else f"{profile()} (COURSE_PROFILE overrides)",
         "Time": f"{duration}, from a probe of {speed:.0f} training steps a second",
     }
+    if why := why_not_the_gpu():
+        rows["GPU"] = (
+            f"there is one that torch cannot use, so the CPU computes: {why} "
+            "(COURSE_DEVICE=cpu says so from the start)"
+        )
     if memory.available < 1.5e9:
         rows["Memory"] = "less than 1.5 GB is free: close other notebooks (Kernel > Shut Down All)"
     Banner("This machine", rows=rows).show()

@@ -1,5 +1,11 @@
-"""Anomaly scores: one number for each image; a higher score is more anomalous, always."""
+"""Anomaly scores: one number for each image; a higher score is more anomalous, always.
 
+A NaN or infinite pixel makes the score of its own picture NaN or infinite, and no other's; codes
+and features must be finite. Distances are computed in float64: in float32 the short way over
+products of matrices loses all digits where the codes lie far from 0 beside their spread.
+"""
+
+from functools import wraps
 from io import BytesIO
 
 import numpy as np
@@ -7,7 +13,18 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from helpers.arrays import bytes_of, classes, number, numbers, reads, tensor, whole
 from helpers.losses import gaussian_log_likelihood, reparameterize
+
+CODES = tensor("finite codes (M, d), M at least 1", ndim=2, rows=1, finite=True)
+FIXED_CODES = tensor("finite codes (M, d), M at least 1", ndim=2, rows=1, finite=True, fixed=True)
+NEW_CODES = tensor("finite codes (N, d)", ndim=2, finite=True)
+LOGITS = tensor("logits (N, K)", ndim=2)
+GREY = tensor("pictures (N, 1, H, W)", ndim=4)
+WINDOWS = tensor("finite pictures (N, C, H, W) of 7×7 pixels or more", ndim=4, side=7, finite=True)
+POSITIVE = numbers(
+    "one finite number above 0 for each picture, shape (n,)", finite=True, low=5e-324
+)
 
 
 def reconstruction_error(x, x_hat):
@@ -15,9 +32,26 @@ def reconstruction_error(x, x_hat):
     return (x_hat - x).square().flatten(start_dim=1).mean(dim=1)
 
 
+reconstruction_error = reads(reconstruction_error, x=tensor(), x_hat=tensor(), alike=("x", "x_hat"))
+
+
 def absolute_error(x, x_hat):
     """Mean absolute error of each image. (N, C, H, W) and the same -> (N,)"""
     return (x_hat - x).abs().flatten(start_dim=1).mean(dim=1)
+
+
+absolute_error = reads(absolute_error, x=tensor(), x_hat=tensor(), alike=("x", "x_hat"))
+
+
+def _each_channel(residual):
+    """The residual of grey pictures, for each channel by itself."""
+
+    @wraps(residual)
+    def of_colours(x, x_hat):
+        channels = (y.flatten(end_dim=1).unsqueeze(1) for y in (x, x_hat))
+        return residual(*channels).view(x.shape) if len(x) else x
+
+    return of_colours
 
 
 def ssim_residual(x, x_hat):
@@ -30,6 +64,11 @@ def ssim_residual(x, x_hat):
     a, b = (y[:, 0].detach().cpu().numpy() for y in (x, x_hat))
     _, similarity = structural_similarity(a, b, data_range=1, channel_axis=0, full=True)
     return 1 - torch.from_numpy(similarity).to(x).unsqueeze(1)
+
+
+ssim_residual = reads(
+    _each_channel(ssim_residual), x=WINDOWS, x_hat=WINDOWS, alike=("x", "x_hat"), precise="x"
+)
 
 
 def mahalanobis(z_train, z):
@@ -45,12 +84,33 @@ def mahalanobis(z_train, z):
     return torch.from_numpy(squared).sqrt().to(z)
 
 
+def _codes_that_fit(z_train, z, k=1, **_):
+    if z_train.shape[1:] != z.shape[1:]:
+        return f"z_train {tuple(z_train.shape)} and z {tuple(z.shape)} are codes of two networks"
+    if k > len(z_train):
+        return f"k = {k}, but there are only {len(z_train)} training codes"
+
+
+def _codes_that_differ(z_train, z, labels=None):
+    """Without a spread every distance would be 0, however far a code lies."""
+    groups = [z_train] if labels is None else [z_train[labels == c] for c in labels.unique()]
+    if not any((group != group[:1]).any() for group in groups):
+        return "all training codes are the same (of a class): their distances have no unit"
+    return _codes_that_fit(z_train, z)
+
+
+mahalanobis = reads(mahalanobis, z_train=CODES, z=CODES, check=_codes_that_differ, precise="z")
+
+
 def knn(z_train, z, k=5):
     """Distance of each code to its k-th nearest training code. (M, d), (N, d) -> (N,)
 
     The score of Sun et al. (arXiv 2204.06507), without their normalisation of the codes.
     """
     return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(250)])
+
+
+knn = reads(knn, z_train=CODES, z=NEW_CODES, k=whole(1), check=_codes_that_fit, precise="z")
 
 
 def reconstruction_probability(vae, x, samples=16):
@@ -67,6 +127,11 @@ def reconstruction_probability(vae, x, samples=16):
     return -total / samples
 
 
+reconstruction_probability = reads(
+    reconstruction_probability, x=tensor(), samples=whole(1), model="vae"
+)
+
+
 def error_per_ink(x, x_hat):
     """Squared error after a 3×3 mean, divided by the picture's ink. (N, 1, H, W) twice -> (N,)
 
@@ -75,6 +140,9 @@ def error_per_ink(x, x_hat):
     smooth = F.avg_pool2d(x_hat - x, kernel_size=3, stride=1, padding=1)
     ink = x.flatten(start_dim=1).mean(dim=1).clamp(min=1e-3)  # a blank picture has none
     return smooth.square().flatten(start_dim=1).mean(dim=1) / ink
+
+
+error_per_ink = reads(error_per_ink, x=GREY, x_hat=GREY, alike=("x", "x_hat"))
 
 
 def compressed_bits(images):
@@ -91,6 +159,9 @@ def compressed_bits(images):
     return bits
 
 
+compressed_bits = reads(compressed_bits, images=bytes_of())
+
+
 def total_variation(x):
     """Mean absolute difference between neighbouring pixels. (N, C, H, W) -> (N,)
 
@@ -99,6 +170,11 @@ def total_variation(x):
     across = (x[..., :, 1:] - x[..., :, :-1]).abs().flatten(start_dim=1).mean(dim=1)
     down = (x[..., 1:, :] - x[..., :-1, :]).abs().flatten(start_dim=1).mean(dim=1)
     return (across + down) / 2
+
+
+total_variation = reads(
+    total_variation, x=tensor("pictures (N, C, H, W) of 2×2 pixels or more", ndim=4, side=2)
+)
 
 
 def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
@@ -111,9 +187,31 @@ def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
     return np.log(errors) - (intercept + slope * np.log(complexity))
 
 
+def _line_can_be_fitted(errors_fit, complexity_fit, errors, complexity):
+    if len(errors_fit) != len(complexity_fit) or len(errors) != len(complexity):
+        return "each picture has one error and one complexity, but their numbers differ"
+    if (complexity_fit == complexity_fit[0]).all():
+        return "all pictures to fit are equally complex: no line can be fitted"
+
+
+beyond_complexity = reads(
+    beyond_complexity,
+    errors_fit=POSITIVE,
+    complexity_fit=POSITIVE,
+    errors=POSITIVE,
+    complexity=POSITIVE,
+    check=_line_can_be_fitted,
+)
+
+
 def max_softmax(logits):
     """1 - the largest probability. (N, K) -> (N,)   [Hendrycks and Gimpel, arXiv 1610.02136]"""
-    return 1 - logits.softmax(dim=1).amax(dim=1)
+    # from the other classes beside the largest: 1 - p would be 0 in float32 beyond a gap of 17
+    odds = (logits - logits.amax(dim=1, keepdim=True)).exp().sort(dim=1).values[:, :-1].sum(dim=1)
+    return odds / (1 + odds)
+
+
+max_softmax = reads(max_softmax, logits=LOGITS)
 
 
 def energy(logits, temperature=1.0):
@@ -122,6 +220,9 @@ def energy(logits, temperature=1.0):
     Low where some logit is large [Liu et al., arXiv 2010.03759].
     """
     return -temperature * torch.logsumexp(logits / temperature, dim=1)
+
+
+energy = reads(energy, logits=LOGITS, temperature=number("a number above 0", above=0))
 
 
 def class_mahalanobis(z_train, labels, z):
@@ -141,6 +242,22 @@ def class_mahalanobis(z_train, labels, z):
     return squared.amin(dim=1).sqrt()
 
 
+def _labels_that_fit(z_train, labels, z):
+    if len(labels) != len(z_train):
+        return f"{len(labels)} labels for {len(z_train)} training codes"
+    return _codes_that_differ(z_train, z, labels)
+
+
+class_mahalanobis = reads(
+    class_mahalanobis,
+    z_train=FIXED_CODES,
+    labels=classes(),
+    z=NEW_CODES,
+    check=_labels_that_fit,
+    precise="z",
+)
+
+
 def normalised_knn(z_train, z, k=50):
     """Distance to the k-th nearest training features, all of length 1. (M, d), (N, d) -> (N,)
 
@@ -148,6 +265,11 @@ def normalised_knn(z_train, z, k=50):
     """
     z_train, z = F.normalize(z_train), F.normalize(z)
     return torch.cat([torch.cdist(part, z_train).kthvalue(k).values for part in z.split(250)])
+
+
+normalised_knn = reads(
+    normalised_knn, z_train=CODES, z=NEW_CODES, k=whole(1), check=_codes_that_fit, precise="z"
+)
 
 
 def huber_error(x, x_hat, delta=1.0):
@@ -158,6 +280,15 @@ def huber_error(x, x_hat, delta=1.0):
     d = (x_hat - x).abs()
     loss = torch.where(d <= delta, 0.5 * d**2, delta * (d - 0.5 * delta))
     return loss.flatten(start_dim=1).mean(dim=1)
+
+
+huber_error = reads(
+    huber_error,
+    delta=number("a number above 0", above=0),
+    x=tensor(),
+    x_hat=tensor(),
+    alike=("x", "x_hat"),
+)
 
 
 def patch_features(groups, x):
@@ -173,6 +304,14 @@ def patch_features(groups, x):
     return torch.cat([maps[1], F.interpolate(maps[2], maps[1].shape[2:])], dim=1)
 
 
+def _three_groups(groups, x):
+    if len(groups) < 3:
+        return f"the second and third group are wanted, and there are {len(groups)}"
+
+
+patch_features = reads(patch_features, x=tensor(ndim=4), check=_three_groups, model="groups")
+
+
 def patch_distance(bank, features):
     """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)
 
@@ -182,3 +321,17 @@ def patch_distance(bank, features):
     patches = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
     nearest = [torch.cdist(picture, bank).min(dim=1).values for picture in patches]
     return torch.stack(nearest).view(n, h, w)
+
+
+def _features_that_fit(bank, features):
+    if bank.shape[1] != features.shape[1]:
+        return f"{bank.shape[1]} features in the bank, {features.shape[1]} in the maps"
+
+
+patch_distance = reads(
+    patch_distance,
+    bank=tensor("features (M, c), M at least 1", ndim=2, rows=1, finite=True),
+    features=tensor("maps (N, c, h, w), N at least 1", ndim=4, rows=1, finite=True),
+    check=_features_that_fit,
+    precise="features",
+)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.thresholds import Screen
+from helpers.thresholds import Screen, as_scores
 from helpers.training import apply
 
 
@@ -13,7 +13,8 @@ class ScreenedClassifier:
 
     classifier : float batch (N, C, H, W) -> logits (N, K); classes : K names
     scores : uint8 pictures (N, C, H, W) -> {name: (N,)}, one for each screen; higher is more
-        anomalous. One function for all, so that what they share is computed once.
+        anomalous. One function for all, so that what they share is computed once; or a function
+        for each, {name: uint8 pictures -> (N,)}.
     alpha : share of normal pictures that may be refused by all screens together; each screen
         gets an equal part of it (Bonferroni)
     temperature : that divides the logits (`helpers.calibration.fit_temperature`)
@@ -25,16 +26,31 @@ class ScreenedClassifier:
 
     def fit(self, images):
         """Calibrate every screen on normal pictures that no network was trained on. -> itself"""
-        found = self.scores(images)
+        found = self._found(images)
         level = self.alpha / len(found)
         self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 
+    def _found(self, images):
+        """The scores of all screens, one for each picture."""
+        if callable(self.scores):
+            found = self.scores(images)
+        else:
+            found = {name: function(images) for name, function in self.scores.items()}
+        found = {name: as_scores(s) for name, s in found.items()}
+        lengths = {name: len(s) for name, s in found.items()}
+        if set(lengths.values()) != {len(images)}:
+            raise ValueError(
+                f"expected one score for each of {len(images)} pictures from each screen; got "
+                f"{lengths}: look at the function `scores`"
+            )
+        return found
+
     def judge(self, images):
         """Score, p-value and refusal of each screen. uint8 (N, C, H, W) -> {name: DataFrame}"""
-        tables, found = {}, self.scores(images)
+        tables, found = {}, self._found(images)
         for name, screen in self.screens_.items():
-            s = np.asarray(found[name])
+            s = found[name]
             columns = {"score": s, "p": screen.p_values(s), "refused": screen.predict(s)}
             tables[name] = pd.DataFrame(columns)
         return tables

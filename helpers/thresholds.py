@@ -1,13 +1,20 @@
 """From scores to decisions. An image is flagged when its score is above the threshold.
 
-All functions take scores as arrays of shape (n,): numpy arrays, lists or CPU tensors.
+All functions take scores of shape (n,) as lists, arrays, Series or tensors. Scores may be infinite
+where only their order counts; there NaN counts as infinite, more anomalous than all numbers.
 """
 
 import warnings
+from functools import wraps
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+
+from helpers.arrays import flags, number, numbers, reads, whole
+
+SURE = numbers("one finite score for each picture, shape (n,)", finite=True, low=-1e150, high=1e150)
+RANKED = numbers(least=0, nan=np.inf)
 
 
 def mean_std_threshold(scores, k=1.0):
@@ -19,6 +26,9 @@ def mean_std_threshold(scores, k=1.0):
     return float(scores.mean() + k * scores.std())
 
 
+mean_std_threshold = reads(mean_std_threshold, scores=SURE, k=number("a number"))
+
+
 def conformal_p_values(calibration_scores, scores):
     """Share of normal images at least as anomalous, the image itself counted. (n,), (m,) -> (m,)
 
@@ -28,6 +38,9 @@ def conformal_p_values(calibration_scores, scores):
     n = len(calibration_scores)
     at_least = n - np.searchsorted(calibration_scores, np.asarray(scores), side="left")
     return (1 + at_least) / (n + 1)
+
+
+conformal_p_values = reads(conformal_p_values, calibration_scores=RANKED, scores=RANKED)
 
 
 def conformal_threshold(calibration_scores, alpha):
@@ -43,15 +56,19 @@ def conformal_threshold(calibration_scores, alpha):
     return float(np.concatenate([[np.inf], highest_first, [-np.inf]])[allowed])
 
 
+conformal_threshold = reads(
+    conformal_threshold, calibration_scores=RANKED, alpha=number("a number")
+)
+
+
 def as_scores(scores):
     """Scores as a float array (n,). ValueError for another shape or where one is not finite."""
-    array = np.asarray(scores, dtype=float)
-    if array.ndim != 1 or not np.isfinite(array).all():
-        raise ValueError(
-            f"expected one finite score for each picture, shape (n,); got shape {array.shape}, "
-            f"{(~np.isfinite(array)).sum()} not finite: look at the function that scores"
-        )
-    return array
+    return scores
+
+
+as_scores = reads(
+    as_scores, scores=numbers("one finite score for each picture, shape (n,)", least=0, finite=True)
+)
 
 
 class Screen(BaseEstimator):
@@ -111,6 +128,26 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
     return float(low), float(high)
 
 
+def _at_the_ends(interval):
+    """The beta-binomial law has no ends: where nothing is ever flagged, and where everything is."""
+
+    @wraps(interval)
+    def anywhere(n, m, alpha, confidence):
+        flagged = np.floor(alpha * (n + 1) + 1e-9) / (n + 1)
+        return (flagged, flagged) if flagged in (0, 1) else interval(n, m, alpha, confidence)
+
+    return anywhere
+
+
+false_alarm_interval = reads(
+    _at_the_ends(false_alarm_interval),
+    n=whole(0),
+    m=whole(1),
+    alpha=number("from 0 to 1", 0, 1),
+    confidence=number("between 0 and 1", above=0, below=1),
+)
+
+
 def z_rule(scores, normal, validation, z=3.0):
     """Flag what lies z or more standard deviations above the mean of the validation normals.
 
@@ -119,3 +156,21 @@ def z_rule(scores, normal, validation, z=3.0):
     """
     reference = scores[normal & validation]
     return (scores - reference.mean()) / reference.std() >= z
+
+
+def _a_spread_of_normals(scores, normal, validation, z):
+    if not len(scores) == len(normal) == len(validation):
+        return f"{len(scores)} scores, {len(normal)} normal, {len(validation)} validation"
+    reference = scores[normal & validation]
+    if len(reference) == 0 or (reference == reference[0]).all():
+        return f"{len(reference)} validation normals, whose scores have no spread to count in"
+
+
+z_rule = reads(
+    z_rule,
+    scores=SURE,
+    normal=flags(),
+    validation=flags(),
+    z=number("a number"),
+    check=_a_spread_of_normals,
+)

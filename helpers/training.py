@@ -67,8 +67,8 @@ def adam(model, lr=1e-3, weight_decay=1e-5):
 
 
 def epochs_for(steps, batch_size, images):
-    """Epochs that come closest to `steps` steps; at least one."""
-    return max(1, round(steps * batch_size / len(images)))
+    """Epochs that come closest to `steps` steps; at least one. Fewer pictures still make a step."""
+    return max(1, round(steps * batch_size / max(batch_size, len(images))))
 
 
 def fit(
@@ -176,7 +176,7 @@ class Order:
     """
 
     def __init__(self, pictures, batch_size):
-        self.pictures, self.batch_size = pictures, batch_size
+        self.pictures, self.batch_size = pictures, int(batch_size)
         self.sizes = [min(batch_size, pictures - at) for at in range(0, pictures, batch_size)]
         self.order, self.place = torch.empty(0, dtype=torch.int64), 0
 

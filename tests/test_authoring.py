@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import time
 
 import nbformat
@@ -131,6 +133,8 @@ def test_solution_is_the_exercise_notebook_with_the_references_put_in(module):
     marked = {
         c.id: c.metadata["reference"] for c in read_source(module) if "reference" in c.metadata
     }
+    claims = {id for id, cell in solution.items() if "claim" in cell.metadata.get("tags", [])}
+    solution = {id: cell for id, cell in solution.items() if id not in claims}
     assert list(exercise) == list(solution)
     for id, cell in solution.items():
         differs = cell.source != exercise[id].source
@@ -206,6 +210,63 @@ def test_bootstrap_is_silent_and_instant_elsewhere(capfd):
     start = time.process_time()
     exec(launch.BOOTSTRAP, {})
     assert time.process_time() - start < 0.1 and capfd.readouterr() == ("", "")
+
+
+def opened(folder, *path):
+    """The bootstrap in a Python that has no course installed: the course it finds, or its error."""
+    code = f"import sys; sys.path += {list(path)!r}\n{launch.BOOTSTRAP}\nprint(helpers.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=folder, capture_output=True, text=True
+    )
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("folder", ["", "notebooks", "solutions/figures"])
+def test_a_notebook_finds_the_course_above_it(folder):
+    assert opened(builder.COURSE / folder) == str(builder.COURSE / "helpers" / "__init__.py")
+
+
+def test_a_notebook_elsewhere_finds_the_course_beside_it_or_installed(tmp_path):
+    """As in the home of a hub, where nbgitpuller puts the course; and anywhere, once installed."""
+    own = tmp_path / "own" / "copies"
+    own.mkdir(parents=True)
+    (tmp_path / "helpers.py").touch()  # somebody's own, which is no course
+    assert opened(own, str(builder.COURSE)) == str(builder.COURSE / "helpers" / "__init__.py")
+    beside = tmp_path / launch.FOLDER
+    beside.symlink_to(builder.COURSE)
+    assert opened(own) == str(beside / "helpers" / "__init__.py")
+
+
+def test_on_colab_the_course_is_fetched_and_found(tmp_path):
+    """The whole of it is run in tests/colab, where there is a Python with Colab's packages."""
+    code = f"""
+import os, sys, types
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+class Shell:
+    def system(self, line):
+        print(line)
+        if "clone" in line:
+            os.symlink({str(builder.COURSE)!r}, {launch.FOLDER!r})
+get_ipython = Shell
+{launch.BOOTSTRAP}
+print(os.getcwd(), helpers.__file__)
+{launch.BOOTSTRAP}
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    clone, install, found = done.stdout.splitlines()
+    assert launch.URL in clone and "-m helpers.packages" in install
+    assert found.split() == [
+        str(builder.COURSE / "notebooks"),
+        str(builder.COURSE / "helpers" / "__init__.py"),
+    ]
+
+
+def test_a_notebook_without_a_course_says_what_to_do_in_one_line(tmp_path):
+    error = opened(tmp_path)
+    assert error.startswith(f"ModuleNotFoundError: No course above {tmp_path}")
+    assert "open it inside the course folder" in error and "sys.path.insert(0, " in error
 
 
 # --- the builder on a small course --------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_repo2docker_sees_every_file(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Binder's scripts are for Linux")
 class TestScripts:
-    def test_post_build_makes_the_samples_and_the_settings(self, tmp_path, drawn):
+    def test_post_build_makes_the_samples(self, tmp_path, drawn):
         samples = tmp_path / "data" / "samples"
         samples.mkdir(parents=True)
         for folder in ("cifar10-32", "mednist-64"):  # slow to draw, and there already
@@ -37,7 +37,6 @@ class TestScripts:
         environment = {
             **os.environ,
             "PATH": PATH,
-            "NB_PYTHON_PREFIX": str(tmp_path),
             "COURSE_DATA": str(tmp_path / "data"),
             "PIP_PREFIX": str(tmp_path / "installed"),  # not into this environment
             "PIP_IGNORE_INSTALLED": "1",
@@ -49,9 +48,6 @@ class TestScripts:
         for name in ("mnist", "fashion_mnist", "mednist", "cifar10", "oct"):
             assert f"{name}: offline sample" in done.stdout
         assert (samples / "oct-64" / "manifest.json").exists()
-        settings = ".jupyter/labconfig/default_setting_overrides.json"
-        copied = tmp_path / "etc/jupyter/labconfig/default_setting_overrides.json"
-        assert copied.read_bytes() == (COURSE / settings).read_bytes()
         (path,) = (tmp_path / "installed").rglob("*anomaly_course.pth")
         assert path.read_text().strip() == str(COURSE)
 
@@ -68,3 +64,15 @@ class TestScripts:
             text=True,
         )
         assert done.stdout.strip() == f"1 {{{core}}}", done.stderr
+
+    def test_start_gives_the_server_the_courses_settings(self, tmp_path):
+        """From any folder, and before those that are there already."""
+        show = "from jupyter_core.paths import jupyter_config_path as p; print(*p()[:2], sep='\\n')"
+        done = subprocess.run(
+            [COURSE / "binder/start", "python", "-c", show],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": PATH, "JUPYTER_CONFIG_PATH": "/theirs"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.splitlines() == [str(COURSE / ".jupyter"), "/theirs"], done.stderr

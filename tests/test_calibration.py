@@ -47,3 +47,37 @@ def test_temperature_is_a_minimum():
     t = fit_temperature(logits, labels)
     losses = [cross_entropy(logits.double() / (t * f), labels) for f in (0.98, 1, 1.02)]
     assert losses[1] < losses[0] and losses[1] < losses[2]
+
+
+def test_refused_pictures_do_not_count():
+    """`ScreenedClassifier.predict` gives NaN as the probability of a picture that it refused."""
+    nan = float("nan")
+    answered = expected_calibration_error([0.9, 0.6], [1, 0])
+    assert expected_calibration_error([0.9, nan, 0.6, nan], [1, 0, 0, 1]) == answered
+    assert expected_calibration_error([0.9, nan], [1, 0]) == pytest.approx(0.1)
+    assert reliability([0.9, nan], [1, 0]).pictures.sum() == 1
+    with pytest.raises(ValueError, match="no picture has an answer"):
+        reliability([nan], [1])
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct", "says"),
+    [
+        ([3.0, 0.5], [1, 0], "confidence should be one number from 0 to 1.*from 0.5 to 3.0"),
+        ([0.5, 0.5], [1], "2 confidences, 1 answers"),
+        ([], [], "got 0 of them"),
+    ],
+)
+def test_confidences_that_are_none(confidence, correct, says):
+    with pytest.raises(ValueError, match=says):
+        reliability(confidence, correct)
+
+
+def test_temperature_takes_labels_of_any_type_and_refuses_others():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    expected = fit_temperature(logits, torch.tensor([0, 1, 1]))
+    for labels in ([0, 1, 1], np.array([0, 1, 1], dtype=np.uint8), np.array([0.0, 1.0, 1.0])):
+        assert fit_temperature(logits.detach().numpy(), labels) == expected
+    for labels, says in (([0, 1], "3 rows"), ([0, 1, 2], "0 to 2 for 2 classes")):
+        with pytest.raises(ValueError, match=says):
+            fit_temperature(logits, labels)

@@ -1,5 +1,6 @@
 """A training killed at any moment goes on and ends where an uninterrupted one ends, bit for bit."""
 
+import io
 import os
 import signal
 import subprocess
@@ -201,3 +202,60 @@ def test_the_gradient_is_clipped_and_the_encoder_stays(monkeypatch):
     set_seed(0)
     fresh = make_encoder((2, 3))
     assert equal(cae.encoder.state_dict(), fresh.state_dict())
+
+
+# --- what a checkpoint can hold -----------------------------------------------------------------
+
+
+def test_numbers_of_numpy_are_kept_as_pythons(tmp_path):
+    path = tmp_path / "run.pt"
+    state = {"losses": [np.float64(0.1), np.float32(0.5)], np.int64(3): (np.bool_(True), "a")}
+    save_checkpoint(path, state)
+    read = load_checkpoint(path)
+    assert read == {"losses": [0.1, 0.5], 3: (True, "a")}
+    assert type(read["losses"][0]) is float and type(read[3][0]) is bool
+    assert type(state["losses"][0]) is np.float64  # the caller's own state stays
+
+
+def test_a_batch_size_of_numpy_makes_the_same_checkpoint(tmp_path, monkeypatch):
+    path, real = tmp_path / "run.pt", train_decoder
+    monkeypatch.setitem(
+        globals(), "train_decoder", lambda *a, **k: real(*a, **k | {"batch_size": np.int64(8)})
+    )
+    train(path, steps=4)
+    assert len(train(path, steps=6)[1]) == 6
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (Path("a"), r"\['more'\]\[1\] is a pathlib\..*Path"),
+        (np.zeros(3), r"\['more'\]\[1\] is a numpy\.ndarray"),
+        (np.datetime64("2026-11-28"), "numpy.datetime64"),
+        (lambda: 0, "builtins.function"),
+        ({Path("a"): 1}, "a key of .* is a pathlib"),
+    ],
+)
+def test_what_cannot_be_kept_is_named_and_the_old_checkpoint_stays(tmp_path, value, says):
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {"losses": [1.0]})
+    with pytest.raises(CheckpointError, match=says) as error:
+        save_checkpoint(path, {"losses": [2.0], "more": [1, value]})
+    assert "Delete" not in str(error.value)
+    assert load_checkpoint(path) == {"losses": [1.0]}
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_file_that_cannot_be_read_back_does_not_replace_the_old_one(tmp_path, monkeypatch):
+    path, real = tmp_path / "run.pt", torch.save
+    save_checkpoint(path, {"losses": [1.0]})
+
+    def half(state, file):
+        real(state, file)
+        if not isinstance(file, io.BytesIO):  # a file, on a disk that loses what it is given
+            file.truncate(100)
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(CheckpointError, match="could not be read back"):
+        save_checkpoint(path, {"losses": [2.0]})
+    assert load_checkpoint(path) == {"losses": [1.0]}

@@ -52,6 +52,25 @@ def old_python(course, monkeypatch):
     monkeypatch.setattr("platform.python_version", lambda: "3.9.1")
 
 
+def python_without_lzma(course, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lzma", None)
+
+
+def course_found_from_here_alone(course, monkeypatch):
+    monkeypatch.setattr(places, "is_installed", lambda: False)
+
+
+def unusable_gpu(course, monkeypatch):
+    from helpers import runtime
+
+    monkeypatch.setattr(runtime, "_chosen", lambda: ["cpu", "CUDA error: no kernel image"])
+    monkeypatch.setattr(runtime, "device", lambda: runtime._chosen()[0])
+
+
+def misspelt_device(course, monkeypatch):
+    monkeypatch.setenv("COURSE_DEVICE", "gpu")
+
+
 def other_environment(course, monkeypatch):
     (course / ".venv").mkdir()
 
@@ -180,6 +199,10 @@ def clock_at_the_epoch(course, monkeypatch):
 
 FAULTS = [
     (old_python, "Python", "broken", "3.9.1", "Install Python 3.11"),
+    (python_without_lzma, "Python", "broken", "lacks lzma", "pyenv"),
+    (course_found_from_here_alone, "Course", "note", "not from other folders", "pip install -e ."),
+    (unusable_gpu, "Device", "note", "no kernel image", "COURSE_DEVICE=cpu"),
+    (misspelt_device, "Settings", "broken", "'gpu', not one of cpu, cuda, mps", "COURSE_DEVICE"),
     (other_environment, "Environment", "note", "not the Python", ".venv/bin/python"),
     (missing_package, "Packages", "broken", "no-such-package is missing", "make env"),
     (old_package, "Packages", "broken", "older than 999.1", "make env"),

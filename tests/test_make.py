@@ -17,17 +17,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from helpers import doctor
+
 COURSE = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     shutil.which("make") is None, reason="make is not installed; on Debian: apt install make"
 )
 
-# A Python of some version: {version} and {venv} (exit status of `import ensurepip`).
+# A Python of some version, which lacks one module of the standard library.
 SYSTEM_PYTHON = """\
 #!/bin/sh
 case "$*" in
   *version_info*) echo {version} ;;
-  *ensurepip*) exit {venv} ;;
+  *"import {lacks}"*) exit 1 ;;
   "-m venv .venv") mkdir -p .venv/bin && cp "$STUBS/venv-python" .venv/bin/python ;;
 esac
 """
@@ -84,8 +86,8 @@ class Machine:
         path.write_text(text)
         path.chmod(0o755)
 
-    def python(self, name, version, *, can_make_venv=True):
-        self.command(name, SYSTEM_PYTHON.format(version=version, venv=0 if can_make_venv else 1))
+    def python(self, name, version, *, lacks="nothing"):
+        self.command(name, SYSTEM_PYTHON.format(version=version, lacks=lacks))
 
     def lock(self, name, text):
         (self.course / "locks" / name).write_text(text)
@@ -146,13 +148,23 @@ def test_no_python_at_all(machine):
 
 
 def test_python_without_venv_is_explained(machine):
-    machine.python("python3", "3.11", can_make_venv=False)
+    machine.python("python3", "3.11", lacks="ensurepip")
     status, printed, _ = machine.make("env")
     assert status != 0 and "apt install python3.11-venv" in printed
 
 
+@pytest.mark.parametrize("module", [*doctor.STANDARD])
+def test_python_that_was_built_without_a_library_is_explained(machine, module):
+    machine.python("python3.13", "3.13", lacks=module)
+    status, printed, _ = machine.make("env")
+    assert status != 0 and f"python3.13 is 3.13 but lacks {module}. It was built without" in printed
+    assert "apt install" not in printed and "PYTHON=" in printed
+    machine.python("python3", "3.12")
+    assert machine.make("env")[0] == 0
+
+
 def test_first_python_that_can_make_a_venv_is_taken(machine):
-    machine.python("python3.13", "3.13", can_make_venv=False)
+    machine.python("python3.13", "3.13", lacks="ensurepip")
     machine.python("python3", "3.12")
     status, printed, _ = machine.make("env")
     assert status == 0 and "Creating .venv with python3 (Python 3.12)." in printed
@@ -402,3 +414,18 @@ def test_lab_serves_the_course(tmp_path):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
+
+
+def test_the_server_takes_the_picture_of_a_phone_and_a_scan_of_16_bits():
+    """200 MB in one message, a third more where it is sent as base64."""
+    code = "from jupyter_server.serverapp import ServerApp as S; a = S(); a.load_config_file(); "
+    code += "print(a.tornado_settings['websocket_max_message_size'])"
+    command = (COURSE / "Makefile").read_text().partition("\nlab:")[2].partition("\n\n")[0]
+    assert 'JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$$' in command
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"JUPYTER_CONFIG_PATH": str(COURSE / ".jupyter")},
+        capture_output=True,
+        text=True,
+    )
+    assert int(done.stdout) >= 200e6 * 4 / 3, done.stderr

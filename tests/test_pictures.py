@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from helpers.datasets import pictures
-from helpers.datasets.pictures import PictureError, open_picture, read_picture
+from helpers.datasets.pictures import (
+    PictureError,
+    look,
+    open_picture,
+    read_picture,
+    read_scans,
+)
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -175,3 +181,128 @@ def test_missing_files_and_folders(tmp_path):
         read_picture(tmp_path / "nowhere.png")
     with pytest.raises(PictureError, match="Cannot read"):
         read_picture(tmp_path)
+
+
+def grey_of(data, **options):
+    """The four columns of a 4×4 picture, as a folder of scans has them."""
+    return read_scans(data, 4, **options)[0][0].tolist()
+
+
+def columns(*values, dtype=np.uint16):
+    return np.tile(np.array(values, dtype), (4, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "shown"),
+    [
+        ((0, 1024, 2048, 4095), np.uint16, [0, 64, 128, 255]),  # 12 bits in 16
+        ((0, 16384, 32768, 65535), np.uint16, [0, 64, 128, 255]),
+        ((0, 64, 128, 255), np.uint16, [0, 64, 128, 255]),  # 8 bits in 16
+        ((0, 0.25, 0.5, 1), np.float32, [0, 64, 128, 255]),
+        ((0, 0.3, 0.6, 1.2), np.float32, [0, 64, 128, 255]),
+        ((-1, -0.5, 0, 1), np.float32, [0, 64, 128, 255]),
+        ((0, 64, 128, 255), np.float32, [0, 64, 128, 255]),
+        ((0, 50_000, 100_000, 200_000), np.int32, [0, 64, 128, 255]),
+    ],
+)
+def test_more_than_8_bits_keep_their_contrast(values, dtype, shown):
+    data = as_file(Image.fromarray(columns(*values, dtype=dtype)), "tiff")
+    assert grey_of(data) == pytest.approx(shown, abs=1)
+    assert np.asarray(open_picture(data))[0, :, 0].tolist() == pytest.approx(shown, abs=1)
+
+
+def test_unsigned_numbers_of_32_bits_do_not_wrap():
+    import tifffile
+
+    page = BytesIO()
+    tifffile.imwrite(page, columns(0, 10**9, 2 * 10**9, 4 * 10**9, dtype=np.uint32))
+    assert grey_of(page.getvalue()) == pytest.approx([0, 64, 128, 255], abs=1)
+
+
+def test_white_is_zero_is_turned_round_for_16_bits_as_for_8():
+    import tifffile
+
+    for values, dtype in (((0, 64, 128, 255), np.uint8), ((0, 16384, 32768, 65535), np.uint16)):
+        page = BytesIO()
+        tifffile.imwrite(page, columns(*values, dtype=dtype), photometric="miniswhite")
+        assert grey_of(page.getvalue()) == pytest.approx([255, 191, 127, 0], abs=1)
+
+
+def test_scans_of_a_folder_share_one_range():
+    """A dark scan must not become as bright as the others."""
+    dark = as_file(Image.fromarray(columns(0, 300, 600, 900)), "png")
+    assert grey_of(dark, top=(0.0, 4095.0)) == pytest.approx([0, 19, 37, 56], abs=1)
+
+
+def test_pixels_that_are_no_numbers():
+    some = columns(0, np.nan, 0.5, np.inf, dtype=np.float32)
+    assert grey_of(as_file(Image.fromarray(some), "tiff")) == pytest.approx([0, 0, 128, 128], abs=1)
+    none = columns(np.nan, np.nan, np.nan, np.nan, dtype=np.float32)
+    with pytest.raises(PictureError, match="no pixel is a finite number"):
+        open_picture(as_file(Image.fromarray(none), "tiff"))
+
+
+@pytest.mark.parametrize("kind", ["tiff", "gif", "webp", "png"])
+def test_pages_are_scans_of_their_own_and_an_upload_shows_the_first(kind):
+    pages = [Image.new("L", (8, 8), value) for value in (20, 120, 220)]
+    options = {} if kind == "tiff" else {"duration": 100}
+    options |= {"lossless": True} if kind == "webp" else {}
+    data = as_file(pages[0], kind, save_all=True, append_images=pages[1:], **options)
+    assert read_scans(data, 8)[:, 0, 0].tolist() == [20, 120, 220]
+    assert look(data)[0] == 3
+    first = open_picture(data)
+    assert first.getpixel((0, 0)) == (20, 20, 20) and first.info["pages"] == 3
+
+
+def test_the_small_copy_inside_a_tiff_is_no_scan():
+    import tifffile
+
+    page = BytesIO()
+    with tifffile.TiffWriter(page) as file:
+        file.write(np.full((8, 8), 90, np.uint8))
+        file.write(np.full((4, 4), 10, np.uint8), subfiletype=1)
+    assert read_scans(page.getvalue(), 8)[:, 0, 0].tolist() == [90]
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "tiff", "png", "webp"])
+def test_scans_are_upright(kind):
+    image = Image.fromarray(columns(0, 0, 255, 255, dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    options = {"quality": 100} if kind == "jpeg" else {"lossless": True} if kind == "webp" else {}
+    top, *_, bottom = read_scans(as_file(image, kind, exif=exif, **options), 4)[0]
+    assert (top < 20).all() and (bottom > 235).all()
+
+
+def test_deep_scans_are_upright_too():
+    image = Image.fromarray(columns(0, 0, 65535, 65535))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    top, *_, bottom = read_scans(as_file(image, "png", exif=exif), 4)[0]
+    assert (top == 0).all() and (bottom == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "CMYK", "1", "YCbCr"])
+def test_every_mode_gives_the_same_grey_for_a_scan(mode):
+    white = Image.new("L", (8, 8), 255).convert(mode)
+    kind = {"CMYK": "tiff", "YCbCr": "tiff"}.get(mode, "png")
+    assert (read_scans(as_file(white, kind), 8) >= 254).all()
+
+
+def test_a_transparent_pixel_of_a_scan_is_white_as_in_an_upload():
+    clear = Image.new("LA", (8, 8), (0, 0))
+    assert (read_scans(as_file(clear, "png"), 8) == 255).all()
+
+
+def test_folder_and_upload_see_the_same_square():
+    wide = np.zeros((40, 100), np.uint8)
+    wide[:, 30:70] = np.random.default_rng(0).integers(0, 256, (40, 40))
+    data = as_file(Image.fromarray(wide), "png")
+    scan, upload = read_scans(data, 20)[0], read_picture(data, 20)[0]
+    assert scan.tolist() == upload.tolist() and scan.min() < 100 < scan.max()
+
+
+def test_an_empty_file_cannot_be_read():
+    for data in (b"", b"\0" * 500, b"GIF89a"):
+        with pytest.raises(PictureError, match="Cannot read"):
+            read_scans(data, 8)

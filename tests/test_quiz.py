@@ -65,13 +65,17 @@ def test_the_text_twin_holds_every_question_answer_and_reason(module):
 
 def test_it_is_shown_as_controls_and_as_text(monkeypatch):
     shown = []
-    for module in (quiz_module, quiz_module.show_controls.__globals__):
-        setter = monkeypatch.setitem if isinstance(module, dict) else monkeypatch.setattr
-        setter(module, "display", lambda value, **_: shown.append(value))
+    for display in (quiz_module.show, quiz_module.show_controls):
+        monkeypatch.setitem(display.__globals__, "display", lambda value, **_: shown.append(value))
     quiz("01")._ipython_display_()
     controls, text = shown
     assert "application/vnd.jupyter.widget-view+json" in controls
     assert "<summary>" in text._repr_html_()
+
+
+@pytest.mark.parametrize("module", [1, "1", " 01 "])
+def test_a_module_may_be_written_as_a_number(module):
+    assert repr(quiz(module)) == repr(quiz("01"))
 
 
 def test_an_unknown_module_is_named():

@@ -6,11 +6,11 @@ from helpers.runtime import COURSE
 
 # From below to above. A room imports from its own floor and from those below.
 FLOORS = [
-    {"banner", "packages", "places", "preload"},
+    {"__init__", "arrays", "banner", "console", "packages", "places", "preload"},
     {"runtime", "threads"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
     | {"scores", "thresholds"},
-    {"checkpoints", "plotting", "screening", "training"},
+    {"checkpoints", "claims", "plotting", "screening", "training"},
     {"experiments"},
     {"checks", "doctor", "quiz", "results", "widgets"},
     {"authoring"},

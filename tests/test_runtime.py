@@ -87,6 +87,95 @@ def test_preflight_names_what_matters(capsys, monkeypatch):
     assert "no result means anything" in shown and "not measured yet in the smoke" in shown
 
 
+# --- the device ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """machine("cuda") has a GPU that torch finds; it cannot be used, since there is none here."""
+    runtime._chosen.cache_clear()
+    monkeypatch.delenv("COURSE_DEVICE", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def has(*kinds):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: "cuda" in kinds)
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda: "mps" in kinds)
+
+    yield has
+    runtime._chosen.cache_clear()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here torch can use what it finds")
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_gpu_that_torch_cannot_use_is_named_and_left_alone(kind, machine, capsys):
+    machine(kind)
+    assert runtime.device().type == "cpu" and runtime.profile() == "quick"
+    runtime.preflight("01")
+    shown = capsys.readouterr().out
+    assert "Device    cpu" in shown and "torch cannot use, so the CPU computes" in shown
+    assert "COURSE_DEVICE=cpu" in shown
+    assert not torch.cuda.is_available()  # else torch's optimizers would ask it all the same
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_gpu_that_fails_in_the_probe_is_left_alone(error, machine, monkeypatch, capsys):
+    """Full with other people's work: two small matrices still found room."""
+    machine("cuda")
+    runtime._chosen()[:] = [torch.device("cuda"), ""]
+    real = runtime.probe
+
+    def probe():
+        if runtime.device().type == "cuda":
+            raise error("CUDA out of memory. Tried to allocate 20 MiB.\nMore lines")
+        return real(seconds=0.05)
+
+    monkeypatch.setattr(runtime, "probe", probe)
+    monkeypatch.setattr(runtime, "forked_random", lambda: torch.random.fork_rng([]))
+    runtime.preflight("01")
+    shown = capsys.readouterr().out
+    assert "CUDA out of memory" in shown and "More lines" not in shown
+    assert runtime.device().type == "cpu"
+
+
+def test_an_error_on_the_cpu_is_no_gpus_fault(machine, monkeypatch):
+    machine()
+
+    def fails():
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(runtime, "probe", fails)
+    with pytest.raises(RuntimeError, match="something else"):
+        runtime.preflight("01")
+
+
+@pytest.mark.parametrize("text", ["cpu", " CPU ", '"cpu"'])
+def test_course_device_says_cpu(text, machine, monkeypatch, capsys):
+    machine("cuda")
+    monkeypatch.setenv("COURSE_DEVICE", text)
+    runtime.preflight("01")
+    assert runtime.device().type == "cpu" and "GPU" not in capsys.readouterr().out
+    assert not torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("gpu", "it must be cpu, cuda, mps"), ("cuda", "torch finds none here")]
+)
+def test_course_device_that_is_none_is_one_line(text, says, machine, monkeypatch):
+    machine()
+    monkeypatch.setenv("COURSE_DEVICE", text)
+    with pytest.raises(ValueError, match=says) as raised:
+        runtime.device()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_check_asks_no_gpu_that_is_left_alone(machine, monkeypatch):
+    """torch.random.fork_rng asks every GPU by itself, and fails on one that cannot be used."""
+    machine("cuda")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with runtime.forked_random():
+        torch.rand(1)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_numbers_too_small_to_be_normal_are_zero(threads):
     """In torch's other threads too: a fresh process, where they start after the setting."""

@@ -121,6 +121,15 @@ def test_an_answer_or_a_refusal_with_its_reason(system, images):
     assert found.reason[2] == f"brightness: p = {1 / 201:.4f}; spread: p = {1 / 201:.4f}"
 
 
+def test_a_function_for_each_screen_does_as_well(system, images):
+    each = ScreenedClassifier(
+        system.classifier, system.classes, {"brightness": brightness, "spread": spread}, 0.1
+    )
+    together = ScreenedClassifier(system.classifier, system.classes, system.scores, 0.1)
+    one, other = (screens.fit(images).predict(images) for screens in (each, together))
+    assert one.equals(other)
+
+
 def test_all_screens_together_keep_the_promise(system):
     normal = normal_pictures(3000, seed=1)
     assert {screen.alpha for screen in system.screens_.values()} == {0.05}
@@ -141,3 +150,11 @@ def test_temperature_changes_the_probability_and_not_the_answer(system, images):
     after = system.predict(images)
     assert after.answer.tolist() == before.answer.tolist()
     assert 0.5 < after.probability[0] < before.probability[0]
+
+
+@pytest.mark.parametrize(
+    "scores", [lambda images: {}, lambda images: {"brightness": brightness(images)[1:]}]
+)
+def test_a_screen_that_does_not_score_every_picture_is_refused(scores):
+    with pytest.raises(ValueError, match="one score for each of 30 pictures from each screen"):
+        ScreenedClassifier(sided, ("left", "right"), scores).fit(normal_pictures(30, seed=0))

@@ -1,9 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.thresholds import conformal_p_values, conformal_threshold, mean_std_threshold
+from helpers.thresholds import (
+    conformal_p_values,
+    conformal_threshold,
+    false_alarm_interval,
+    mean_std_threshold,
+    z_rule,
+)
 
 # few distinct values, so that ties are common
 scores = st.lists(st.integers(0, 12).map(float), min_size=0, max_size=40)
@@ -42,3 +50,32 @@ def test_threshold_is_infinite_where_n_is_too_small(n, finite):
 def test_mean_std_takes_lists_and_keeps_units():
     assert mean_std_threshold([1, 1, 3, 3], k=2) == pytest.approx(4.0)
     assert mean_std_threshold([10, 10, 30, 30], k=2) == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize("form", [list, np.array, pd.Series, torch.tensor])
+def test_z_rule_decides_alike_for_every_form(form):
+    # 2.2 standard deviations of numpy (of n), 1.9 of pandas and torch (of n - 1)
+    scores, normal = [0.0, 0.0, 1.0, 1.0, 1.6], [True, True, True, True, False]
+    flags = z_rule(form(scores), form(normal), form([True] * 5), z=2.0)
+    assert flags.tolist() == [False, False, False, False, True]
+
+
+def test_z_rule_without_a_spread_is_refused():
+    for scores, normal in (([1.0, 1.0, 2.0], [1, 1, 0]), ([1.0, 2.0, 3.0], [0, 0, 0])):
+        with pytest.raises(ValueError, match="validation normals, whose scores have no spread"):
+            z_rule(scores, normal, [1, 1, 1])
+
+
+def test_nan_is_the_most_anomalous_of_all():
+    assert conformal_p_values([1.0, 2.0, 3.0], [np.nan]) == 0.25
+    assert conformal_threshold([1.0, 2.0, np.nan], 0.25) == np.inf
+
+
+def test_false_alarm_interval_where_nothing_or_everything_is_flagged():
+    assert false_alarm_interval(10, 100, 0.05) == (0, 0)  # 11 scores cannot have one in 20
+    assert false_alarm_interval(10, 100, 1.0) == (1, 1)
+    low, high = false_alarm_interval(19, 100, 0.05)
+    assert 0 <= low < 0.05 < high < 1
+    assert false_alarm_interval(np.uint8(199), np.int8(100), 0.05) == false_alarm_interval(
+        199, 100, 0.05
+    )

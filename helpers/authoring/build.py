@@ -6,7 +6,6 @@ names its reference as well, whose own source stands in its place in the solutio
 
 import base64
 import importlib
-import inspect
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from helpers import doctor
 from helpers.authoring.bench import report
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.checks import exercises
+from helpers.checks.exercise import source_of
 from helpers.runtime import COURSE, TIMINGS, device, prepare_torch, probe, profile, timings
 
 METADATA = {
@@ -87,9 +87,14 @@ def add_launch(cells, module):
 
 
 def make_notebook(cells, *, solved):
-    """The notebook, with scaffolds or with the references' own source in their place."""
+    """The notebook, with scaffolds or with the references' own source in their place.
+
+    Claims are judged in the solution alone: a learner's run may come out otherwise and go on.
+    """
     out = []
     for cell in cells:
+        if not solved and "claim" in cell.metadata.get("tags", []):
+            continue
         source = cell.source
         if solved and "reference" in cell.metadata:
             source = reference_source(cell.metadata["reference"])
@@ -104,9 +109,9 @@ def make_notebook(cells, *, solved):
 
 
 def reference_source(name):
-    """The source text of the function or class `name` of helpers."""
+    """The source text of the function or class `name` of helpers, to stand in a cell."""
     module, attribute = name.rsplit(".", 1)
-    return inspect.getsource(getattr(importlib.import_module(module), attribute)).rstrip()
+    return source_of(getattr(importlib.import_module(module), attribute)).rstrip()
 
 
 def keep_outputs(notebook, path):

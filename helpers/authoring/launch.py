@@ -17,9 +17,10 @@ BINDER = "https://mybinder.org"
 
 FOLDER = REPOSITORY.partition("/")[2]
 BOOTSTRAP = f"""\
-# Colab only: get the course, and what Colab lacks
+# Colab: get the course, and what Colab lacks. Everywhere: find the course, also from another folder
 import os
 import sys
+from pathlib import Path
 
 if "google.colab" in sys.modules and not os.path.exists("../helpers"):
     shell = get_ipython().system
@@ -27,7 +28,17 @@ if "google.colab" in sys.modules and not os.path.exists("../helpers"):
         clone = "git -c advice.detachedHead=false clone --quiet --depth 1 --branch {TAG}"
         shell(clone + " {URL}")
     shell(f"cd {FOLDER} && {{sys.executable}} -m helpers.packages")
-    os.chdir("{FOLDER}/notebooks")"""
+    os.chdir("{FOLDER}/notebooks")
+here = Path.cwd()
+homes = [folder / name for folder in (here, *here.parents) for name in ("", "{FOLDER}")]
+homes += map(Path, sys.path)
+home = next((h for h in homes if os.path.isfile(h / "helpers" / "places.py")), None)
+if home is None:
+    todo = 'open it inside the course folder, or first run: sys.path.insert(0, "COURSE FOLDER")'
+    raise ModuleNotFoundError(f"No course above {{here}}, and none installed: {{todo}}")
+if str(home) not in sys.path:
+    sys.path.insert(0, str(home))
+import helpers"""
 
 
 IMAGES = {"colab": f"{COLAB}/assets/colab-badge.svg", "binder": f"{BINDER}/badge_logo.svg"}

@@ -2,12 +2,12 @@
 
 import importlib
 import os
+import re
 from functools import cache
 
-from IPython.display import display
-
-from helpers.banner import Banner
+from helpers.banner import Banner, show
 from helpers.checks.exercise import MODULES
+from helpers.checks.findings import kind_of
 from helpers.checks.grading import NOT_YOUR_OWN, grade_exercise
 from helpers.checks.record import Progress, Record
 from helpers.checks.verdict import CheckFailed, Verdict
@@ -45,8 +45,9 @@ def check(id, candidate):
     """
     exercise = _exercise(id)
     verdict = grade_exercise(exercise, candidate)
+    id, lost = exercise.id, ""
     if verdict.title != NOT_YOUR_OWN:  # that says nothing about what the learner wrote before
-        Record().note(id, verdict.status)
+        lost = Record().note(id, verdict.status)
     strict = os.environ.get("COURSE_STRICT") == "1"
     text = verdict.detail
     if not verdict.passed and not strict:
@@ -55,6 +56,7 @@ def check(id, candidate):
             f"\nThe notebook goes on with the reference `{name}`. "
             f'`hint("{id}")` helps, `solution("{id}")` shows it.'
         )
+    text += lost and f"\n{lost}"
     mark = {"passed": "✓", "not_started": "○"}.get(verdict.status, "✗")
     title = f"{mark} Exercise {id}, {exercise.title}: {verdict.title}"
     Banner(title, text, tone=_TONES.get(verdict.status, "bad")).show()
@@ -68,6 +70,7 @@ def check(id, candidate):
 def hint(id):
     """Show the next hint: the concept, then the line to look at, then nearly the code."""
     exercise = _exercise(id)
+    id = exercise.id
     rung = _rungs.get(id, 0)
     _rungs[id] = min(rung + 1, len(exercise.hints) - 1)
     more = (
@@ -80,12 +83,14 @@ def hint(id):
 def solution(id):
     """Show the source of the reference."""
     exercise = _exercise(id)
-    Banner(f"Solution of exercise {id}: {exercise.reference}", code=exercise.source()).show()
+    Banner(
+        f"Solution of exercise {exercise.id}: {exercise.reference}", code=exercise.source()
+    ).show()
 
 
 def progress():
     """Show what is passed, open and failing, from the file beside the notebook."""
-    display(Progress(exercises(), Record().statuses()))
+    show(Progress(exercises(), Record().statuses()))
 
 
 @cache
@@ -94,9 +99,31 @@ def _of_module(module):
     return {e.id: e for e in importlib.import_module(f"helpers.checks.module_{module}").EXERCISES}
 
 
+class UnknownExercise(KeyError):
+    """An id that is none, or one that could be two exercises. The message says how to write it."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes, on one line
+
+
+_ID = re.compile(r"(?:(?:exercise|ex)[\s.-]*)?0*(\d+)\s*[.,-]\s*0*(\d+)\.?", re.IGNORECASE)
+
+
 def _exercise(id):
-    module = f"{id.split('.')[0]:0>2}" if isinstance(id, str) else None
-    if module not in MODULES or id not in _of_module(module):
-        known = ", ".join(e.id for e in exercises())
-        raise KeyError(f"no exercise {id!r}; the exercises are {known}")
-    return _of_module(module)[id]
+    """The exercise "1.4", also where 1.4, "01.04", "1,4" or "Exercise 1.4" is written."""
+    written = str(id).strip(" \t\n'\"`")
+    match = _ID.fullmatch(written)
+    number, own = (f"{match[1]}.{match[2]}", match[1]) if match else (None, written)
+    found = _of_module(f"{own:0>2}") if f"{own:0>2}" in MODULES else {}
+    if not isinstance(id, str) and f"{number}0" in found:  # to Python 1.10 is the number 1.1
+        raise UnknownExercise(
+            f"{number} may be exercise {number} or {number}0: put the id in quotes, "
+            f'as in hint("{number}") or hint("{number}0")'
+        )
+    if number not in found:
+        shown = repr(id) if isinstance(id, (str, int, float)) else kind_of(id)
+        known = ", ".join(found) or ", ".join(e.id for e in exercises())
+        raise UnknownExercise(
+            f"no exercise {shown}: put the id in quotes and first, as in "
+            f'hint("1.4") and check("1.4", your_function); the exercises are {known}'
+        )
+    return found[number]

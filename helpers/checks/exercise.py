@@ -27,6 +27,14 @@ class TextError(ValueError):
     """A file of exercises breaks a rule: the message names the file's entry."""
 
 
+def source_of(reference):
+    """Its source text, after that of the private functions of its file which it names."""
+    home = vars(inspect.getmodule(reference))
+    named = getattr(getattr(reference, "__code__", None), "co_names", ())
+    own = [home[n] for n in named if n.startswith("_") and inspect.isfunction(home.get(n))]
+    return "\n\n".join(inspect.getsource(part) for part in (*own, reference))
+
+
 # Compared by identity, so that what was observed on them can be cached.
 @dataclass(frozen=True, eq=False)
 class Mistake:
@@ -72,7 +80,7 @@ class Exercise:
     @cache  # noqa: B019  exercises live as long as the session
     def source(self):
         """The source text of the reference."""
-        return inspect.getsource(self.load_reference())
+        return source_of(self.load_reference())
 
     @cached_property
     def parameters(self):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import secrets
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -11,29 +13,44 @@ FILE = ".course-progress.json"
 MARKS = {"passed": ("●", "good"), "not_started": ("○", "open")}
 FAILING = ("✗", "bad")
 LEGEND = "● passed   ○ open   ✗ not right yet"
+_unsaved = {}  # path -> {exercise: status} that no file has taken yet
 
 
 class Record:
-    """Last status of each exercise. A folder that cannot be written only means no record."""
+    """Last status of each exercise. Where the folder cannot be written, until the kernel restarts.
+
+    path : of the file; by default beside the notebook
+    """
 
     def __init__(self, path=None):
-        self.path = Path(path or FILE)
+        self.path = Path(path or FILE).absolute()
 
     def statuses(self):
         try:
             statuses = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return statuses if isinstance(statuses, dict) else {}
+        except (OSError, ValueError, RecursionError):
+            statuses = None
+        if not isinstance(statuses, dict):
+            statuses = {}
+        kept = {id: status for id, status in statuses.items() if isinstance(status, str)}
+        return kept | _unsaved.get(self.path, {})
 
     def note(self, exercise_id, status):
+        """Keep a status. Returns "", or the line that says that it is not on the disk, and why."""
         statuses = self.statuses() | {exercise_id: status}
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        # another kernel, perhaps with the same number on another machine, writes its own
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             draft.write_text(json.dumps(statuses, indent=1), encoding="utf-8")
             draft.replace(self.path)
-        except OSError:
-            draft.unlink(missing_ok=True)
+        except OSError as error:
+            with suppress(OSError):  # of a read-only disk, where there is none either
+                draft.unlink()
+            _unsaved.setdefault(self.path, {})[exercise_id] = status
+            why = error.strerror or type(error).__name__
+            return f"Your progress is kept until the kernel restarts, not on disk: {why}."
+        _unsaved.pop(self.path, None)
+        return ""
 
 
 class Progress:

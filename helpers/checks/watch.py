@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from helpers.checks.findings import Finding
+from helpers.runtime import forked_random
 
 
 class ReferenceCalled(BaseException):
@@ -151,7 +152,7 @@ def preserved_session():
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     device = torch.get_default_device()
-    with torch.random.fork_rng():
+    with forked_random():
         try:
             torch.set_grad_enabled(True)
             yield

@@ -9,6 +9,7 @@ mnist: offline sample, ...
 
 from pathlib import Path
 
+from helpers import places
 from helpers.banner import Banner
 from helpers.datasets import store
 from helpers.datasets.cifar10 import CIFAR10
@@ -70,12 +71,12 @@ def load(name, *, source="auto", root=None, size=None):
                 raise
             notes.append(f"{error.what} Looked in: {error.where}")
     splits = sample(data_set, size, root)
-    command = f"python -m data_scripts.prepare {name}"
+    command = places.command("data_scripts.prepare", name)
     if size != data_set.sizes[0]:
         command += f" --size {size}"
-    notes.append(f"For the real data: `{command}`, then restart the notebook.")
+    notes.append("For the real data, and then restart the notebook:")
     text = "\n".join([_origin(splits), *notes])
-    Banner(f"{name}: offline sample, {_counts(splits)}", text, tone="open").show()
+    Banner(f"{name}: offline sample, {_counts(splits)}", text, code=command, tone="open").show()
     return splits
 
 
@@ -132,7 +133,7 @@ def _bring_unasked(data_set, size, root):
 
 def _check_quick(data_set, size, root):
     """DataError where a download would be long, or where no address answers."""
-    todo = f"python -m data_scripts.prepare {data_set.name}"
+    todo = places.command("data_scripts.prepare", data_set.name)
     where = root if root.exists() else f"{root} (there is no such folder)"
     if not data_set.in_auto:
         most = megabytes(sum(file.bytes for file in data_set.files(size)))

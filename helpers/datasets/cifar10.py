@@ -25,12 +25,21 @@ def read(source, size, out):
     from torchvision.datasets import CIFAR10
 
     wanted = [file for file, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
+    wanted.append(CIFAR10.meta["filename"])
     folder = out.scratch / CIFAR10.base_folder
     folder.mkdir()
-    with Tree(source, out.scratch, "cifar10") as files:
+    with Tree(source, out.scratch, "cifar10", ARCHIVE.name) as files:
         for file in files.names:
-            if file.split("/")[-1] in (*wanted, CIFAR10.meta["filename"]):
+            if file.split("/")[-1] in wanted:
                 (folder / file.split("/")[-1]).write_bytes(files.read(file))
+    if missing := [file for file in wanted if not (folder / file).exists()]:
+        found = ", ".join(files.names[:4]) or "nothing"
+        raise DataError(  # CIFAR-100, the versions for Matlab and C, folders of PNG files
+            f"cifar10: no {missing[0]}: not the authors' Python version; found: {found}.",
+            source,
+            "give cifar-10-python.tar.gz or the folder cifar-10-batches-py",
+            "cifar10",
+        )
     for split in ("train", "test"):
         try:
             batches = CIFAR10(out.scratch, train=split == "train")
@@ -38,7 +47,7 @@ def read(source, size, out):
             raise DataError(
                 "cifar10: the batches are incomplete or altered (md5 sums).",
                 source,
-                "give cifar-10-python.tar.gz or the folder cifar-10-batches-py",
+                "get cifar-10-python.tar.gz again, and give it or its folder cifar-10-batches-py",
                 "cifar10",
             ) from error
         out.add(split, batches.data.transpose(0, 3, 1, 2), batches.targets)

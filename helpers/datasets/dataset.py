@@ -35,6 +35,7 @@ class DataSet:
             return self.sizes[0]
         if size in self.sizes or (self.any_size and 8 <= size <= 512):
             return int(size)
-        raise ValueError(
-            f"{self.name} comes in size {' or '.join(map(str, self.sizes))}, not {size}"
-        )
+        sizes = " or ".join(map(str, self.sizes))
+        if self.any_size:
+            sizes += ", and from the original pictures in any from 8 to 512"
+        raise ValueError(f"{self.name} comes in size {sizes}, not {size}")

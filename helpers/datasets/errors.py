@@ -4,7 +4,7 @@
 def legible(text):
     """`text` with a replacement sign for what no file and no screen takes.
 
-    The name of a file is bytes on Linux; Python has signs of its own for those that are no text.
+    The name of a file is bytes on Linux, and Python has signs for those that are no text.
     """
     return str(text).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 

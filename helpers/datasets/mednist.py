@@ -1,6 +1,6 @@
 """MedNIST: 58,954 radiology pictures in six classes, from the MONAI project's archive."""
 
-from helpers.datasets import tree
+from helpers.datasets import tree, usable
 from helpers.datasets.dataset import DataSet
 from helpers.datasets.download import RemoteFile
 from helpers.datasets.errors import DataError
@@ -19,22 +19,26 @@ ARCHIVE = RemoteFile(
 
 def read(source, size, out):
     """The class folders under `source` (folder or archive) into `out`, without exact copies."""
-    with tree.Tree(source, out.scratch, "mednist") as files:
-        pictures = tree.survey(files, out)
+    with tree.Tree(source, out.scratch, "mednist", ARCHIVE.name) as files:
+        pictures = tree.one_spelling(tree.survey(files, out), CLASSES)
         known = [picture for picture in pictures if picture.class_name in CLASSES]
-        strange = [picture.file for picture in pictures if picture.class_name not in CLASSES]
-        out.leave_out(len(strange), "class folder that MedNIST does not have", strange)
+        strange = [picture for picture in pictures if picture.class_name not in CLASSES]
+        examples = [picture.file for picture in strange]
+        out.leave_out(len(strange), "class folder that MedNIST does not have", examples)
         missing = set(CLASSES) - {picture.class_name for picture in known}
         if missing:
+            found = sorted({picture.class_name for picture in pictures})
             raise DataError(
-                f"mednist: no pictures of {', '.join(sorted(missing))}.",
+                f"mednist: no pictures of {', '.join(sorted(missing))}; "
+                f"found: {', '.join(found[:10])}.",
                 files.source,
                 f"give the archive or folder with {', '.join(CLASSES)}",
                 "mednist",
             )
-        kept = tree.without_duplicates(known, out)
+        kept = tree.without_duplicates(files, known, out)
         tree.write(files, kept, CLASSES, size, out)
-    return CLASSES, "MedNIST (B. J. Erickson, Mayo Clinic), exact copies removed"
+    origin = "MedNIST (B. J. Erickson, Mayo Clinic), exact copies removed"
+    return CLASSES, ". ".join([origin, *usable.few_pictures(usable.parts_of(out, CLASSES))])
 
 
 MEDNIST = DataSet(

@@ -8,12 +8,12 @@
 import hashlib
 import re
 import zipfile
-import zlib
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from helpers.datasets import tree
+from helpers.datasets import tree, usable
 from helpers.datasets.dataset import DataSet
 from helpers.datasets.download import RemoteFile, matches
 from helpers.datasets.errors import DataError
@@ -24,7 +24,7 @@ RECORD = "https://zenodo.org/records/10519652/files"
 MD5 = {64: "e229e9440236b774d9f0dfef9d07bdaf", 128: "0a97e76651ace45c5d943ee3f65b63ae"}
 SCANS = 109_309
 TEST = 1 / 3  # of each class, where a folder has no split of its own
-PATIENT = re.compile(r"[^-]+-(\d+)-(\d+)$")  # CLASS-PATIENT-NUMBER
+PATIENT = re.compile(r"[^-]+-(\d+)-\d+([ (_~].*)?$")  # CLASS-PATIENT-NUMBER, and what copies add
 
 
 def official_files(size):
@@ -36,39 +36,79 @@ def official_files(size):
 
 def read(source, size, out):
     """The scans at `source` into `out`, by the door that fits."""
-    found = [source] if source.suffix == ".npz" else []
-    if source.is_dir():
-        found = sorted(source.glob(f"octmnist*_{size}.npz"))
-    return read_octmnist(found[0], size, out) if found else read_tree(source, size, out)
+    found = [source] if _is_octmnist(source) else []
+    files = sorted(source.glob("octmnist*.npz*")) or sorted(source.glob("*.npz*"))
+    if files:  # in a folder
+        right = [file for file in files if re.search(rf"_{size}\b", file.name)]
+        found = right or files[:1]
+    if found:
+        classes, origin = read_octmnist(found[0], size, out)
+    else:
+        classes, origin = read_tree(source, size, out)
+    parts = usable.parts_of(out, classes)
+    usable.check_scans(parts, NORMAL, f"{_text(str(source))} ({origin})")
+    return classes, ". ".join([origin, *usable.few_scans(parts, NORMAL)])
+
+
+def _is_octmnist(source):
+    """Whether it is a file of MedMNIST's, whatever it is called: octmnist_64.npz?download=1."""
+    if source.is_file() and zipfile.is_zipfile(source):
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(source) as archive:
+            return "train_images.npy" in archive.namelist()
+    return source.is_file() and ".npz" in source.name  # or what is left of it
 
 
 def read_octmnist(source, size, out):
     """OCTMNIST's file; its validation part, cut at random from training, goes back there."""
-    seen, copies = set(), 0
+    seen, copies, found = set(), 0, set()
     try:
         with zipfile.ZipFile(source) as archive:
             for split, part in (("test", "test"), ("train", "train"), ("train", "val")):
                 labels = np.concatenate(list(_rows(archive, f"{part}_labels.npy"))).ravel()
+                found |= set(labels.tolist())
                 start = 0
                 for images in _rows(archive, f"{part}_images.npy"):
                     if images.dtype != np.uint8 or images.shape[1:] != (size, size):
-                        raise ValueError(f"{images.dtype} {images.shape[1:]}, not {size}×{size}")
+                        _other_shape(source, images, size)
                     digests = [hashlib.blake2b(x, digest_size=16).digest() for x in images]
                     new = [digest not in seen and not seen.add(digest) for digest in digests]
                     out.add(split, images[new][:, None], labels[start : start + len(images)][new])
                     copies += len(new) - sum(new)
                     start += len(images)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, IndexError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise whatever they like
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's
         raise DataError(
             f"oct: the file is no whole OCTMNIST at {size} pixels ({error}).",
             source,
-            f"delete it and run: python -m data_scripts.prepare oct --size {size}",
+            f"get it again; the download is: python -m data_scripts.prepare oct --size {size}",
             "oct",
         ) from error
+    if found != set(range(len(CLASSES))):
+        raise DataError(
+            f"oct: this is another set than OCTMNIST, whose classes are 0 to 3; found: "
+            f"{', '.join(map(str, sorted(found)[:10]))}.",
+            source,
+            f"give octmnist_{size}.npz",
+            "oct",
+        )
     out.leave_out(copies, "exact copy of another scan")
     checked = matches(source, f"md5:{MD5[size]}") if size in MD5 else False
     note = "md5 checked" if checked else "not the official md5 sum"
     return CLASSES, f"OCTMNIST (MedMNIST, from Kermany et al. 2018; {note}), patients unknown"
+
+
+def _other_shape(source, images, size):
+    """Whole, but of another size or set: to be said as that, or a good file may be deleted."""
+    pixels = "×".join(map(str, images.shape[1:]))
+    raise DataError(
+        f"oct: the file holds pictures of {pixels} ({images.dtype}), not {size}×{size} (uint8).",
+        source,
+        f"it may be as good as any: leave it, and give octmnist_{size}.npz",
+        "oct",
+    )
 
 
 def _rows(archive, member, count=4096):
@@ -92,68 +132,129 @@ def _rows(archive, member, count=4096):
 def read_tree(source, size, out):
     """Class folders: the authors' split where there is one, else contiguous ranges of names.
 
-    Exact copies are removed, those in the training part first. Where names tell the patient, a
-    patient with scans in the test part is taken out of the training part.
+    Exact copies are removed, those in the training part first. Where headers, folders or names
+    tell the patient, a patient with scans in the test part is taken out of the training part.
     """
     with tree.Tree(source, out.scratch, "oct") as files:
-        pictures = tree.survey(files, out)
-        folders = sorted({picture.class_name for picture in pictures})
-        classes = tuple(NORMAL if name.upper() == NORMAL else name for name in folders)
+        folder_of = tree.lift_patients(files, NORMAL)
+        pictures = tree.one_spelling(tree.survey(files, out), [NORMAL])
+        if any(picture.split for picture in pictures):
+            stray = [p.file for p in pictures if not p.split]
+            out.leave_out(len(stray), "not in train/ or test/, where others are", stray)
+            pictures = [picture for picture in pictures if picture.split]
+        classes = tuple(sorted({picture.class_name for picture in pictures}))
         if NORMAL not in classes or len(classes) < 2:
             raise DataError(
-                f"oct: a folder called normal and one more are needed; found: {folders}.",
+                f"oct: a folder called normal and one more are needed; found: {_few(classes)}.",
                 files.source,
                 "rename the folder with the healthy scans to normal",
                 "oct",
             )
-        split = _splits(pictures)
-        test_first = sorted(
-            pictures, key=lambda p: (split[p.file] != "test", _number_aware(p.file))
-        )
-        kept = tree.without_duplicates(test_first, out)
-        patients = {picture.file: patient(picture.file) for picture in kept}
-        known = all(number is not None for number in patients.values())
-        if known:
-            tested = {patients[p.file] for p in kept if split[p.file] == "test"}
-            shared = {
-                p.file for p in kept if split[p.file] == "train" and patients[p.file] in tested
-            }
+        who = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
+        who, how = _patients(who, folder_of, pictures)
+        split, parts = _splits(pictures, who)
+
+        def tested(picture):
+            return split[picture.file] == "test"
+
+        pictures.sort(key=lambda p: (not tested(p), _number_aware(p.file)))
+        kept = tree.without_duplicates(files, pictures, out, first=lambda p: not tested(p))
+        if who:
+            in_test = {who[p.file] for p in kept if tested(p)}
+            shared = [p.file for p in kept if not tested(p) and who[p.file] in in_test]
             reason = "training scan of a patient who is in the test part"
             out.leave_out(len(shared), reason, sorted(shared))
-            kept = [p for p in kept if p.file not in shared]
+            kept = [p for p in kept if p.file not in set(shared)]
         tree.write(
             files,
             kept,
-            folders,
+            classes,
             size,
             out,
             split=lambda picture: split[picture.file],
-            group=(lambda picture: patients[picture.file]) if known else None,
+            group=(lambda picture: who[picture.file]) if who else None,
         )
-    how = "patients known from the file names" if known else "patients unknown"
-    own = "the authors' split" if pictures[0].split else "split by contiguous ranges"
-    return classes, f"OCT scans from {files.source.name}, {own}, {how}"
+    cut = np.median([picture.cut for picture in kept])
+    square = f", of each the middle square ({cut:.0%} of the longer side cut off)" if cut else ""
+    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{square}"
 
 
-def _splits(pictures):
-    """The split of each picture by its file: "train" or "test"."""
-    if all(picture.split for picture in pictures):
-        return {p.file: "test" if p.split == "test" else "train" for p in pictures}
-    splits = {}
+def _few(names, most=8):
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def _patients(who, folder_of, pictures):
+    """The patient of each file, as a number, or None where too few are known; and a sentence.
+
+    who : {file: patient or None}. One odd name must not end the separation of all the others: such
+    a scan counts as a patient of its own, and it is said. Where most are odd, the few that fit the
+    pattern do so by chance.
+    """
+    odd = [file for file, name in who.items() if name is None]
+    if len(odd) > len(who) / 2:
+        return None, "patients unknown (names are not CLASS-PATIENT-NUMBER)"
+    if len({*who.values()} - {None}) < 2:  # a year, say: OCT-2023-17.png
+        return None, "patients unknown (all names have one and the same number for them)"
+    if any(picture.patient for picture in pictures):
+        how = "patients known from the headers"
+    else:
+        how = f"patients known from the {'folders' if folder_of else 'file names'}"
+    if odd:
+        how += f"; {len(odd)} scans without a patient, such as {odd[0]}, count as one each"
+        usable.say("oct", how)
+    numbers = [name for name in who.values() if isinstance(name, int)]
+    if len(numbers) == len(who):
+        return who, how
+    # Kermany's numbers stay what they are; other names follow them
+    names = sorted({str(name) for name in who.values() if not isinstance(name, int | None)})
+    number = {name: i for i, name in enumerate(names, max(numbers, default=0) + 1)}
+    own = {file: i for i, file in enumerate(odd, max(numbers, default=0) + len(names) + 1)}
+    return {
+        file: own[file] if name is None else name if isinstance(name, int) else number[str(name)]
+        for file, name in who.items()
+    }, how
+
+
+def _splits(pictures, who):
+    """{file: "train" or "test"}, and whose split it is.
+
+    Without a test part the validation part is it. Without any split, the last third of each class
+    is tested: of its patients where they are known, else of its scans.
+    """
+    parts = {tree.SPLITS.get(picture.split) for picture in pictures}
+    if len(parts) > 1:
+        test = "test" if "test" in parts else "val"
+        how = "the authors' split"
+        if test == "val":
+            how += ", its validation part taken for the test part, which is not there"
+            usable.say("oct", how)
+        return {
+            p.file: "test" if tree.SPLITS.get(p.split) == test else "train" for p in pictures
+        }, how
+    test = set()
+    name = who.get if who else lambda file: file
     for class_name in {picture.class_name for picture in pictures}:
         files = [p.file for p in pictures if p.class_name == class_name]
-        files.sort(key=_number_aware)
-        cut = round(len(files) * (1 - TEST))
-        splits |= {file: "train" if i < cut else "test" for i, file in enumerate(files)}
-    return splits
+        own = list(dict.fromkeys(map(name, sorted(files, key=_number_aware))))
+        test.update(own[round(len(own) * (1 - TEST)) :])
+    how = "split by contiguous ranges" + (" of patients" if who else "")
+    return {p.file: "test" if name(p.file) in test else "train" for p in pictures}, how
 
 
 def _number_aware(file):
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file)]
 
 
+def _text(name):
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def patient(file):
-    """The patient's number in a name such as CNV-1016042-12.jpeg, or None."""
+    """The patient's number in a name such as CNV-1016042-12.jpeg, or None.
+
+    Copies have the original's: "CNV-1016042-12 - Copy.jpeg", "CNV-1016042-12 (1).jpeg".
+    """
     match = PATIENT.match(PurePosixPath(file).stem)
     return int(match[1]) if match else None
 

@@ -50,7 +50,7 @@ def bring(data_set, size, root):
 
 @contextmanager
 def _preparing(data_set, size, root):
-    """The lock of one prepared folder, and errors in words. Yields it, and a folder for downloads.
+    """The lock of one prepared folder, errors in words. Yields the folder, and one for downloads.
 
     The latter is found again where a download was cut; without a lock it is this process's own.
     """

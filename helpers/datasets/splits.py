@@ -61,18 +61,26 @@ def subset_by_patient(labels, groups, share, seed=0):
     return np.flatnonzero(np.isin(groups, chosen))
 
 
+def hold_back(pictures, share=0.25):
+    """Positions of an ImageSet's pictures but those of `share` of the patients, and of those."""
+    held = subset_by_patient(pictures.labels, patients(pictures), share)
+    return np.setdiff1d(np.arange(len(pictures)), held), held
+
+
 def patients(pictures, run=10):
     """The patient of each picture of an ImageSet. -> (N,)
 
     Where patients are not known, runs of neighbouring pictures of a class stand in for them:
-    neighbours are often slices of one eye.
+    neighbours are often slices of one eye. The runs are shorter where a class would have fewer
+    than four, so that a small set still has something to hold back.
     """
     if pictures.groups is not None:
         return pictures.groups
     stand_in = np.empty(len(pictures), dtype=np.int64)
     for label in range(len(pictures.classes)):
         own = np.flatnonzero(pictures.labels == label)
-        stand_in[own] = label * len(pictures) + np.arange(len(own)) // run
+        length = min(run, max(1, len(own) // 4))
+        stand_in[own] = label * len(pictures) + np.arange(len(own)) // length
     return stand_in
 
 

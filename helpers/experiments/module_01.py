@@ -1,29 +1,60 @@
 """Module 1: the width of the bottleneck."""
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image
+from torch import nn
 
 from helpers.datasets import load
 from helpers.latent import pca_reconstruct
-from helpers.metrics import auroc, bootstrap_interval
+from helpers.metrics import auroc, paired_interval
 from helpers.models import ConvAutoencoder
 from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import reconstruction_error
 from helpers.training import apply, as_input, epochs_for, fit
 
+SHOWN = ("2", "4", "5", "7")  # digits whose reconstructions the table keeps
 
-def bottleneck(latent_dim, seed=0):
-    """Error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers."""
+
+def parts():
+    """The digits of module 1: for training, for thresholds, and a random part of the test digits.
+
+    The first digits of MNIST's test file come from other writers than the last ones.
+    """
     digits = load("mnist")
     available = min(len(digits["train"]), choose(quick=14_400, full=60_000))
-    train = digits["train"].draw(available - available // 6, seed=0)[0]
-    test = digits["test"].take(slice(0, choose(quick=2000, full=10_000)))
+    train, calibration = digits["train"].draw(available - available // 6, available // 6, seed=0)
+    few = min(len(digits["test"]), choose(quick=2000, full=10_000))
+    return train, calibration, digits["test"].draw(few, seed=0)[0]
+
+
+def straight(latent_dim):
+    """The network of module 1 without the layer of 64 numbers on either side of the code.
+
+    That layer has no activation, so codes of more than 64 numbers would fill 64 dimensions only.
+    """
+    model = ConvAutoencoder(latent_dim)
+    features = 32 * 7 * 7
+    model.encoder = nn.Sequential(*model.encoder[:5], nn.Linear(features, latent_dim))
+    model.decoder = nn.Sequential(nn.Linear(latent_dim, features), *model.decoder[2:])
+    return model
+
+
+def bottleneck(latent_dim, seed=0):
+    """Error and AUROC (digits rotated by 90°) of a code of `latent_dim` numbers, and PCA's.
+
+    pictures : for seed 0, reconstructions of some digits, upright and rotated, as from `as_strip`
+    """
+    train, _, test = parts()
     rotated = np.rot90(test.images, axes=(2, 3))
     epochs = epochs_for(training_length(quick=1900, full=15_600), 64, train)
 
     set_seed(seed)
-    model = ConvAutoencoder(latent_dim)
+    model = straight(latent_dim)
     fit(model, train.images, epochs=epochs, progress=False)
-    x_train = as_input(train.images[: choose(quick=6000, full=60_000)]).cpu()
+    x_train = as_input(train.images).cpu()
 
     def errors(images):
         return apply(lambda x: reconstruction_error(x, model(x)), images).numpy()
@@ -34,8 +65,8 @@ def bottleneck(latent_dim, seed=0):
 
     normal, anomaly = errors(test.images), errors(rotated)
     pca_normal = pca_errors(test.images)
-    low, high = bootstrap_interval(normal, anomaly)
-    return {
+    low, high = paired_interval(normal, anomaly)
+    values = {
         "test_mse": float(normal.mean()),
         "auroc": auroc(normal, anomaly),
         "low": low,
@@ -44,3 +75,27 @@ def bottleneck(latent_dim, seed=0):
         "pca_auroc": auroc(pca_normal, pca_errors(rotated)),
         "source": test.source,
     }
+    if seed == 0:
+        some = shown(test)
+        both = np.concatenate([some, np.rot90(some, axes=(2, 3))])
+        values["pictures"] = as_strip(apply(model, both).numpy())
+    return values
+
+
+def shown(test):
+    """One test digit of each kind in SHOWN. -> uint8 (4, 1, 28, 28)"""
+    return np.concatenate([test.of_class(name).images[:1] for name in SHOWN])
+
+
+def as_strip(pictures):
+    """Pictures side by side as text: a PNG file in base 64. (N, 1, H, W) in [0, 1] -> str"""
+    row = np.rint(255 * np.concatenate(list(pictures[:, 0]), axis=1)).astype(np.uint8)
+    with io.BytesIO() as file:
+        Image.fromarray(row).save(file, "png", optimize=True)
+        return base64.b64encode(file.getvalue()).decode()
+
+
+def from_strip(text):
+    """The pictures of `as_strip`, all of one width and height. str -> uint8 (N, 1, H, H)"""
+    row = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+    return np.stack(np.split(row, row.shape[1] // row.shape[0], axis=1))[:, None]

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 from helpers.augment import flip
 from helpers.checkpoints import restore_training, save_checkpoint, training_state
-from helpers.datasets import ImageSet, load
+from helpers.datasets import ImageSet, load, usable
 from helpers.datasets.oct import NORMAL
-from helpers.datasets.splits import patients, subset_by_patient
+from helpers.datasets.splits import hold_back, patients, subset_by_patient
 from helpers.experiments import baselines
 from helpers.experiments.judging import with_interval
 from helpers.metrics import auroc, by_patient, patient_interval, pixel_auroc, pro
@@ -62,9 +62,9 @@ class Task(NamedTuple):
 def task(source="auto"):
     """The roles of the OCT scans, in the profile's size. -> Task"""
     splits = load("oct", source=source, size=choose(quick=64, full=128))
+    usable.check_scans(splits, NORMAL, next(iter(splits.values())).origin)  # by an older course
     labelled = at_most(splits["train"], choose(quick=2000, full=len(splits["train"])))
-    held_back = subset_by_patient(labelled.labels, patients(labelled), 0.25)
-    pool = np.setdiff1d(np.arange(len(labelled)), held_back)
+    pool, held_back = hold_back(labelled)
     test = at_most(splits["test"], choose(quick=1000, full=len(splits["test"])))
     return Task(labelled.take(pool), labelled.take(held_back), test)
 
@@ -73,7 +73,14 @@ def at_most(scans, n):
     """The scans of as many patients of each class as make about n scans."""
     if len(scans) <= n:
         return scans
-    return scans.take(subset_by_patient(scans.labels, patients(scans), n / len(scans)))
+    who = patients(scans)
+    kept = subset_by_patient(scans.labels, who, n / len(scans))
+    for label in range(len(scans.classes)):  # of a rare class two patients: one to hold back
+        own = who[scans.labels == label]
+        missing = 2 - len(np.intersect1d(who[kept], own))
+        more = np.setdiff1d(own, who[kept])[: max(0, missing)]
+        kept = np.union1d(kept, np.flatnonzero(np.isin(who, more)))
+    return scans.take(kept)
 
 
 def diseases(scans):
@@ -199,12 +206,15 @@ def residual_maps(cae, images):
 
 
 def patch_bank(encoder, images, size=2000):
-    """Features of `size` places of the scans, drawn at random. uint8 (N, 1, H, W) -> (size, c)"""
+    """Features of `size` places of the scans, drawn at random. uint8 (N, 1, H, W) -> (size, c)
+
+    Of few scans all places, if they are fewer than that.
+    """
     generator = np.random.default_rng(0)
-    each = -(-size // len(images))
 
     def drawn(x):
         features = patch_features(encoder, signed(x)).flatten(start_dim=2)
+        each = min(-(-size // len(images)), features.shape[2])
         places = [generator.choice(features.shape[2], each, replace=False) for _ in features]
         picked = [f[:, p].T for f, p in zip(features, places, strict=True)]
         return torch.stack(picked)
@@ -245,8 +255,9 @@ def baseline_scores(train_images, images):
 def judged(scores, test, held_in=None):
     """AUROC of {name: scores} with interval: each disease, all, and all but `held_in`."""
     groups = {name: [name] for name in diseases(test)} | {"all": diseases(test)}
-    if held_in in groups:
-        groups["others"] = [name for name in diseases(test) if name != held_in]
+    others = [name for name in diseases(test) if name != held_in]
+    if held_in in groups and others:  # own scans may be of one disease
+        groups["others"] = others
     names, who = np.array(test.classes)[test.labels], patients(test)
     values = {}
     for score, s in scores.items():

@@ -87,15 +87,15 @@ class OctAutoencoder(nn.Module):
         return self.decoder(self.encoder(x))
 
 
+def _stay_in_eval(part, inputs):  # not inside freeze: a model with it could not be pickled
+    part.eval()  # BatchNorm in train mode would move its running statistics
+
+
 def freeze(module):
     """Fix all tensors of a module: no gradient, and eval mode before each use. -> the module"""
-
-    def stay_in_eval(part, inputs):
-        part.eval()  # BatchNorm in train mode would move its running statistics
-
     module.requires_grad_(False)
     for part in module.modules():
-        part.register_forward_pre_hook(stay_in_eval)
+        part.register_forward_pre_hook(_stay_in_eval)
     return module.eval()
 
 

@@ -6,8 +6,12 @@ from helpers.plotting.pictures import as_pictures, draw_picture
 from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_figure
 
 
-def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
-    """Two-dimensional points (N, 2), coloured by class, each class named at its median."""
+def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False):
+    """Two-dimensional points (N, 2), coloured by class, each class named at its median.
+
+    prior : draw N(0, I)'s circles of one and two standard deviations, and the axes' numbers, which
+        mean something then; those of t-SNE do not
+    """
     import seaborn as sns
 
     figure, axis = new_figure(6.4, 4.6)
@@ -26,7 +30,14 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2")):
         axis.annotate(
             name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
         )
-    axis.set(xticks=[], yticks=[], xlabel=axes[0], ylabel=axes[1])
+    axis.set(xlabel=axes[0], ylabel=axes[1])
+    if prior:
+        angles = np.linspace(0, 2 * np.pi, 200)
+        for radius in (1, 2):
+            axis.plot(radius * np.cos(angles), radius * np.sin(angles), "--", color="grey", lw=1)
+        axis.set(aspect="equal")
+    else:
+        axis.set(xticks=[], yticks=[])
     legend_beside(axis, markerscale=3)
     return figure
 

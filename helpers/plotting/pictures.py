@@ -106,7 +106,7 @@ def scan_profile(scan):
     middle = slice(3 * width // 8, 5 * width // 8)
     profile = scan[:, middle].mean(axis=1) / 255
     surface = int((profile > 0.4 * profile.max()).argmax())
-    band = int(np.flatnonzero(profile > 0.7 * profile.max())[-1])
+    band = int(np.flatnonzero(profile >= 0.7 * profile.max())[-1])  # of a black scan, too
     figure, (left, right) = new_figure(7, 3.2, ncols=2, sharey=True)
     left.imshow(scan, cmap="gray", vmin=0, vmax=255, aspect="auto")
     left.axvspan(middle.start, middle.stop, color=SECOND, alpha=0.15)

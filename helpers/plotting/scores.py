@@ -14,12 +14,12 @@ from helpers.plotting.style import (
 )
 
 
-def score_histogram(groups, thresholds, *, label="error of each picture"):
+def score_histogram(groups, thresholds, *, label="error of each picture", colours=GROUPS):
     """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail."""
     figure, axis = new_figure(7, 3)
     everything = np.concatenate(list(groups.values()))
     edges = np.geomspace(everything.min(), everything.max(), 60)
-    for (name, scores), colour in zip(groups.items(), GROUPS, strict=False):
+    for (name, scores), colour in zip(groups.items(), colours, strict=False):
         axis.hist(scores, edges, color=colour, alpha=0.55, label=name)
     for (name, threshold), line in zip(thresholds.items(), LINES, strict=False):
         axis.axvline(threshold, color=THRESHOLD, linestyle=line, label=name)

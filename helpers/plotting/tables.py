@@ -123,7 +123,7 @@ def bottleneck(table):
         axis.set_xticks([], minor=True)
         axis.legend()
     right.fill_between(mean.index, mean.low, mean.high, color=ANOMALY, alpha=0.25)
-    left.set(ylabel="test error (MSE)")
+    left.set(ylabel="test error (MSE)", ylim=(mean.test_mse.min() / 3, None))  # PCA's may be 0
     log_scale(left, "y")
     right.set(ylabel="AUROC, rotated by 90°")
     return figure

@@ -44,7 +44,7 @@ TABLES = {
     "01_bottleneck": Table(
         "mnist",
         bottleneck,
-        [{"latent_dim": d, "seed": s} for s in SEEDS for d in (2, 4, 8, 12, 20, 32, 64, 128)],
+        [{"latent_dim": d, "seed": s} for s in SEEDS for d in (2, 4, 8, 12, 20, 32, 64, 128, 784)],
     ),
     "02_held_out": Table(
         "mnist",

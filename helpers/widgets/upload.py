@@ -1,5 +1,7 @@
 """A picture of your own before the screened classifier: what it sees, says and refuses."""
 
+import os
+import sys
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -7,12 +9,17 @@ import numpy as np
 from PIL import Image
 
 from helpers.datasets.pictures import PictureError, open_picture, read_picture
+from helpers.places import COURSE
 from helpers.plotting import ANOMALY, NORMAL, THRESHOLD, Picture, as_pictures, show
 from helpers.training import as_input
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
 SIZE = (9.5, 3.4)
+LIMIT = (
+    "Yours may have {} MB; of a larger one the server says nothing and closes the connection. "
+    "`show_judgement(path, ...)` reads a file of any size."
+)
 
 
 def upload_explorer(system, autoencoder, example):
@@ -27,7 +34,8 @@ def upload_explorer(system, autoencoder, example):
         name, content = newest(upload)
         if name is None:
             picture = np.ascontiguousarray(example.transpose(1, 2, 0))
-            return draw_judgement(figure, picture, example, system, autoencoder, "A test picture")
+            said = draw_judgement(figure, picture, example, system, autoencoder, "A test picture")
+            return f"{said} {LIMIT.format(upload_limit())}"
         return draw_file(figure, content, system, autoencoder, name)
 
     return Explorer(draw, {"upload": upload}, upload, size=SIZE)
@@ -37,6 +45,18 @@ def show_judgement(path, system, autoencoder):
     """The same for a file at `path`, as a figure with its text."""
     figure = Picture(figsize=SIZE)
     show(figure, draw_file(figure, path, system, autoencoder, Path(path).name))
+
+
+def upload_limit():
+    """The most megabytes that a picture may have on its way from the browser to this kernel.
+
+    Nothing tells a kernel its server's limit, but it inherits the variable by which `make lab` and
+    Binder hand the server the course's settings. Other servers keep tornado's 10 MB.
+    """
+    if "google.colab" in sys.modules:
+        return 1
+    settings = os.environ.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep)
+    return 200 if str(COURSE / ".jupyter") in settings else 10
 
 
 def newest(value):

@@ -53,7 +53,7 @@ def copy_course(folder):
 
 
 @contextmanager
-def server(course, scratch, profile):
+def server(course, scratch, profile="quick"):
     """`make lab` on one core, with no settings of the user's. Yields its address and process."""
     environment = os.environ | {"COURSE_PROFILE": profile, "COURSE_SOURCE": "sample"}
     for name in ("CONFIG", "DATA", "RUNTIME"):

@@ -190,19 +190,17 @@ def mutants(exercise, order=1, sample=None):
     """(name, candidate) of all mutants of order 1, or of a seeded sample of those of order 2."""
     reference = exercise.load_reference()
     tree = ast.parse(exercise.source())
-    found = changes(tree.body[0])
+    found = changes(tree)
     chosen = [(name,) for name in found]
     if order == 2:
         draw = random.Random(exercise.id)
         names = sorted(found)
         pairs = [tuple(sorted(draw.sample(names, 2))) for _ in range(sample)]
         # a change within another one would be lost
-        within = {
-            (a, b) for a, b in pairs if not apart(tree.body[0], found[a].place, found[b].place)
-        }
+        within = {(a, b) for a, b in pairs if not apart(tree, found[a].place, found[b].place)}
         chosen = sorted(set(pairs) - within)
     for names in chosen:
-        mutant = ast.Module([apply(tree.body[0], *(found[name] for name in names))], [])
+        mutant = apply(tree, *(found[name] for name in names))
         namespace = NAMES | vars(inspect.getmodule(reference))
         try:
             exec(compile(mutant, "<mutant>", "exec"), namespace)

@@ -181,6 +181,11 @@ def pca_from_scikit_learn(x_train, x, components):
     return torch.from_numpy(back).reshape(x.shape)
 
 
+def path_with_weights_in_float32(z_start, z_end, steps):
+    """Which torch.lerp takes for float32 codes alone, and a notebook's codes are."""
+    return torch.lerp(z_start, z_end, torch.linspace(0, 1, steps, device=z_start.device)[:, None])
+
+
 def path_with_lerp(z_start, z_end, steps):
     weights = torch.linspace(0, 1, steps, dtype=z_start.dtype)[:, None]
     return torch.lerp(z_start.expand(steps, -1), z_end.expand(steps, -1), weights)
@@ -705,6 +710,7 @@ RIGHT = {
         pca_by_arpack,
     ],
     "1.10": [
+        path_with_weights_in_float32,
         path_with_lerp,
         path_in_a_loop,
         path_by_broadcasting,

@@ -1,11 +1,13 @@
 """The checker itself: statuses, display, restored state, hints, progress, strict mode."""
 
 import dataclasses
+import errno
 import functools
 import inspect
 import json
 import random
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,6 +320,90 @@ def test_progress_counts_and_survives_a_broken_file(tmp_path, capsys):
     progress()
     check("1.4", edited("1.4"))
     assert "●" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_takes_no_file_costs_no_verdict(code, tmp_path, capsys, monkeypatch):
+    """A read-only disk answers unlink with an error, too, even where there is nothing to unlink."""
+    check("1.6", None)
+
+    def refuse(*args, **kwargs):
+        raise OSError(code, "No space, or no right")
+
+    mine = edited("1.4")
+    with monkeypatch.context() as m:
+        m.setattr(Path, "write_text", refuse)
+        m.setattr(Path, "unlink", refuse)
+        assert check("1.4", mine) is mine
+        out = capsys.readouterr().out
+        assert "passed" in out and out.count("kept until the kernel restarts, not on disk") == 1
+        progress()
+        assert "○ ○ ○ ● ○" in capsys.readouterr().out
+    check("1.5", None)  # the disk is back, and takes what it has missed
+    assert "kept until" not in capsys.readouterr().out
+    statuses = json.loads((tmp_path / ".course-progress.json").read_text())
+    assert statuses == {"1.6": "not_started", "1.4": "passed", "1.5": "not_started"}
+
+
+def test_a_record_that_cannot_be_replaced_costs_no_verdict(tmp_path, capsys):
+    (tmp_path / ".course-progress.json").mkdir()
+    check("1.4", edited("1.4"))
+    assert "not on disk" in capsys.readouterr().out
+    assert [p.name for p in tmp_path.iterdir()] == [".course-progress.json"]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"1.4": []}', '{"1.4": null}', "\0", "[" * 100_000])
+def test_a_record_of_something_else_is_no_record(text, tmp_path, capsys):
+    (tmp_path / ".course-progress.json").write_text(text)
+    progress()
+    assert "●" not in capsys.readouterr().out.partition("passed")[0].rpartition("\n")[0]
+    check("1.4", edited("1.4"))
+    assert json.loads((tmp_path / ".course-progress.json").read_text()) == {"1.4": "passed"}
+
+
+ONE = ("1.4", " 1.4 ", "01.04", "1,4", "Exercise 1.4", "exercise 1.4.", "ex-1-4", "'1.4'", 1.4)
+
+
+@pytest.mark.parametrize("id", [*ONE, np.float32(1.4)], ids=str)
+def test_an_id_is_understood_where_it_is_clear(id, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(checks, "_rungs", {})
+    assert check(id, edited("1.4")) and hint(id) is None and solution(id) is None
+    out = capsys.readouterr().out
+    assert "Exercise 1.4," in out and 'hint("1.4")' in out and "reconstruction_error" in out
+    assert json.loads((tmp_path / ".course-progress.json").read_text()) == {"1.4": "passed"}
+    hint("1.4")
+    assert "Hint 2 of 3" in capsys.readouterr().out  # one ladder, however the id is written
+
+
+@pytest.mark.parametrize("id", [1.1, 1.10, np.float64(2.1)])
+def test_a_number_that_could_be_two_exercises_is_asked_for_in_quotes(id):
+    for call in (hint, solution, lambda id: check(id, None)):
+        with pytest.raises(KeyError) as raised:
+            call(id)
+        said = str(raised.value)
+        assert f'quotes, as in hint("{id:.1f}") or hint("{id:.1f}0")' in said and "\n" not in said
+
+
+@pytest.mark.parametrize("id", ["9.9", "1.44", 1, "1", "", None, -1.4, 1.44, scaffold, (1, 4)])
+def test_what_is_no_id_is_told_how_one_is_written(id):
+    with pytest.raises(KeyError) as raised:
+        hint(id)
+    assert str(raised.value).startswith("no exercise") and 'hint("1.4")' in str(raised.value)
+
+
+class Held:
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("wrap", [functools.partial, Held, lambda f: Held(f).__call__])
+@pytest.mark.parametrize("id", ["1.1", "1.4", "2.4", "3.3", "4.9", "5.6"])
+def test_partial_functions_callable_objects_and_methods_are_answers(id, wrap):
+    verdict = grade(id, wrap(edited(id)))
+    assert verdict.passed, verdict.detail
 
 
 def test_unknown_exercise_lists_the_known():

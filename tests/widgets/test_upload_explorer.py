@@ -1,3 +1,5 @@
+import os
+import sys
 from datetime import datetime
 from io import BytesIO
 
@@ -7,6 +9,7 @@ import torch
 from PIL import Image
 
 from helpers.models import ColourAutoencoder
+from helpers.places import COURSE
 from helpers.screening import ScreenedClassifier
 from helpers.widgets import show_judgement, upload, upload_explorer
 from helpers.widgets.upload import newest
@@ -93,3 +96,15 @@ def test_the_autoencoder_keeps_its_mode(system, autoencoder):
     autoencoder.train()
     upload_explorer(system, autoencoder, NORMAL[0])
     assert autoencoder.training
+
+
+@pytest.mark.parametrize(
+    ("where", "megabytes"), [("make lab", 200), ("another server", 10), ("Colab", 1)]
+)
+def test_the_limit_of_the_server_is_named(where, megabytes, system, autoencoder, monkeypatch):
+    paths = ["/theirs"] + [str(COURSE / ".jupyter")] * (where == "make lab")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", os.pathsep.join(paths))
+    if where == "Colab":
+        monkeypatch.setitem(sys.modules, "google.colab", object())
+    text = upload_explorer(system, autoencoder, NORMAL[0]).text
+    assert f"{megabytes} MB" in text and "show_judgement(path" in text
