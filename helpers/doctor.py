@@ -6,6 +6,7 @@ made from CHECKS.
 """
 
 import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -239,7 +240,8 @@ def notebooks():
 
 def existing(path):
     """The path, or the nearest folder above it that is there."""
-    return next(p for p in (path, *path.parents) if p.exists())
+    # os.path: what may not be read counts as not there; a drive of Windows may be missing whole
+    return next((p for p in (path, *path.parents) if os.path.exists(p)), Path.cwd())
 
 
 @check(
@@ -286,6 +288,8 @@ def settings():
         value = places.setting(name).lower()
         if value and value not in values:
             return "broken", f"{name} is {value!r}, not one of {', '.join(values)}"
+    if odd := places.misspelt_settings():
+        return "broken", "; ".join(f"{o} is no setting, {right} is" for o, right in odd.items())
     if os.environ.get("COURSE_STRICT") == "1":
         return "note", "COURSE_STRICT is 1: the first failed check stops the notebook"
     return "ok", ", ".join(f"{n}={os.environ[n]}" for n in allowed if n in os.environ) or "none set"
@@ -294,47 +298,87 @@ def settings():
 @check(
     "Data",
     "`DataError`: the prepared files are damaged, or real data are asked for and not there",
-    "Delete the folder it names and run `make data`, or `export COURSE_SOURCE=sample`",
+    "Move the folder it names away and run `make data`, or `export COURSE_SOURCE=sample` "
+    '(PowerShell `$env:COURSE_SOURCE = "sample"`); mount the disk or stick that `COURSE_DATA` names',
 )
 def data():
-    good, damaged = [], []
-    for manifest in sorted(places.course_data().glob("[!.]*/manifest.json")):
+    folder, good, bad = places.course_data(), [], []
+    if not os.path.isdir(folder) and places.setting("COURSE_DATA"):
+        return "note", f"COURSE_DATA names {folder}, and there is no such folder yet"
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
+        pass  # data/, before the first set is prepared
+    except OSError as error:
+        return "broken", f"{folder}: {error.strerror}"
+    for manifest in sorted(folder.glob("[!.]*/manifest.json")):
+        name = manifest.parent.name
         try:
-            files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-            whole = all(
-                (manifest.parent / f).stat().st_size == d["bytes"] for f, d in files.items()
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            whole = False
-        (good if whole else damaged).append(manifest.parent.name)
-    if damaged:
-        return "broken", f"damaged in {places.course_data()}: {', '.join(damaged)}"
+            facts = json.loads(manifest.read_text(encoding="utf-8"))
+            for file, wanted in facts["files"].items():
+                if (manifest.parent / file).stat().st_size != wanted["bytes"]:
+                    raise ValueError(f"{file} is incomplete")
+            right = f"{facts.get('name')}-{facts.get('size')}"
+            good.append(name if right == name else f"{name} (found only when called {right})")
+        except PermissionError as error:
+            bad.append(f"{name} ({error.strerror})")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            bad.append(f"{name} (damaged)")
+    if bad:
+        return "broken", f"in {folder}: {', '.join(bad)}"
     if good:
-        return "ok", f"real data in {places.course_data()}: {', '.join(good)}"
-    if os.environ.get("COURSE_SOURCE") == "real":
-        return "broken", f"COURSE_SOURCE is real, and {places.course_data()} holds none"
+        return "ok", f"real data in {folder}: {', '.join(good)}"
+    if places.setting("COURSE_SOURCE") == "real":
+        return "broken", f"COURSE_SOURCE is real, and {folder} holds none"
     return "ok", "offline samples; for the real data: make data"
 
 
 @check(
     "Mirror",
     "`DataError`: the classroom mirror does not answer",
-    "Ask the instructor for the address, or `unset COURSE_MIRROR`",
+    "Ask the instructor for the address, which begins with `http://`, or plug in the stick, or "
+    "`unset COURSE_MIRROR` (PowerShell `Remove-Item Env:COURSE_MIRROR`)",
 )
 def mirror():
-    where = os.environ.get("COURSE_MIRROR", "")
-    if not where:
-        return "ok", "none set"
-    if not where.startswith(("http://", "https://")):
-        there = Path(where).expanduser().is_dir()
-        return "ok" if there else "broken", where if there else f"{where} is no folder"
+    try:
+        where = places.course_mirror()
+    except ValueError as error:
+        return "broken", str(error)
+    if not isinstance(where, str):
+        return "ok", str(where or "none set")
     try:
         urllib.request.urlopen(where, timeout=5).close()
     except urllib.error.HTTPError:
         pass  # it answers
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return "broken", f"{where}: {error}"
     return "ok", where
+
+
+@check(
+    "Proxy",
+    "`DataError` names a proxy or no trusted certificate; the mirror cannot be reached, though it is "
+    "served",
+    "For a mirror in your own network `export NO_PROXY=ADDRESS` (PowerShell `$env:NO_PROXY = "
+    '"ADDRESS"`); a SOCKS proxy needs `pip install pysocks`; behind a proxy that opens connections '
+    "let `REQUESTS_CA_BUNDLE` name the certificate file of your institution",
+)
+def proxy():
+    proxies = urllib.request.getproxies()  # of the variables, and of Windows' and macOS's settings
+    found = ", ".join(
+        f"{scheme} through {where.split('@')[-1]}"  # without name and password
+        for scheme, where in sorted(proxies.items())
+        if scheme != "no"
+    )
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE", "")
+    if bundle and not os.path.exists(bundle):
+        return "broken", f"REQUESTS_CA_BUNDLE is {bundle}, which is not there"
+    socks = any(where.startswith("socks") for where in proxies.values())
+    if socks and importlib.util.find_spec("socks") is None:
+        return "broken", f"{found}, and pysocks is missing"
+    if not found:
+        return "ok", "none set"
+    return "note", f"{found}; not for {proxies.get('no', 'any address')}"
 
 
 @check(

@@ -169,6 +169,43 @@ def mirror_on_no_stick(course, monkeypatch):
     monkeypatch.setenv("COURSE_MIRROR", str(course / "stick"))
 
 
+def address_without_http(course, monkeypatch):
+    monkeypatch.setenv("COURSE_MIRROR", "192.0.2.1:8000")
+
+
+def misspelt_name(course, monkeypatch):
+    monkeypatch.setenv("COURSE_MIROR", "http://192.0.2.1")
+
+
+def unmounted_data(course, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(course / "stick"))
+
+
+def other_name(course, monkeypatch):
+    folder = course / "data" / "mnist-28 copy"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"files": {}, "name": "mnist", "size": 28}')
+
+
+def set_proxy(monkeypatch, name, value):
+    for other in [n for n in os.environ if n.lower().endswith("_proxy")]:
+        monkeypatch.delenv(other)
+    monkeypatch.setenv(name, value)
+
+
+def a_proxy(course, monkeypatch):
+    set_proxy(monkeypatch, "HTTP_PROXY", "http://me:secret@proxy:3128")
+
+
+def socks_proxy(course, monkeypatch):
+    set_proxy(monkeypatch, "ALL_PROXY", "socks5h://proxy:1080")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+
+def no_bundle(course, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(course / "none.pem"))
+
+
 def port_in_use(course, monkeypatch):
     port_in_use.server = socket.create_server(("127.0.0.1", 0))  # open while this refers to it
     monkeypatch.setattr(doctor, "PORT", port_in_use.server.getsockname()[1])
@@ -218,10 +255,17 @@ FAULTS = [
     (folder_not_writable, "Folder", "broken", "notebooks", "may write"),
     (misspelt_profile, "Settings", "broken", "'fast', not one of quick, full, smoke", "unset"),
     (strict, "Settings", "note", "stops the notebook", "unset"),
-    (damaged_data, "Data", "broken", "mnist-28", "Delete the folder"),
+    (damaged_data, "Data", "broken", "mnist-28 (damaged)", "Move the folder"),
     (no_real_data, "Data", "broken", "holds none", "COURSE_SOURCE=sample"),
     (silent_mirror, "Mirror", "broken", "refused", "unset COURSE_MIRROR"),
-    (mirror_on_no_stick, "Mirror", "broken", "is no folder", "instructor"),
+    (mirror_on_no_stick, "Mirror", "broken", "no such folder", "instructor"),
+    (address_without_http, "Mirror", "broken", "no http:// address", "http://"),
+    (misspelt_name, "Settings", "broken", "COURSE_MIRROR is", "unset"),
+    (unmounted_data, "Data", "note", "no such folder", "mount the disk"),
+    (other_name, "Data", "ok", "found only when called mnist-28", "make data"),
+    (a_proxy, "Proxy", "note", "http through http://proxy:3128", "NO_PROXY"),
+    (socks_proxy, "Proxy", "broken", "pysocks is missing", "pip install pysocks"),
+    (no_bundle, "Proxy", "broken", "which is not there", "REQUESTS_CA_BUNDLE"),
     (port_in_use, "Port", "note", "is in use", "PORT=8890"),
     (widgets_disabled, "Widgets", "broken", "disabled in", "labextension enable"),
     (widgets_missing, "Widgets", "broken", "has no", "force-reinstall"),
