@@ -443,10 +443,9 @@ def _misplaced(tree, places):
         todo = "give the folder that holds the class folders (or train/ and test/ with them)"
     else:
         kinds = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in tree.names)
-        found = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(6))
-        found = "none" + (f" with pictures, but files of other kinds: {found}" if found else "")
+        found = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(6)) or "no file at all"
         makers = sorted({pictures.VENDORS[kind] for kind in kinds if kind in pictures.VENDORS})
-        what = f"class folders must stand side by side in one place; found: {found}."
+        what = f"no picture in a class folder was found; found: {found}."
         todo = f"give class folders with {pictures.KINDS} files"
         if makers:
             todo = f"export DICOM or PNG from the viewer of {' and '.join(makers)}; {todo}"

@@ -258,7 +258,7 @@ def test_picture_that_declares_an_absurd_size(tmp_path):
     Image.new("1", (20_000, 20_000)).save(file, "PNG")
     files = {**many_hands(), "MedNIST/Hand/bomb.png": file.getvalue()}
     prepare(MEDNIST, 64, tmp_path, unpack(files, tmp_path / "given"))
-    assert left_out(prepared(tmp_path)[1]) == {"cannot be read": 1}
+    assert left_out(prepared(tmp_path)[1]) == {"cannot be decoded": 1}
 
 
 # --- damaged archives ----------------------------------------------------------------------------
@@ -302,14 +302,14 @@ def test_picture_that_is_none_is_skipped_and_named(tmp_path, bad):
     prepare(MEDNIST, 64, tmp_path, unpack(files, tmp_path / "given"))
     sets, manifest = prepared(tmp_path)
     assert len(sets["all"]) == 130
-    assert left_out(manifest) == {"cannot be read": 1}
+    assert left_out(manifest) == {"cannot be decoded": 1}
     assert manifest["left_out"][0]["examples"][0].startswith("MedNIST/Hand/bad.jpeg: ")
 
 
 def test_many_bad_pictures_are_refused(tmp_path):
     bad = {f"MedNIST/Hand/bad{i}.jpeg": b"no picture %d" % i for i in range(4)}
     given = unpack({**many_hands(), **bad}, tmp_path / "given")
-    with refused(tmp_path / "data", "4 of 134 pictures cannot be read"):
+    with refused(tmp_path / "data", "4 of 134 pictures cannot be decoded"):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 
@@ -368,7 +368,7 @@ def test_another_set_is_listed(tmp_path):
 def test_hollow_files_are_unreadable_and_no_copies(tmp_path, bad):
     empty = {f"MedNIST/Hand/bad{i}.jpeg": bad for i in range(4)}
     given = unpack({**many_hands(), **empty}, tmp_path / "given")
-    with refused(tmp_path / "data", "4 of 134 pictures cannot be read"):
+    with refused(tmp_path / "data", "4 of 134 pictures cannot be decoded"):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 

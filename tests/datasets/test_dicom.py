@@ -240,7 +240,7 @@ def test_a_clinic_s_folder_runs_through_module_5(clinic, tmp_path):
     """The experiment's own functions, trainings cut short; in a process with its own settings."""
     prepare(find("oct"), 64, tmp_path / "data", clinic)
     code = (
-        "from helpers.experiments.module_05 import *\n"
+        "from helpers.experiments.module_05 import autoencoder, cae_scores, judged, pretrained, task\n"
         "pool, validation, test = task('real')\n"
         "encoder = pretrained('all labels', pool)\n"
         "cae, losses = autoencoder(encoder, pool.of_class('NORMAL'), progress=False)\n"
