@@ -174,9 +174,7 @@ def read_tree(source, size, out):
             split=lambda picture: split[picture.file],
             group=(lambda picture: who[picture.file]) if who else None,
         )
-    cut = np.median([picture.cut for picture in kept])
-    square = f", of each the middle square ({cut:.0%} of the longer side cut off)" if cut else ""
-    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{square}"
+    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}"
 
 
 def _few(names, most=8):

@@ -9,12 +9,13 @@ odd paths, links or an absurd size is refused whole.
 
 import hashlib
 import importlib
+import io
 import os
 import re
-import secrets
 import stat
 import tarfile
 import unicodedata
+import warnings
 import zipfile
 from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager
@@ -22,11 +23,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from helpers.datasets import dicom, pictures
 from helpers.datasets.errors import DataError
 
+PICTURES = {".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff"}
 SPLITS = {  # what people call the parts, and what they are
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
@@ -45,6 +47,7 @@ BLOW_UP = 20  # an archive may unpack to this many times its size (pictures: onc
 SLACK = 10 << 20  # and to this many bytes more
 SKIPPED = 0.01  # share of pictures that may be skipped; more means a damaged archive
 CHUNK = 1024  # pictures in memory at a time
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning)  # by Pillow
 SYSTEM = {
     "__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information",
     "Thumbs.db", "desktop.ini",
@@ -334,37 +337,27 @@ def key(name):
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
-def one_spelling(found, known=()):
+def one_spelling(pictures, known=()):
     """The pictures with one name a class: that in `known`, else the most frequent spelling.
 
     train/Normal and test/NORMAL are one folder on Windows and macOS, and two on Linux.
     """
     names = {}
-    for name, _ in Counter(sorted(picture.class_name for picture in found)).most_common():
+    for name, _ in Counter(sorted(picture.class_name for picture in pictures)).most_common():
         names.setdefault(key(name), unicodedata.normalize("NFC", name).strip())
     names |= {key(name): name for name in known}
-    return [replace(picture, class_name=names[key(picture.class_name)]) for picture in found]
+    return [replace(picture, class_name=names[key(picture.class_name)]) for picture in pictures]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file and what its path and header say.
-
-    patient : by the header, as a number that leads to nobody; pages : pictures in it (a volume, a
-        stack); levels : of `pictures.levels`, where a pixel has more than 8 bits
-    cut : share of the longer side that the middle square leaves out
-    text : whether text may be burned into the pixels (DICOM)
-    """
+    """A picture file and what its path says."""
 
     file: str
     split: str | None
     class_name: str
     digest: bytes
     patient: str | None = None
-    pages: int = 1
-    levels: tuple[float, float] | None = None
-    cut: float = 0.0
-    text: bool = False
 
 
 def survey(tree, out):
@@ -372,87 +365,30 @@ def survey(tree, out):
 
     Files that are no pictures are noted in `out`. The class folders must stand in one place.
     """
-    found, places, others = [], set(), defaultdict(list)
-    secret = secrets.token_bytes(16)  # hides who a patient is, and is kept nowhere
+    pictures, places, others = [], set(), []
     for file in tqdm(tree.names, desc=f"{tree.name}: looking", unit=" files", leave=False):
         path = PurePosixPath(file)
-        suffix = path.suffix.lower()
-        if suffix in pictures.VENDORS:
-            maker = f"{pictures.VENDORS[suffix]}'s own format ({suffix}): export DICOM or PNG"
-            others[maker].append(file)
-            continue
-        data = tree.read(file) if suffix in pictures.SUFFIXES or _no_suffix(suffix) else b""
-        if len(path.parts) < 2 or not (suffix in KNOWN or dicom.is_dicom(data)):
-            others["not a picture in a class folder"].append(file)
+        if path.suffix.lower() not in PICTURES or len(path.parts) < 2:
+            others.append(file)
             continue
         parents, class_name = path.parts[:-2], path.parts[-2]
         split = parents[-1].lower() if parents and parents[-1].lower() in SPLITS else None
         places.add(parents[:-1] if split else parents)
-        digest = hashlib.blake2b(data, digest_size=16)
-        picture = Picture(file, split, class_name, digest.digest())
-        found.append(replace(picture, **_header(tree, data, secret, digest.hexdigest())))
-    for reason, files in others.items():
-        out.leave_out(len(files), reason, files)
+        digest = hashlib.blake2b(tree.read(file), digest_size=16).digest()
+        pictures.append(Picture(file, split, class_name, digest))
+    out.leave_out(len(others), "not a picture in a class folder", others)
     if len(places) != 1:
-        raise _misplaced(tree, places)
-    if text := sum(picture.text for picture in found):
-        print(
-            f"{tree.name}: {text} DICOM files do not say that their pixels are free of text, as of "
-            "names: look at some before you show them.",
-            flush=True,
-        )
-    return found
-
-
-KNOWN = pictures.SUFFIXES - {""}
-
-
-def _no_suffix(suffix):
-    return suffix[1:].isdigit() or not suffix  # DICOM files are often called IM0001 or 1.2.840.5
-
-
-def _header(tree, data, secret, digest):
-    """What a file's header says, as fields of Picture; nothing where it cannot be read."""
-    try:
-        if dicom.is_dicom(data):
-            about = dicom.look(data, secret)
-            pages, sides = about.frames, (about.rows, about.columns)
-            fields = {"patient": about.patient, "text": about.text}
-        else:
-            pages, levels, *sides = pictures.look(data)
-            fields = {"patient": None, "levels": levels}
-        if pages > 1 and not fields["patient"]:
-            fields["patient"] = digest  # pages of one file are of one patient, whoever it is
-        return fields | {"pages": pages, "cut": 1 - min(sides) / max(sides)}
-    except dicom.MissingReaderError as error:
+        found = ", ".join(sorted("/".join(place) or "." for place in places)) or "none"
         raise DataError(
-            f"{tree.name}: there are DICOM files, and pydicom, which reads them, is not installed.",
+            f"{tree.name}: class folders must stand side by side in one place; found: {found}.",
             tree.source,
-            str(error).partition(": ")[2],
+            "give the folder that holds the class folders (or train/ and test/ with them)",
             tree.name,
-        ) from error
-    except (pictures.PictureError, dicom.DicomError):
-        return {}  # `write` says why, and counts it
+        )
+    return pictures
 
 
-def _misplaced(tree, places):
-    """The DataError for class folders in several places, or for none at all."""
-    if places:
-        found = ", ".join(sorted("/".join(place) or "." for place in places))
-        what = f"class folders must stand side by side in one place; found: {found}."
-        todo = "give the folder that holds the class folders (or train/ and test/ with them)"
-    else:
-        kinds = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in tree.names)
-        found = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(6)) or "no file at all"
-        makers = sorted({pictures.VENDORS[kind] for kind in kinds if kind in pictures.VENDORS})
-        what = f"no picture in a class folder was found; found: {found}."
-        todo = f"give class folders with {pictures.KINDS} files"
-        if makers:
-            todo = f"export DICOM or PNG from the viewer of {' and '.join(makers)}; {todo}"
-    return DataError(f"{tree.name}: {what}", tree.source, todo, tree.name)
-
-
-def without_duplicates(tree, found, out, first=lambda picture: 0):
+def without_duplicates(tree, pictures, out, first=lambda picture: 0):
     """The pictures without exact copies; these are noted in `out` by class.
 
     first(picture) : the lowest is kept; then the original rather than "original - Copy" or
@@ -461,7 +397,7 @@ def without_duplicates(tree, found, out, first=lambda picture: 0):
     Files without content, which are equal, too, are no copies: they are to be found unreadable.
     """
     same = defaultdict(list)
-    for picture in found:
+    for picture in pictures:
         same[picture.digest].append(picture)
     copies = set()
     for group in same.values():
@@ -475,12 +411,12 @@ def without_duplicates(tree, found, out, first=lambda picture: 0):
 
             copies |= {picture.file for picture in group} - {min(group, key=place).file}
     per_class = defaultdict(list)
-    for picture in found:
+    for picture in pictures:
         if picture.file in copies:
             per_class[picture.class_name].append(picture.file)
     for class_name, files in sorted(per_class.items()):
         out.leave_out(len(files), f"exact copy of another picture ({class_name})", files)
-    return [picture for picture in found if picture.file not in copies]
+    return [picture for picture in pictures if picture.file not in copies]
 
 
 def _hollow(data):
@@ -491,42 +427,50 @@ def _hollow(data):
     return not data.strip(b"\0") or data.lstrip()[:1] in (b"<", b"{") or data[:8] == b"version "
 
 
-def write(tree, found, classes, size, out, split=None, group=None):
-    """Read the pictures as size×size grey and give them to `out`, all pages of a file in turn.
+def write(tree, pictures, classes, size, out, split=None, group=None):
+    """Decode the pictures to size×size grey and give them to `out`.
 
-    found : list of Picture; split(picture), group(picture) : its split ("all" by default) and
-        patient (none by default)
+    split(picture), group(picture) : its split ("all" by default) and patient (none by default)
 
-    A picture that cannot be read is skipped and noted; more than 1 % of them is an error.
+    A picture that cannot be decoded is skipped and noted; more than 1 % of them is an error.
     """
     split = split or (lambda picture: "all")
-    ranges = [picture.levels for picture in found if picture.levels]
-    # one range for all scans of a folder, so that they keep their brightness beside each other
-    top = (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
     unreadable = []
-    progress = tqdm(desc=f"{tree.name}: reading", total=len(found), unit=" pictures", leave=False)
+    progress = tqdm(
+        desc=f"{tree.name}: reading", total=len(pictures), unit=" pictures", leave=False
+    )
     with progress:
-        for name in sorted({split(picture) for picture in found}):
-            part = [picture for picture in found if split(picture) == name]
+        for name in sorted({split(picture) for picture in pictures}):
+            part = [picture for picture in pictures if split(picture) == name]
             for start in range(0, len(part), CHUNK):
                 good, images = [], []
                 for picture in part[start : start + CHUNK]:
                     try:
-                        scans = pictures.read_scans(tree.read(picture.file), size, top)
-                        images.append(scans)
-                        good.extend([picture] * len(scans))
-                    except pictures.PictureError as error:
+                        images.append(decode(tree.read(picture.file), size))
+                        good.append(picture)
+                    except UNREADABLE as error:
                         unreadable.append(f"{picture.file}: {error}")
                     progress.update()
                 if good:
                     labels = [classes.index(picture.class_name) for picture in good]
                     groups = [group(picture) for picture in good] if group else None
-                    out.add(name, np.concatenate(images)[:, None], labels, groups)
-    out.leave_out(len(unreadable), "cannot be read", unreadable)
-    if len(unreadable) > SKIPPED * len(found):
+                    out.add(name, np.stack(images)[:, None], labels, groups)
+    out.leave_out(len(unreadable), "cannot be decoded", unreadable)
+    if len(unreadable) > SKIPPED * len(pictures):
         raise DataError(
-            f"{tree.name}: {len(unreadable)} of {len(found)} pictures cannot be read.",
+            f"{tree.name}: {len(unreadable)} of {len(pictures)} pictures cannot be decoded.",
             f"{tree.source}; the first is {unreadable[0]}",
             "get the archive again, or take these pictures out",
             tree.name,
         )
+
+
+def decode(data, size):
+    """A picture file's bytes as grey (size, size) uint8; other shapes are squeezed to a square."""
+    with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image.draft("L", (2 * size, 2 * size))  # a JPEG can be decoded at a fraction of its size
+        image = image.convert("L")
+        if image.size != (size, size):
+            image = image.resize((size, size), Image.Resampling.BILINEAR)
+        return np.asarray(image)
