@@ -1,4 +1,4 @@
-"""The one error that data raise: at most four lines, written for the person who reads them."""
+"""The errors that data raise, written for the person who reads them: at most four lines."""
 
 
 class DataError(RuntimeError):
@@ -17,3 +17,7 @@ class DataError(RuntimeError):
         )
         super().__init__("\n".join(" ".join(str(line).splitlines()) for line in lines))
         self.what = what
+
+
+class PictureError(ValueError):
+    """A file that cannot be shown to a network, and what to do about it."""

@@ -17,6 +17,7 @@ from faults import assert_nothing_half_written, jpeg, refused, targz, tiny_medni
 from PIL import Image
 
 from helpers.datasets import DataError, find, mnist, oct, store, tree
+from helpers.datasets.pictures import read_scans
 from helpers.datasets.prepare import prepare
 
 MEDNIST, OCT = find("mednist"), find("oct")
@@ -84,7 +85,7 @@ def test_an_archive_is_known_by_its_content(tmp_path, name):
     files = dict(reversed(tiny_mednist().items()))
     prepare(MEDNIST, 64, tmp_path / "data", archive(tmp_path, FORMS[name](files), name))
     sets, manifest = prepared(tmp_path / "data")
-    images = [tree.decode(data, 64) for _, data in sorted(files.items())]
+    images = [read_scans(data, 64)[0][0] for _, data in sorted(files.items())]
     np.testing.assert_array_equal(sets["all"].images[:, 0], images)
     assert manifest["left_out"] == []
 
@@ -190,7 +191,7 @@ def test_every_form_gives_the_same_arrays(tmp_path, form):
     }[form]()
     prepare(MEDNIST, 64, tmp_path / "data", given)
     sets, manifest = prepared(tmp_path / "data")
-    images = [tree.decode(data, 64) for _, data in sorted(files.items())]
+    images = [read_scans(data, 64)[0][0] for _, data in sorted(files.items())]
     np.testing.assert_array_equal(sets["all"].images[:, 0], images)
     assert manifest["counts"]["all"] == dict.fromkeys(sets["all"].classes, 5)
     assert manifest["left_out"] == []
@@ -615,7 +616,9 @@ def test_folder_without_a_split_is_cut_by_ranges_of_numbers(tmp_path):
         "train": {"AMD": 8, "NORMAL": 8},
         "test": {"AMD": 4, "NORMAL": 4},
     }
-    last = [tree.decode((given / f"AMD/AMD_{i}.jpeg").read_bytes(), 32) for i in (9, 10, 11, 12)]
+    last = [
+        read_scans((given / f"AMD/AMD_{i}.jpeg").read_bytes(), 32)[0][0] for i in (9, 10, 11, 12)
+    ]
     found = sets["test"].of_class("AMD").images[:, 0]
     assert {x.tobytes() for x in found} == {x.tobytes() for x in last}
     assert sets["train"].groups is None
