@@ -151,7 +151,7 @@ def read_tree(source, size, out):
                 "rename the folder with the healthy scans to normal",
                 "oct",
             )
-        if len({p.patient for p in pictures} - {None}) < 2:  # made the same to hide who it is
+        if len({picture.patient for picture in pictures}) == 1:  # all were given one, to hide them
             pictures = [replace(picture, patient=None) for picture in pictures]
         who = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
         # Of a volume nobody knows whose it is, but its frames are of one eye.

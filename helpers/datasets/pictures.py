@@ -38,7 +38,7 @@ VENDORS = {
     ".czi": "Zeiss", ".fda": "Topcon", ".fds": "Topcon", ".oct": "Optovue, Bioptigen",
     ".boct": "Bioptigen", ".poct": "Optovue",
 }  # fmt: skip
-NEARLY_BLACK = 1 / 16  # of the scale: at most 15 of 255 grey levels are used
+NEARLY_FLAT = 1 / 16  # of the scale: at most 15 of 255 grey levels are used
 FIXED = {"colour": (0, 255), "dicom": (0, 1)}  # scales that are not up to us
 
 
@@ -96,12 +96,14 @@ def scale(values):
     return 0, next((top for top in (1, 255, 4095, 65_535) if top / 4 <= high <= top), high or 1)
 
 
-def nearly_black(values, black_and_white):
+def nearly_flat(values, black_and_white):
     """What is wrong with a file whose pixels use too little of the scale, or None."""
-    _, low, high = values
-    black, white = black_and_white
-    if low < high < black + NEARLY_BLACK * (white - black):
-        return f"nearly black: its brightest pixel is {high:.4g} where {white:.4g} is white"
+    (_, low, high), (black, white) = values, black_and_white
+    if 0 < high - low < NEARLY_FLAT * (white - black):
+        return (
+            f"nearly one grey: its pixels go from {low:.4g} to {high:.4g}, where {black:.4g} is "
+            f"black and {white:.4g} is white"
+        )
 
 
 def read_scans(data, size, facts=None, black_and_white=None, stretch=1.0):
@@ -136,7 +138,7 @@ def open_picture(source):
         if not facts.frames:
             raise PictureError(f"There is no picture in {what}: it is DICOM of another kind.")
         ours = _black_and_white(facts)
-        if facts.values and (why := nearly_black(facts.values, ours)):
+        if facts.values and (why := nearly_flat(facts.values, ours)):
             raise PictureError(f"The picture in {what} is {why}. Save it with 8 bits.")
         (image,) = _frames(data, lambda image: _on_white(image, "RGB"), ours, first=True)
     image.info["frames"] = facts.frames

@@ -505,7 +505,7 @@ def write(tree, chosen, classes, size, out, split=None, group=None):
     def scans(picture):
         values = picture.facts.values
         ours = values and black_and_white[values[0]]
-        if values and (why := pictures.nearly_black(values, ours)):
+        if values and (why := pictures.nearly_flat(values, ours)):
             raise PictureError(why)
         stretch = (picture.facts.aspect or aspect) / aspect
         images, cut = pictures.read_scans(
