@@ -148,9 +148,10 @@ def open_picture(source):
 def read_picture(source, size=32):
     """The middle square of a picture file, shrunk or enlarged. -> uint8 (3, size, size)
 
-    source : path or bytes, see `open_picture`
+    source : path or bytes, see `open_picture`, or what it gave
     """
-    square, _ = middle_square(open_picture(source), size)
+    picture = source if isinstance(source, Image.Image) else open_picture(source)
+    square, _ = middle_square(picture, size)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
@@ -289,7 +290,7 @@ def _to_bytes(image, black_and_white):
     grey = grey.clip(0, 1)
     if getattr(image, "tag_v2", {}).get(262) == 0:  # white is zero; Pillow minds it in bytes only
         grey = 1 - grey
-    new = Image.fromarray((255 * grey).astype(np.uint8))
+    new = Image.fromarray(np.rint(255 * grey).astype(np.uint8))
     new.getexif()[0x0112] = image.getexif().get(0x0112, 1)  # it may lie on its side
     return new
 
