@@ -149,7 +149,9 @@ def test_deep_pixels_keep_their_contrast(values, expected):
 def test_sixteen_bits_in_every_kind_that_has_them(kind):
     options = {"irreversible": False} if kind == "jpeg2000" else {}
     picture = Image.fromarray((65_535 * RAMP).astype(np.uint16))
-    np.testing.assert_allclose(read_picture(as_file(picture, kind, **options))[0], 255 * RAMP, atol=1)
+    np.testing.assert_allclose(
+        read_picture(as_file(picture, kind, **options))[0], 255 * RAMP, atol=1
+    )
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

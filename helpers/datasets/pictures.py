@@ -101,8 +101,8 @@ def nearly_flat(values, black_and_white):
     (_, low, high), (black, white) = values, black_and_white
     if 0 < high - low < NEARLY_FLAT * (white - black):
         return (
-            f"nearly one grey: its pixels go from {low:.4g} to {high:.4g}, where {black:.4g} is "
-            f"black and {white:.4g} is white"
+            f"nearly one grey: its pixels go from {low:.6g} to {high:.6g}, where {black:.6g} is "
+            f"black and {white:.6g} is white"
         )
 
 
