@@ -178,7 +178,7 @@ def colour_of_16_bits(values):
 def test_colours_of_16_bits_are_right_or_refused():
     image = read_picture(colour_of_16_bits((65_535 * RAMP).astype(np.uint16)))
     np.testing.assert_allclose(image[1], 255 * RAMP, atol=1)
-    with pytest.raises(PictureError, match="nearly one grey: .* 0 to 15"):  # 12 bits in 16
+    with pytest.raises(PictureError, match=r"nearly one grey: .* 0 to 15"):  # 12 bits in 16
         read_picture(colour_of_16_bits((4095 * RAMP).astype(np.uint16)))
 
 
@@ -304,3 +304,28 @@ def test_missing_files_and_folders(tmp_path):
         read_picture(tmp_path / "nowhere.png")
     with pytest.raises(PictureError, match="Cannot read"):
         read_picture(tmp_path)
+
+
+def test_files_that_people_have_are_named():
+    with pytest.raises(PictureError, match="it is HEIC, a telephone's own format"):
+        open_picture(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(PictureError, match="DICOM without its first 132 bytes"):
+        open_picture(b"\x08\0\x05\0CS" + bytes(40))
+
+
+def test_noise_in_a_file_gives_a_picture_or_one_message():
+    """Whatever decoders raise: they are many, and each has errors of its own."""
+    rng = np.random.default_rng(0)
+    deep_tiff = deep((4095 * RAMP).astype(np.uint16))
+    files = [deep_tiff, *(as_file(quarters(), kind) for kind in ("png", "gif", "webp", "bmp"))]
+    outcomes = [0, 0]
+    for case in range(300):
+        data = bytearray(files[case % len(files)])
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        try:
+            pictures.read_scans(bytes(data), 16)
+            outcomes[0] += 1
+        except PictureError:
+            outcomes[1] += 1
+    assert min(outcomes) > 10

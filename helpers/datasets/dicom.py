@@ -14,9 +14,9 @@ from PIL import Image
 
 from helpers.datasets.errors import PictureError
 
-MISSING = (
-    "DICOM files are read by pydicom, which is not installed. Run: pip install pydicom "
-    '(the extra "dicom" of the course), or export the pictures as PNG.'
+INSTALL = (
+    'pip install pydicom, with the Python of the course (it is its extra "dicom"), or export the '
+    "pictures as PNG"
 )
 
 
@@ -50,7 +50,7 @@ def look(data, key, check_size):
                 digest = hashlib.blake2b(number.encode(), key=key, digest_size=16)
                 facts["patient"] = digest.hexdigest()
             spacing = _item(scan, 0, "PixelMeasuresSequence").get("PixelSpacing")
-            if spacing and min(spacing) > 0:
+            if spacing and min(spacing) > 0 and max(spacing) != 1:  # 1 mm: it was not known
                 facts["aspect"] = float(spacing[1] / spacing[0])
             facts["may_name"] = scan.get("BurnedInAnnotation") != "NO"
             if _grey(scan) and scan.BitsStored > 8 and not _window(scan, 0):
@@ -107,7 +107,7 @@ def _scan(data, check_size):
     try:
         from pydicom import dcmread, filereader
     except ImportError:
-        raise PictureError(MISSING) from None
+        raise PictureError(f"The file is DICOM, which pydicom reads: {INSTALL}.") from None
     # To look at the header by dcmread would inflate a deflated file, all of it.
     file = BytesIO(data)
     filereader.read_preamble(file, force=False)

@@ -204,12 +204,22 @@ def _explained(what, source):
         raise PictureError(f"There is no file {source}. Check the path.") from error
     except Exception as error:
         if isinstance(error, UnidentifiedImageError):  # it says where the bytes lie in memory
-            path = "" if isinstance(source, (bytes, bytearray, memoryview)) else f" '{source}'"
-            error = f"cannot identify image file{path}"
+            error = _unidentified(source)
         raise PictureError(
             f"Cannot read {what} as a picture ({error}). Expected a whole JPEG, PNG, WebP, GIF, "
             "TIFF or BMP file: open it in a picture viewer and save it again."
         ) from None
+
+
+def _unidentified(source):
+    """Why Pillow knows no format for a file, path or bytes."""
+    path = "" if isinstance(source, (bytes, bytearray, memoryview)) else f" '{source}'"
+    head = open(source, "rb").read(12) if path else bytes(source[:12])  # noqa: SIM115
+    if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif"):
+        return "it is HEIC, a telephone's own format"
+    if head[:2] in (b"\x02\0", b"\x08\0"):
+        return "it may be DICOM without its first 132 bytes"
+    return f"cannot identify image file{path}"
 
 
 def _too_large(what):

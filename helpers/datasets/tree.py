@@ -376,7 +376,8 @@ def survey(tree, out):
             others.append(file)
             continue
         if dicom.is_dicom(data) and not dicom.installed():
-            raise DataError(f"{tree.name}: {dicom.MISSING}", file, INSTALL, tree.name)
+            what = f"{tree.name}: there are DICOM files, and pydicom is not installed to read them."
+            raise DataError(what, file, dicom.INSTALL, tree.name)
         try:
             facts = pictures.look(data, secret)
         except PictureError:  # which `write` meets again, and counts
@@ -408,9 +409,6 @@ def survey(tree, out):
             flush=True,
         )
     return found
-
-
-INSTALL = "pip install pydicom, with the course's own Python; or export the pictures as PNG"
 
 
 def _may_be_picture(path):
@@ -495,7 +493,7 @@ def write(tree, chosen, classes, size, out, split=None, group=None):
     split(picture), group(picture) : its split ("all" by default) and patient (none by default)
 
     A picture that cannot be decoded is skipped and noted; more than 1 % of them is an error.
-    Returns a clause about what the middle square left out, empty where nothing.
+    Returns clauses about what the middle square left out and how deep pixels became bytes.
     """
     split = split or (lambda picture: "all")
     unreadable, cuts = [], []
@@ -542,8 +540,13 @@ def write(tree, chosen, classes, size, out, split=None, group=None):
             "get or export these pictures again, or take them out",
             tree.name,
         )
-    share = round(100 * np.mean(cuts)) if cuts else 0
-    return f", the middle square of each ({share} % of the picture cut off)" if share else ""
+    said = ""
+    if share := round(100 * np.mean(cuts)) if cuts else 0:
+        said += f", the middle square of each ({share} % of the picture cut off)"
+    for kind, (black, white) in black_and_white.items():
+        if kind not in pictures.FIXED:
+            said += f", {black:g} of {kind} pixels shown black, {white:g} white"
+    return said
 
 
 def _common(chosen):

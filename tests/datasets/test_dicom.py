@@ -269,6 +269,23 @@ def test_what_cannot_be_read_is_refused_in_our_own_words(data, match):
     assert NAME not in str(caught.value) and caught.value.__cause__ is None
 
 
+def test_noise_in_a_file_gives_a_picture_or_one_message(capfd):
+    rng, outcomes = np.random.default_rng(0), [0, 0]
+    whole = as_bytes(scan(steps(1, 2, 3), positions=(2, 1, 3)))
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(140, 1400, 3):
+            data[place] = rng.integers(256)
+        try:
+            pictures.look(bytes(data))
+            pictures.read_scans(bytes(data), 16)
+            outcomes[0] += 1
+        except PictureError as error:
+            assert NAME not in str(error)
+            outcomes[1] += 1
+    assert min(outcomes) > 10 and NAME not in "".join(capfd.readouterr())
+
+
 def test_a_deflated_file_is_refused_before_it_is_inflated():
     import tracemalloc
 
