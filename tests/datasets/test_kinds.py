@@ -1,6 +1,7 @@
 """Folders of scans of every kind of file: read as uploads are, or refused by name."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from faults import jpeg, refused
 from PIL import Image
 from test_archives import left_out, prepared, unpack
 
+from helpers.authoring.build import COURSE
 from helpers.datasets import DataError, find, pictures
 from helpers.datasets.pictures import KINDS, VENDORS
 from helpers.datasets.prepare import prepare
@@ -215,3 +217,17 @@ def test_what_the_square_cuts_off_is_said(tmp_path):
 def test_the_scale_of_deep_pixels_is_said(tmp_path):
     files = folder(lambda i: as_file(marked((3000 * RAMP).astype(np.uint16), i, 9), "png"), ".png")
     assert "0 of whole pixels shown black, 4095 white" in made(tmp_path, files)[1]["origin"]
+
+
+def test_what_shrinking_does_to_a_lesion_is_what_the_page_says():
+    page = (COURSE / "docs" / "own_scans.md").read_text(encoding="utf-8")
+    sizes = [int(n) for n in re.findall(r"(\d+) pixels \|", page)]
+    rows = re.findall(r"\| [a-z ]+, (\d+)×(\d+) µm \|(.*)\|", page)
+    assert len(sizes) == 4 and len(rows) == 3
+    y, x = np.ogrid[:496, :768]
+    y, x = (y - 247.5) * 3.87, (x - 383.5) * 11.5  # from the middle, in µm
+    for high, wide, shown in rows:
+        lesion = (2 * y / int(high)) ** 2 + (2 * x / int(wide)) ** 2 < 1
+        picture = Image.fromarray(255 * lesion.astype(np.uint8))
+        kept = [np.max(pictures.middle_square(picture, size)[0]) / 255 for size in sizes]
+        assert [f"{share:.2f}" for share in kept] == shown.replace("|", "").split()
