@@ -21,7 +21,10 @@ PYPROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"
 PROJECT = PYPROJECT["project"]
 SUPPORTED = ("3.11", "3.12", "3.13")
 CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
-EXTRAS = {"helpers/results/cluster.py": "cluster"}  # imported where that extra is asked for only
+EXTRAS = {  # imported where that extra is asked for only
+    "helpers/results/cluster.py": "cluster",
+    "helpers/datasets/dicom.py": "dicom",
+}
 IMPORT_TO_PYPI = {
     "PIL": "pillow",
     "jupyter_core": "jupyterlab",  # comes with it, like the next

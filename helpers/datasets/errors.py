@@ -1,4 +1,4 @@
-"""The one error that data raise: at most four lines, written for the person who reads them."""
+"""The errors that data raise, written for the person who reads them: at most four lines."""
 
 
 def legible(text):
@@ -22,3 +22,7 @@ class DataError(RuntimeError):
             lines.append(f'  Meanwhile, load("{name}", source="sample") works, without a network.')
         super().__init__("\n".join(" ".join(legible(line).splitlines()) for line in lines))
         self.what, self.where, self.todo = what, where, todo
+
+
+class PictureError(ValueError):
+    """A file that cannot be shown to a network, and what to do about it."""

@@ -9,6 +9,7 @@ import hashlib
 import re
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -150,7 +151,11 @@ def read_tree(source, size, out):
                 "rename the folder with the healthy scans to normal",
                 "oct",
             )
+        if len({picture.patient for picture in pictures}) == 1:  # all were given one, to hide them
+            pictures = [replace(picture, patient=None) for picture in pictures]
         who = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
+        # Of a volume nobody knows whose it is, but its frames are of one eye.
+        who |= {p.file: p.file for p in pictures if p.facts.frames > 1 and who[p.file] is None}
         who, how = _patients(who, folder_of, pictures)
         split, parts = _splits(pictures, who)
 
@@ -165,7 +170,7 @@ def read_tree(source, size, out):
             reason = "training scan of a patient who is in the test part"
             out.leave_out(len(shared), reason, sorted(shared))
             kept = [p for p in kept if p.file not in set(shared)]
-        tree.write(
+        cut = tree.write(
             files,
             kept,
             classes,
@@ -174,7 +179,7 @@ def read_tree(source, size, out):
             split=lambda picture: split[picture.file],
             group=(lambda picture: who[picture.file]) if who else None,
         )
-    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}"
+    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{cut}"
 
 
 def _few(names, most=8):
@@ -190,12 +195,16 @@ def _patients(who, folder_of, pictures):
     pattern do so by chance.
     """
     odd = [file for file, name in who.items() if name is None]
-    if len(odd) > len(who) / 2:
+    headers = any(picture.patient for picture in pictures)
+    volumes = any(picture.facts.frames > 1 for picture in pictures)
+    if len(odd) > len(who) / 2 and not headers and not volumes:
         return None, "patients unknown (names are not CLASS-PATIENT-NUMBER)"
     if len({*who.values()} - {None}) < 2:  # a year, say: OCT-2023-17.png
         return None, "patients unknown (all names have one and the same number for them)"
-    if any(picture.patient for picture in pictures):
+    if headers:
         how = "patients known from the headers"
+    elif volumes:
+        how = "each volume counts as a patient where none is known"
     else:
         how = f"patients known from the {'folders' if folder_of else 'file names'}"
     if odd:
@@ -205,7 +214,8 @@ def _patients(who, folder_of, pictures):
     if len(numbers) == len(who):
         return who, how
     # Kermany's numbers stay what they are; other names follow them
-    names = sorted({str(name) for name in who.values() if not isinstance(name, int | None)})
+    # in the order of the files: what stands for a patient is another at each preparation.
+    names = list(dict.fromkeys(str(n) for n in who.values() if not isinstance(n, int | None)))
     number = {name: i for i, name in enumerate(names, max(numbers, default=0) + 1)}
     own = {file: i for i, file in enumerate(odd, max(numbers, default=0) + len(names) + 1)}
     return {

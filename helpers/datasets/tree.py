@@ -9,13 +9,12 @@ odd paths, links or an absurd size is refused whole.
 
 import hashlib
 import importlib
-import io
 import os
 import re
+import secrets
 import stat
 import tarfile
 import unicodedata
-import warnings
 import zipfile
 from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager
@@ -23,12 +22,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from helpers.datasets.errors import DataError
+from helpers.datasets import dicom, pictures
+from helpers.datasets.errors import DataError, PictureError
 
-PICTURES = {".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff"}
 SPLITS = {  # what people call the parts, and what they are
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
@@ -47,7 +45,7 @@ BLOW_UP = 20  # an archive may unpack to this many times its size (pictures: onc
 SLACK = 10 << 20  # and to this many bytes more
 SKIPPED = 0.01  # share of pictures that may be skipped; more means a damaged archive
 CHUNK = 1024  # pictures in memory at a time
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning)  # by Pillow
+JUST_A_PICTURE = pictures.Facts()
 SYSTEM = {
     "__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information",
     "Thumbs.db", "desktop.ini",
@@ -351,13 +349,14 @@ def one_spelling(pictures, known=()):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file and what its path says."""
+    """A picture file, what its path says and what it says itself."""
 
     file: str
     split: str | None
     class_name: str
     digest: bytes
-    patient: str | None = None
+    patient: str | None = None  # from its header, as a number that cannot be turned back
+    facts: pictures.Facts = JUST_A_PICTURE
 
 
 def survey(tree, out):
@@ -365,27 +364,88 @@ def survey(tree, out):
 
     Files that are no pictures are noted in `out`. The class folders must stand in one place.
     """
-    pictures, places, others = [], set(), []
+    found, places, others, empty = [], set(), [], []
+    secret = secrets.token_bytes(32)  # for patients' numbers; it is forgotten when this ends
     for file in tqdm(tree.names, desc=f"{tree.name}: looking", unit=" files", leave=False):
         path = PurePosixPath(file)
-        if path.suffix.lower() not in PICTURES or len(path.parts) < 2:
+        if len(path.parts) < 2 or not _may_be_picture(path):
             others.append(file)
+            continue
+        data = tree.read(file)
+        if path.suffix.lower() not in pictures.SUFFIXES and not dicom.is_dicom(data):
+            others.append(file)
+            continue
+        if dicom.is_dicom(data) and not dicom.installed():
+            what = f"{tree.name}: there are DICOM files, and pydicom is not installed to read them."
+            raise DataError(what, file, dicom.INSTALL, tree.name)
+        try:
+            facts = pictures.look(data, secret)
+        except PictureError:  # which `write` meets again, and counts
+            facts = JUST_A_PICTURE
+        if not facts.frames:
+            empty.append(file)
             continue
         parents, class_name = path.parts[:-2], path.parts[-2]
         split = parents[-1].lower() if parents and parents[-1].lower() in SPLITS else None
         places.add(parents[:-1] if split else parents)
-        digest = hashlib.blake2b(tree.read(file), digest_size=16).digest()
-        pictures.append(Picture(file, split, class_name, digest))
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        found.append(Picture(file, split, class_name, digest, facts.patient, facts))
+    _check_others(tree, found, others)
     out.leave_out(len(others), "not a picture in a class folder", others)
+    out.leave_out(len(empty), "DICOM file without a picture", empty)
     if len(places) != 1:
-        found = ", ".join(sorted("/".join(place) or "." for place in places)) or "none"
+        where = ", ".join(sorted("/".join(place) or "." for place in places)) or "none"
         raise DataError(
-            f"{tree.name}: class folders must stand side by side in one place; found: {found}.",
+            f"{tree.name}: class folders must stand side by side in one place; found: {where}.",
             tree.source,
             "give the folder that holds the class folders (or train/ and test/ with them)",
             tree.name,
         )
-    return pictures
+    named = sum(picture.facts.may_name for picture in found)
+    if named:
+        print(
+            f"{tree.name}: {named} DICOM files do not say that their pixels are free of names: "
+            "look before you show them.",
+            flush=True,
+        )
+    return found
+
+
+def _may_be_picture(path):
+    """By its suffix; DICOM files often have none, or numbers with points for a name."""
+    suffix = path.suffix.lower()
+    return suffix in pictures.SUFFIXES or (
+        (not suffix or suffix[1:].isdigit()) and path.name != "DICOMDIR"
+    )
+
+
+def _check_others(tree, found, others):
+    """DataError where there are no pictures, or a class folder holds files of makers only."""
+    folders = {str(PurePosixPath(picture.file).parent) for picture in found}
+    kinds, makers = Counter(), Counter()
+    for file in others:
+        path = PurePosixPath(file)
+        suffix = path.suffix.lower()
+        kinds[suffix or "without a suffix"] += 1
+        if suffix in pictures.VENDORS and str(path.parent) not in folders:
+            makers[f"{suffix} ({pictures.VENDORS[suffix]})"] += 1
+    if makers:
+        what = f"files of a maker's own format, which the course does not read: {_counts(makers)}"
+        todo = "export the scans from the maker's program as DICOM or PNG"
+    elif found or not others:
+        return
+    elif any(suffix in pictures.SUFFIXES for suffix in kinds):
+        what = f"the pictures lie in no class folder; found: {_counts(kinds)}"
+        todo = "give the folder that holds the class folders (or train/ and test/ with them)"
+    else:
+        what = f"no picture of a kind that the course reads; found: {_counts(kinds)}"
+        todo = f"give {', '.join(pictures.KINDS)} files in class folders"
+    raise DataError(f"{tree.name}: {what}.", tree.source, todo, tree.name)
+
+
+def _counts(counter, most=6):
+    parts = [f"{count} {name}" for name, count in counter.most_common(most)]
+    return ", ".join(parts) + (" and others" if len(counter) > most else "")
 
 
 def without_duplicates(tree, pictures, out, first=lambda picture: 0):
@@ -427,50 +487,80 @@ def _hollow(data):
     return not data.strip(b"\0") or data.lstrip()[:1] in (b"<", b"{") or data[:8] == b"version "
 
 
-def write(tree, pictures, classes, size, out, split=None, group=None):
-    """Decode the pictures to size×size grey and give them to `out`.
+def write(tree, chosen, classes, size, out, split=None, group=None):
+    """Decode the pictures to size×size grey and give them to `out`, each frame as one.
 
     split(picture), group(picture) : its split ("all" by default) and patient (none by default)
 
-    A picture that cannot be decoded is skipped and noted; more than 1 % of them is an error.
+    A picture that cannot be read is skipped and noted; more than 1 % of them is an error.
+    Returns clauses about what the middle square left out and how deep pixels became bytes.
     """
     split = split or (lambda picture: "all")
-    unreadable = []
-    progress = tqdm(
-        desc=f"{tree.name}: reading", total=len(pictures), unit=" pictures", leave=False
-    )
+    unreadable, cuts = [], []
+    black_and_white, aspect = _common(chosen)
+    progress = tqdm(desc=f"{tree.name}: reading", total=len(chosen), unit=" pictures", leave=False)
+
+    def scans(picture):
+        values = picture.facts.values
+        ours = values and black_and_white[values[0]]
+        if values and (why := pictures.nearly_flat(values, ours)):
+            raise PictureError(why)
+        stretch = (picture.facts.aspect or aspect) / aspect
+        images, cut = pictures.read_scans(
+            tree.read(picture.file), size, picture.facts, ours, stretch
+        )
+        cuts.append(cut)
+        return images
+
+    def add(name, of, images):
+        labels = [classes.index(picture.class_name) for picture in of]
+        groups = [group(picture) for picture in of] if group else None
+        out.add(name, np.concatenate(images)[:, None], labels, groups)
+
     with progress:
-        for name in sorted({split(picture) for picture in pictures}):
-            part = [picture for picture in pictures if split(picture) == name]
-            for start in range(0, len(part), CHUNK):
-                good, images = [], []
-                for picture in part[start : start + CHUNK]:
-                    try:
-                        images.append(decode(tree.read(picture.file), size))
-                        good.append(picture)
-                    except UNREADABLE as error:
-                        unreadable.append(f"{picture.file}: {error}")
-                    progress.update()
-                if good:
-                    labels = [classes.index(picture.class_name) for picture in good]
-                    groups = [group(picture) for picture in good] if group else None
-                    out.add(name, np.stack(images)[:, None], labels, groups)
-    out.leave_out(len(unreadable), "cannot be decoded", unreadable)
-    if len(unreadable) > SKIPPED * len(pictures):
+        for name in sorted({split(picture) for picture in chosen}):
+            good, images = [], []
+            for picture in (picture for picture in chosen if split(picture) == name):
+                try:
+                    images.append(scans(picture))
+                    good += [picture] * len(images[-1])
+                except PictureError as error:
+                    unreadable.append(f"{picture.file}: {error}")
+                progress.update()
+                if len(good) >= CHUNK:
+                    add(name, good, images)
+                    good, images = [], []
+            if good:
+                add(name, good, images)
+    out.leave_out(len(unreadable), "cannot be read", unreadable)
+    if len(unreadable) > SKIPPED * len(chosen):
         raise DataError(
-            f"{tree.name}: {len(unreadable)} of {len(pictures)} pictures cannot be decoded.",
+            f"{tree.name}: {len(unreadable)} of {len(chosen)} pictures cannot be read.",
             f"{tree.source}; the first is {unreadable[0]}",
-            "get the archive again, or take these pictures out",
+            "get or export these pictures again, or take them out",
             tree.name,
         )
+    said = ""
+    if share := round(100 * np.mean(cuts)) if cuts else 0:
+        said += f", the middle square of each ({share} % of the picture cut off)"
+    for kind, (black, white) in black_and_white.items():
+        if kind not in pictures.FIXED:
+            said += f", {black:g} of {kind} pixels shown black, {white:g} white"
+    return said
 
 
-def decode(data, size):
-    """A picture file's bytes as grey (size, size) uint8; other shapes are squeezed to a square."""
-    with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image.draft("L", (2 * size, 2 * size))  # a JPEG can be decoded at a fraction of its size
-        image = image.convert("L")
-        if image.size != (size, size):
-            image = image.resize((size, size), Image.Resampling.BILINEAR)
-        return np.asarray(image)
+def _common(chosen):
+    """{kind: black and white} of pixels beyond a byte, and the usual aspect of a pixel.
+
+    Both are one for all: with a scale for each file, files would differ in brightness by chance;
+    with a square of each scanner's own pixels, tissue would differ in shape by scanner.
+    """
+    values = defaultdict(list)
+    for picture in chosen:
+        if picture.facts.values:
+            values[picture.facts.values[0]].append(picture.facts.values)
+    aspects = [picture.facts.aspect for picture in chosen if picture.facts.aspect]
+    return (
+        {kind: pictures.scale(of_kind) for kind, of_kind in values.items()},
+        float(np.median(aspects)) if aspects else 1.0,
+    )

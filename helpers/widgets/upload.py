@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from helpers.datasets.pictures import PictureError, open_picture, read_picture
+from helpers.datasets.pictures import KINDS, PictureError, open_picture, read_picture
 from helpers.places import COURSE
 from helpers.plotting import ANOMALY, NORMAL, THRESHOLD, Picture, as_pictures, show
 from helpers.training import as_input
@@ -28,7 +28,8 @@ def upload_explorer(system, autoencoder, example):
     system : a fitted ScreenedClassifier; autoencoder : (N, 3, 32, 32) -> the same
     example : uint8 (3, 32, 32), shown until a file is chosen
     """
-    upload = widgets.FileUpload(accept="image/*", multiple=False, description="your picture")
+    kinds = f"image/*,{','.join(KINDS['DICOM'])}"
+    upload = widgets.FileUpload(accept=kinds, multiple=False, description="your picture")
 
     def draw(figure, upload):
         name, content = newest(upload)
@@ -73,10 +74,13 @@ def newest(value):
 def draw_file(figure, source, system, autoencoder, name):
     """What the system makes of a file, path or bytes; or why it cannot be read. -> text"""
     try:
-        original, image = open_picture(source), read_picture(source)
+        original = open_picture(source)
+        image = read_picture(original)
     except PictureError as error:
         figure.text(0.5, 0.5, "no picture", ha="center", color=ANOMALY)
         return f"{name}: {error}"
+    if (frames := original.info["frames"]) > 1:
+        name += f", the first of {frames} frames"
     original.thumbnail((256, 256), Image.Resampling.BICUBIC)
     return draw_judgement(figure, np.asarray(original), image, system, autoencoder, name)
 

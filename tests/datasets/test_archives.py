@@ -17,6 +17,7 @@ from faults import assert_nothing_half_written, jpeg, refused, targz, tiny_medni
 from PIL import Image
 
 from helpers.datasets import DataError, find, mnist, oct, store, tree
+from helpers.datasets.pictures import read_scans
 from helpers.datasets.prepare import prepare
 
 MEDNIST, OCT = find("mednist"), find("oct")
@@ -84,7 +85,7 @@ def test_an_archive_is_known_by_its_content(tmp_path, name):
     files = dict(reversed(tiny_mednist().items()))
     prepare(MEDNIST, 64, tmp_path / "data", archive(tmp_path, FORMS[name](files), name))
     sets, manifest = prepared(tmp_path / "data")
-    images = [tree.decode(data, 64) for _, data in sorted(files.items())]
+    images = [read_scans(data, 64)[0][0] for _, data in sorted(files.items())]
     np.testing.assert_array_equal(sets["all"].images[:, 0], images)
     assert manifest["left_out"] == []
 
@@ -190,7 +191,7 @@ def test_every_form_gives_the_same_arrays(tmp_path, form):
     }[form]()
     prepare(MEDNIST, 64, tmp_path / "data", given)
     sets, manifest = prepared(tmp_path / "data")
-    images = [tree.decode(data, 64) for _, data in sorted(files.items())]
+    images = [read_scans(data, 64)[0][0] for _, data in sorted(files.items())]
     np.testing.assert_array_equal(sets["all"].images[:, 0], images)
     assert manifest["counts"]["all"] == dict.fromkeys(sets["all"].classes, 5)
     assert manifest["left_out"] == []
@@ -258,7 +259,7 @@ def test_picture_that_declares_an_absurd_size(tmp_path):
     Image.new("1", (20_000, 20_000)).save(file, "PNG")
     files = {**many_hands(), "MedNIST/Hand/bomb.png": file.getvalue()}
     prepare(MEDNIST, 64, tmp_path, unpack(files, tmp_path / "given"))
-    assert left_out(prepared(tmp_path)[1]) == {"cannot be decoded": 1}
+    assert left_out(prepared(tmp_path)[1]) == {"cannot be read": 1}
 
 
 # --- damaged archives ----------------------------------------------------------------------------
@@ -302,14 +303,14 @@ def test_picture_that_is_none_is_skipped_and_named(tmp_path, bad):
     prepare(MEDNIST, 64, tmp_path, unpack(files, tmp_path / "given"))
     sets, manifest = prepared(tmp_path)
     assert len(sets["all"]) == 130
-    assert left_out(manifest) == {"cannot be decoded": 1}
+    assert left_out(manifest) == {"cannot be read": 1}
     assert manifest["left_out"][0]["examples"][0].startswith("MedNIST/Hand/bad.jpeg: ")
 
 
 def test_many_bad_pictures_are_refused(tmp_path):
     bad = {f"MedNIST/Hand/bad{i}.jpeg": b"no picture %d" % i for i in range(4)}
     given = unpack({**many_hands(), **bad}, tmp_path / "given")
-    with refused(tmp_path / "data", "4 of 134 pictures cannot be decoded"):
+    with refused(tmp_path / "data", "4 of 134 pictures cannot be read"):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 
@@ -368,7 +369,7 @@ def test_another_set_is_listed(tmp_path):
 def test_hollow_files_are_unreadable_and_no_copies(tmp_path, bad):
     empty = {f"MedNIST/Hand/bad{i}.jpeg": bad for i in range(4)}
     given = unpack({**many_hands(), **empty}, tmp_path / "given")
-    with refused(tmp_path / "data", "4 of 134 pictures cannot be decoded"):
+    with refused(tmp_path / "data", "4 of 134 pictures cannot be read"):
         prepare(MEDNIST, 64, tmp_path / "data", given)
 
 
@@ -615,7 +616,9 @@ def test_folder_without_a_split_is_cut_by_ranges_of_numbers(tmp_path):
         "train": {"AMD": 8, "NORMAL": 8},
         "test": {"AMD": 4, "NORMAL": 4},
     }
-    last = [tree.decode((given / f"AMD/AMD_{i}.jpeg").read_bytes(), 32) for i in (9, 10, 11, 12)]
+    last = [
+        read_scans((given / f"AMD/AMD_{i}.jpeg").read_bytes(), 32)[0][0] for i in (9, 10, 11, 12)
+    ]
     found = sets["test"].of_class("AMD").images[:, 0]
     assert {x.tobytes() for x in found} == {x.tobytes() for x in last}
     assert sets["train"].groups is None

@@ -284,5 +284,5 @@ def test_data_folder_below_a_file(server, tmp_path):
 def test_archive_of_truncated_pictures(server, tmp_path):
     files = tiny_mednist()
     server.data = targz({path: data[:-200] for path, data in files.items()})
-    with refused(tmp_path, "30 of 30 pictures cannot be decoded", server.data):
+    with refused(tmp_path, "30 of 30 pictures cannot be read", server.data):
         prepare_from(server, tmp_path, "good")

@@ -77,6 +77,11 @@ def test_an_uploaded_picture_is_judged_and_a_letter_is_named(system, autoencoder
     assert explorer.text.startswith("letter.jpg: Cannot read the 9 bytes as a picture")
     control.set_trait("value", form("tiny.png", png((90, 90, 90), (1, 1))))
     assert explorer.text.startswith("tiny.png: cat")
+    page = BytesIO()
+    frames = [Image.new("L", (40, 40), grey) for grey in (255, 0)]
+    frames[0].save(page, format="tiff", save_all=True, append_images=frames[1:])
+    control.set_trait("value", form("volume.tif", page.getvalue()))
+    assert explorer.text.startswith("volume.tif, the first of 2 frames: refused (brightness")
 
 
 def test_a_path_gives_the_same(system, autoencoder, tmp_path, monkeypatch):
