@@ -187,7 +187,7 @@ def test_killed_while_downloading(server, tmp_path):
     "where",
     [
         "helpers.datasets.tree:Tree._check",  # just unpacked
-        "helpers.datasets.tree:decode",  # at the first picture
+        "helpers.datasets.pictures:read_scans",  # at the first picture
         "helpers.datasets.store:sha256",  # all arrays written, no manifest yet
         "helpers.datasets.store:replace_folder",  # all written, not yet renamed
     ],
