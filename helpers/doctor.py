@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -299,7 +300,7 @@ def settings():
     "Data",
     "`DataError`: the prepared files are damaged, or real data are asked for and not there",
     "Move the folder it names away and run `make data`, or `export COURSE_SOURCE=sample` "
-    '(PowerShell `$env:COURSE_SOURCE = "sample"`); mount the disk or stick that `COURSE_DATA` names',
+    '(PowerShell `$env:COURSE_SOURCE = "sample"`); mount the disk that `COURSE_DATA` names',
 )
 def data():
     folder, good, bad = places.course_data(), [], []
@@ -357,8 +358,8 @@ def mirror():
 
 @check(
     "Proxy",
-    "`DataError` names a proxy or no trusted certificate; the mirror cannot be reached, though it is "
-    "served",
+    "`DataError` names a proxy or no trusted certificate; the mirror cannot be reached, though it "
+    "is served",
     "For a mirror in your own network `export NO_PROXY=ADDRESS` (PowerShell `$env:NO_PROXY = "
     '"ADDRESS"`); a SOCKS proxy needs `pip install pysocks`; behind a proxy that opens connections '
     "let `REQUESTS_CA_BUNDLE` name the certificate file of your institution",
@@ -366,7 +367,7 @@ def mirror():
 def proxy():
     proxies = urllib.request.getproxies()  # of the variables, and of Windows' and macOS's settings
     found = ", ".join(
-        f"{scheme} through {where.split('@')[-1]}"  # without name and password
+        f"{scheme} through {re.sub('//.*@', '//', where)}"  # without name and password
         for scheme, where in sorted(proxies.items())
         if scheme != "no"
     )
@@ -376,9 +377,7 @@ def proxy():
     socks = any(where.startswith("socks") for where in proxies.values())
     if socks and importlib.util.find_spec("socks") is None:
         return "broken", f"{found}, and pysocks is missing"
-    if not found:
-        return "ok", "none set"
-    return "note", f"{found}; not for {proxies.get('no', 'any address')}"
+    return "ok", f"{found}; not for {proxies.get('no') or 'any address'}" if found else "none set"
 
 
 @check(

@@ -263,7 +263,7 @@ FAULTS = [
     (misspelt_name, "Settings", "broken", "COURSE_MIRROR is", "unset"),
     (unmounted_data, "Data", "note", "no such folder", "mount the disk"),
     (other_name, "Data", "ok", "found only when called mnist-28", "make data"),
-    (a_proxy, "Proxy", "note", "http through http://proxy:3128", "NO_PROXY"),
+    (a_proxy, "Proxy", "ok", "http through http://proxy:3128", "NO_PROXY"),
     (socks_proxy, "Proxy", "broken", "pysocks is missing", "pip install pysocks"),
     (no_bundle, "Proxy", "broken", "which is not there", "REQUESTS_CA_BUNDLE"),
     (port_in_use, "Port", "note", "is in use", "PORT=8890"),
