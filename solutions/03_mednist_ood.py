@@ -1090,7 +1090,8 @@ lowest.round(3)
 #
 # **Hands put together from two.** A hard task leaves no cheap cue. Take the left half of one test hand
 # and the right half of another. Each half is a real hand, so brightness, border and texture are those
-# of hands; what is wrong is that the halves do not belong together.
+# of hands; what is wrong is that the halves do not belong together. (Some hands stand on a bright
+# ground; where one of them meets a dark picture, the seam is easy to see.)
 
 # %% id="claim-matrix" tags=["claim"]
 claim("most pairs are nearly perfect", (by_pair >= 0.98).mean() > 0.5)
