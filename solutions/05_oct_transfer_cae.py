@@ -849,8 +849,8 @@ narrow.round(3)
 wide, thin = narrow["L1, all"].iloc[0], narrow["L1, all"].iloc[-1]
 Markdown(
     f"From {narrow.index[0]} channels to {narrow.index[-1]}, the AUROC goes from {wide:.3f} to "
-    f"{thin:.3f} ({narrow.seeds.min():.0f} seeds each): a narrower code "
-    + ("does not help here. The name bottleneck explains nothing." if thin <= wide else "helps.")
+    f"{thin:.3f} (seeds of each: {narrow.seeds.min():.0f}): a narrower code "
+    + ("does not help here." if thin <= wide else "helps.")
 )
 
 # %% [markdown] id="patches-text"
@@ -1066,8 +1066,8 @@ claim(
 
 # %% [markdown] id="promise-lesson"
 # The price: the rule is cautious, and with fewer than 19 patients ($1/\alpha - 1$) it flags nothing at all,
-# however many scans there are. That is as it must be: nobody has seen twenty people. The promise is for one
-# scan of a new patient of the same kind, averaged over calibrations. Now our scans:
+# however many scans there are: with 18, even the smallest possible p-value, 1/19, is above 5 %. The promise is
+# for one scan of a new patient of the same kind, averaged over calibrations. Now our scans:
 
 # %% id="patient-rule"
 from helpers.experiments.module_05 import rate_interval
