@@ -14,7 +14,7 @@ from helpers.experiments.module_04 import longer, screens
 from helpers.experiments.module_05 import ladder
 
 SEEDS = range(5)  # where the computing has reached all of them; else fewer, so far
-ONE = range(1)
+THREE, ONE = range(3), range(1)
 
 
 class Table(NamedTuple):
