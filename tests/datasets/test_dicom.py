@@ -450,7 +450,7 @@ def test_without_pydicom_the_message_names_it(tmp_path, monkeypatch):
     given = unpack(folder(2), tmp_path / "given")
     monkeypatch.setitem(sys.modules, "pydicom", None)
     assert not dicom.installed()
-    with refused(tmp_path / "data", "pip install pydicom"):
+    with refused(tmp_path / "data", "pydicom is not installed to read them"):
         prepare(OCT, 64, tmp_path / "data", given)
     with pytest.raises(PictureError, match="pip install pydicom"):
         pictures.open_picture(given / "CNV" / "IM00")
