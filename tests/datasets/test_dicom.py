@@ -414,6 +414,9 @@ def test_one_number_in_all_headers_hides_the_patients(tmp_path):
     prepare(OCT, 64, tmp_path, unpack(files, tmp_path / "given"))
     sets, manifest = prepared(tmp_path, OCT)
     assert sets["train"].groups is None and "patients unknown" in manifest["origin"]
+    named = {path.replace("/", "/CNV-1").replace(".dcm", "-1.dcm"): x for path, x in files.items()}
+    prepare(OCT, 64, tmp_path / "2", unpack(named, tmp_path / "named"))
+    assert "known from the file names" in prepared(tmp_path / "2", OCT)[1]["origin"]
 
 
 def test_what_is_no_picture_in_an_export_is_left_out(tmp_path):
@@ -450,7 +453,7 @@ def test_without_pydicom_the_message_names_it(tmp_path, monkeypatch):
     given = unpack(folder(2), tmp_path / "given")
     monkeypatch.setitem(sys.modules, "pydicom", None)
     assert not dicom.installed()
-    with refused(tmp_path / "data", "pip install pydicom"):
+    with refused(tmp_path / "data", "pydicom is not installed to read them"):
         prepare(OCT, 64, tmp_path / "data", given)
     with pytest.raises(PictureError, match="pip install pydicom"):
         pictures.open_picture(given / "CNV" / "IM00")
