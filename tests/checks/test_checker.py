@@ -241,7 +241,11 @@ def test_the_reference_is_no_answer_however_it_is_called(capsys):
         functools.wraps(reconstruction_error)(lambda *args: reconstruction_error(*args)),
         Wrapper(),
         hidden,
-        types.FunctionType(reconstruction_error.__code__, reconstruction_error.__globals__),
+        inspect.unwrap(reconstruction_error),  # without the readers of its arguments
+        *(
+            types.FunctionType(f.__code__, f.__globals__, closure=f.__closure__)
+            for f in (reconstruction_error, inspect.unwrap(reconstruction_error))
+        ),
     ):
         assert grade("1.4", candidate).status == "not_started"
         assert check("1.4", candidate) is reconstruction_error
