@@ -1,5 +1,7 @@
 """Sentences of the course about its own results, held by the run that they speak of."""
 
+from IPython.display import display
+
 from helpers.runtime import profile
 
 
@@ -17,3 +19,26 @@ def claim(sentence, holds):
     if not holds:
         raise AssertionError(f"The text says: {sentence}. This run says otherwise.")
     print(f"holds: {sentence}")
+
+
+class Seen:
+    """What there was to be seen in a run, folded away until the reader opens it."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def _repr_markdown_(self):
+        return f"<details><summary>What you should see</summary>\n\n{self.text}\n\n</details>"
+
+    def __repr__(self):
+        return f"What you should see: {self.text}"
+
+
+def seen(text):
+    """Answer a question that the text has put to the learner, with the numbers of this run.
+
+    text : Markdown; an f-string with what this run computed, and the reason
+    The cell is tagged `seen`. An exercise notebook shows its text as it came out when the solution was
+    executed, since a learner's own numbers may differ.
+    """
+    display(Seen(text))
