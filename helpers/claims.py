@@ -38,7 +38,7 @@ def seen(text):
     """Answer a question that the text has put to the learner, with the numbers of this run.
 
     text : Markdown; an f-string with what this run computed, and the reason
-    The cell is tagged `seen`. An exercise notebook shows its text as it came out when the solution was
-    executed, since a learner's own numbers may differ.
+    The cell is tagged `seen`. An exercise notebook shows the text of the executed solution, since a
+    learner's own numbers may differ.
     """
     display(Seen(text))
