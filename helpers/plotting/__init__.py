@@ -39,9 +39,11 @@ from helpers.plotting.scores import (
 )
 from helpers.plotting.style import (
     ANOMALY,
+    CLASSES,
     FOURTH,
     GROUPS,
     LINES,
+    MARKERS,
     NORMAL,
     RESIDUAL,
     SECOND,
@@ -49,6 +51,7 @@ from helpers.plotting.style import (
     THRESHOLD,
     Picture,
     as_output,
+    ink,
     new_figure,
     show,
     use_course_style,
