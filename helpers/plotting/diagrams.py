@@ -1,4 +1,4 @@
-"""Diagrams of networks and of convolutions, made from the model itself, so that they cannot drift."""
+"""Diagrams of networks and convolutions, made from the model itself, so that they cannot drift."""
 
 from dataclasses import dataclass, field
 from math import log2
@@ -32,9 +32,10 @@ def network_diagram(model, shape, title=None):
 
     model : nn.Module; one blank image goes through it in eval mode; its modes stay as they were
     shape : (C, H, W) of an image, or (d,) of a code, for a decoder alone
-    A box is a layer with weights, with its activation and batch normalization. Its height follows the side of its output in pixels, its width the number of channels. An arrow
-    carries the shape that passes there, "a → b" where `forward` itself changes it. What lies below
-    an attribute `decoder` stands in rows of its own, after the code.
+    A box is a layer with weights, with its activation and batch normalization. Its height follows
+    the side of its output in pixels, its width the number of channels. An arrow carries the shape
+    that passes there, "a → b" where `forward` itself changes it. What lies below an attribute
+    `decoder` stands in rows of its own, after the code.
     """
     boxes, shape_out = network_boxes(model, shape)
     rows = [row for decoder in (False, True) for row in _rows(boxes, decoder)]
