@@ -229,7 +229,7 @@ def transposed_picture(size, kernel_size, stride=1, padding=0, output_padding=0)
     size : side of the input in pixels; the rest as in nn.ConvTranspose2d
     Above, the input; below, the output: each input pixel adds a kernel to it, `stride` pixels from
     that of its neighbour. `padding` cuts off a rim (dashed); `output_padding` adds a row below and
-    a column at the right (yellow).
+    a column at the right (olive).
     """
     whole = (size - 1) * stride + kernel_size
     output = whole - 2 * padding + output_padding
