@@ -112,8 +112,8 @@ def anchor(name):
 def mark(parts):
     """{cell id: source} of the headings that the builder changes.
 
-    An optional heading gets a bar, its minutes and a link to the next core heading. That one gets an
-    anchor.
+    An optional heading gets a bar, its minutes and a link to the next core heading. That one gets
+    an anchor.
     """
     marked, targets = {}, []
     for i, part in enumerate(parts):

@@ -1,8 +1,8 @@
 """How long a learner needs, in minutes, by one rule for all modules.
 
 Minutes are added up cell by cell, for the notebook that the learner works in: words read, lines of
-code read, figures looked at, exercises at their own minutes, quiz questions, and the computing as it
-was measured when the solution was executed.
+code read, figures looked at, exercises at their own minutes, quiz questions, and the computing as
+it was measured when the solution was executed.
 """
 
 import re
