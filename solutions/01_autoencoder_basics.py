@@ -152,6 +152,17 @@ pca_mse = np.mean((pca.inverse_transform(pca.transform(flat)) - flat) ** 2)
 linear_mse = mean_loss(linear, some)
 print(f"test error with 4 numbers: PCA {pca_mse:.4f}, linear autoencoder {linear_mse:.4f}")
 
+# %% id="claim-linear" tags=["claim"]
+from helpers.claims import claim
+
+to_pca, to_random = (
+    np.rad2deg(subspace_angles(pca.components_.T, columns)) for columns in (learned, random)
+)
+claim("three of the linear autoencoder's angles are a few degrees", np.sort(to_pca)[2] < 15)
+claim("the fourth only where the variances are near", to_pca.max() < 15 or gap > 0.8)
+claim("those of a random subspace are nearly 90 degrees", to_random.min() > 60)
+claim("PCA's error is the smaller one, by little", pca_mse <= linear_mse < 1.05 * pca_mse)
+
 # %% id="seen-linear" tags=["seen"]
 from helpers.claims import seen
 
@@ -168,18 +179,7 @@ seen(
     f"{gap:.0%} of the variance of the fourth, so one is nearly as good as the other."
 )
 
-# %% id="claim-linear" tags=["claim"]
-from helpers.claims import claim
-
-to_pca, to_random = (
-    np.rad2deg(subspace_angles(pca.components_.T, columns)) for columns in (learned, random)
-)
-claim("three of the linear autoencoder's angles are a few degrees", np.sort(to_pca)[2] < 15)
-claim("the fourth only where the variances are near", to_pca.max() < 15 or gap > 0.8)
-claim("those of a random subspace are nearly 90 degrees", to_random.min() > 60)
-claim("PCA's error is the smaller one, by little", pca_mse <= linear_mse < 1.05 * pca_mse)
-
-# %% [markdown] id="linear-lesson"
+# %% [markdown] id="linear-lesson" held_by="claim-linear"
 # The linear autoencoder finds PCA's subspace, in small steps and without knowing of it. So whatever another
 # autoencoder does better than PCA comes from its **non-linear** layers and, for images, from its
 # **convolutions**. A convolutional autoencoder that does not beat PCA is not worth its training. The last
@@ -528,9 +528,17 @@ plotting.show(
     "The boxes overlap with their neighbours and rise from left to right.",
 )
 
-# %% [markdown] id="per-digit-lesson"
+# %% id="claim-digits" tags=["claim"]
+from helpers.claims import claim
+
+_ink = test.images.mean(axis=(1, 2, 3)) / 255
+_by_ink = pd.Series(_ink).groupby(np.array(test.classes)[test.labels]).mean()
+claim("digits with little ink are rebuilt better", order.corr(_by_ink, method="spearman") > 0.3)
+claim("the errors of digits differ by class", order.iloc[-1] > 1.5 * order.iloc[0])
+
+# %% [markdown] id="per-digit-lesson" held_by="claim-digits"
 # All these digits are *normal*, and yet their errors differ by class. A single stroke is easy to rebuild.
-# Digits with several strokes are harder. So the score mixes two things, "unusual" and
+# Digits with more ink are harder. So the score mixes two things, "unusual" and
 # "complicated". This comes back in every module.
 
 # %% [markdown] id="threshold-rule-text"
@@ -629,6 +637,11 @@ claim("the rule treats digits very differently", share.max() > 3 * share.min() +
 # It is better to take the standard deviation over *images*, and to take calibration images. But which
 # false-positive rate does mean + $k$ standard deviations give? We know it only for Gaussian errors.
 
+# %% id="quiz-batch" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("01", "batch-means")
+
 # %% id="std-rule"
 for k in (1, 2, 3):
     gaussian = 0.5 * torch.erfc(torch.tensor(k / 2**0.5)).item()
@@ -711,6 +724,9 @@ seen(
     "rebuild. The promise holds only for images like the calibration images."
 )
 
+# %% id="quiz-count" tags=["nbval-ignore-output"]
+quiz("01", "smallest-p")
+
 # %% [markdown] id="threshold-text" tags=["optional"]
 # ### Where the threshold comes from
 #
@@ -776,7 +792,7 @@ for n, rates in simulated.items():
 # The bars follow the Beta distribution. The promise holds *on average over calibration sets*. How close your
 # own threshold comes to it depends on $n$.
 
-# %% [markdown] id="rule-text"
+# %% [markdown] id="rule-text" tags=["optional"]
 # ### Exercise 1.13
 #
 # You are asked for a rule that flags at most 5 % of the normal images, whatever score is used. Choose one:
@@ -804,13 +820,13 @@ rule = {
 # %% id="check-1-13" tags=["check"]
 rule = check("1.13", rule)
 
-# %% [markdown] id="each-digit-text"
+# %% [markdown] id="each-digit-text" tags=["optional"]
 # ### Does it hold for each digit?
 #
 # The promise is about all digits together. It says nothing about a single class.
 
 # %% id="promise-per-digit"
-flagged = test_errors > conformal_threshold(calibration_errors, 0.05)
+flagged = conformal_p_values(calibration_errors, test_errors) <= 0.05
 share = pd.Series(flagged).groupby(np.array(test.classes)[test.labels]).mean()
 plotting.show(
     plotting.share_bars(share.rename_axis("digit"), "share flagged"),
@@ -821,10 +837,14 @@ plotting.show(
     + ".",
 )
 
+# %% id="claim-each-digit" tags=["claim"]
+claim("the conformal rule treats digits differently", share.max() > 2 * share.min())
+
 # %% [markdown] id="quantile-text"
 # If you need the promise for each class, calibrate on each class separately, provided that you know the
 # class beforehand. This is called class-conditional or *Mondrian* conformal prediction.
-#
+
+# %% [markdown] id="quantile-why" tags=["optional"]
 # ### Why not simply the quantile?
 #
 # > **quantile.** The value that a given share of the numbers does not exceed. The 95 % quantile has 95 % of
@@ -849,7 +869,6 @@ seen(
 # %% id="claim-quantile" tags=["claim"]
 claim("with 20 scores the quantile flags clearly more than 5 %", by_quantile[20] > 0.06)
 claim("with 200 scores the excess is small", abs(by_quantile[200] - 0.05) < 0.01)
-claim("the conformal rule treats digits differently", share.max() > 2 * share.min())
 
 # %% [markdown] id="rotated-text"
 # ## 6 · Does it find anomalies?
@@ -872,6 +891,9 @@ plotting.show(
     "of it is beyond the threshold, a vertical line.",
 )
 
+# %% id="quiz-own" tags=["nbval-ignore-output"]
+quiz("01", "own-rate", value=found)
+
 # %% [markdown] id="auroc-text"
 # This rate depends on the threshold. We can look at all thresholds at once:
 #
@@ -882,6 +904,23 @@ plotting.show(
 #
 # > **AUROC.** The area under the ROC curve. It is the probability that a randomly drawn anomaly has a
 # > higher score than a randomly drawn normal image; a tie counts half. 0.5 is chance, 1 is perfect.
+#
+# scikit-learn computes it; `auroc` of this course takes normal and anomaly scores separately.
+
+# %% id="auroc-sklearn"
+from sklearn.metrics import roc_auc_score
+
+from helpers.metrics import auroc
+
+labels = np.repeat([0, 1], [len(test_errors), len(rotated_errors)])
+theirs = roc_auc_score(labels, np.concatenate([test_errors, rotated_errors]))
+print(f"AUROC {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f}")
+
+# %% id="quiz-constant" tags=["nbval-ignore-output"]
+quiz("01", "constant-score")
+
+# %% [markdown] id="auroc-exercise-text" tags=["optional"]
+# ### AUROC from ranks
 #
 # Only the order of the scores matters, so AUROC can be computed from ranks. Let $r_j$ be the ranks of
 # the $m$ anomalies among all $n + m$ scores:
@@ -905,15 +944,10 @@ def auroc(normal_scores, anomaly_scores):
 # %% id="check-1-8" tags=["check", "nbval-check-output"]
 auroc = check("1.8", auroc)
 
-# %% id="auroc-sklearn"
-from sklearn.metrics import roc_auc_score
-
-labels = np.repeat([0, 1], [len(test_errors), len(rotated_errors)])
-theirs = roc_auc_score(labels, np.concatenate([test_errors, rotated_errors]))
-print(f"AUROC by ranks {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f}")
-
 # %% [markdown] id="interval-text"
-# How sure is this number? With other test digits it would be a little different.
+# ### How sure is this number?
+#
+# With other test digits AUROC would be a little different.
 #
 # > **bootstrap.** A way to estimate how much a result varies. Draw as many images as there are, with
 # > replacement, compute the result again, and repeat this some hundred times. An interval that contains 95 % of
@@ -1122,7 +1156,7 @@ seen(
     "where it is now. Networks that are trained with a squared error therefore prefer blurred strokes."
 )
 
-# %% [markdown] id="explore-text"
+# %% [markdown] id="explore-text" tags=["optional"]
 # ### Try it yourself
 #
 # Choose a digit, change it, and watch its reconstruction and its score. Can you make the score *smaller* by
@@ -1291,12 +1325,12 @@ claim(
     min(low_gain["ink", "rotated"], low_gain["mean image", "rotated"]) > 0,
 )
 
-# %% [markdown] id="baseline-lesson"
+# %% [markdown] id="baseline-lesson" held_by="claim-baselines"
 # The nearest training image needs no training and is a strong opponent. With 12,000 training digits of MNIST
 # (quick profile) it finds rotated digits *better* than the network does. On the offline sample, with a tenth as
 # many digits, the network is better. The two printed lines say which of the two holds for you. The network has other
-# advantages: it needs one pass instead of thousands of distances, and it shows *where* an image is unusual. Many
-# papers leave this opponent out, or give it fewer images.
+# advantages: it needs one pass instead of thousands of distances, and it shows *where* an image is unusual. Whoever
+# reports a new detector should compare it with this opponent, and give it as many images.
 
 # %% [markdown] id="classical-text" tags=["optional"]
 # ### Classical detectors on the codes
@@ -1480,7 +1514,7 @@ with torch.inference_mode():
         "20 Gaussians": ae.decode(drawn_codes[20].to(device())).cpu(),
     }
 
-# %% [markdown] id="generative-measure"
+# %% [markdown] id="generative-measure" no_result="how it is measured"
 # We measure two things: the distance to the nearest training digit, and the share of **half-grey** pixels
 # (between 0.25 and 0.75) among those with ink. The second measure is needed because a blurred image is close
 # to many others. How many of the ten images in the last two rows would you read as a digit?
@@ -1600,7 +1634,7 @@ claim("cutting to [0, 1] removes some noise", quality["cut to [0, 1]"] > quality
 claim("the plain autoencoder removes more", quality["plain"] > quality["cut to [0, 1]"])
 claim("the denoiser removes most", quality["denoiser"] > quality["plain"])
 
-# %% [markdown] id="bottleneck-text" tags=["optional"]
+# %% [markdown] id="bottleneck-text" tags=["optional"] held_by="claim-bottleneck"
 # ## 10 · How narrow should the bottleneck be?
 #
 # A wider code rebuilds normal digits better, and anomalies as well. A network that copies every image
@@ -1714,7 +1748,7 @@ def anomaly_score(images):
 # %% id="check-1-14" tags=["check"]
 anomaly_score = check("1.14", anomaly_score)
 
-# %% [markdown] id="believe"
+# %% [markdown] id="believe" held_by="claim-baselines"
 # ## 12 · What to believe, and what not
 #
 # **Believe**
@@ -1750,8 +1784,6 @@ table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
 quiz("01")
 
 # %% id="progress" tags=["nbval-ignore-output"]
