@@ -7,9 +7,8 @@
 # "broken". **Anomaly detection** learns what is normal and reports what deviates from it.
 #
 # An **autoencoder** is a neural network that compresses an image to a few numbers and rebuilds the image
-# from them. If it has only been trained on normal images, it rebuilds these well. It often rebuilds
-# other images badly. In this module you build an autoencoder for handwritten digits and turn its error into a
-# detector.
+# from them. Trained on normal images only, it rebuilds these well, and other images often badly. In this
+# module you build one for handwritten digits and turn its error into a detector.
 #
 # **Afterwards you can**
 # - build and train a convolutional autoencoder, and compare it with a linear method;
@@ -103,10 +102,8 @@ plotting.show(
 
 # %% [markdown] id="objective-text"
 # Nobody tells the network which 20 numbers to use. Training only asks that the reconstruction be like the
-# image. It changes the weights of the encoder $f$ and of the decoder $g$ until the squared
-# difference, averaged over the training images, is small:
-#
-# $$\min_{f,\,g}\ \frac1N\sum_{i=1}^{N}\lVert x_i - g(f(x_i))\rVert^2$$
+# image. It changes the weights of the encoder $f$ and of the decoder $g$ until the squared difference
+# $\lVert x - g(f(x))\rVert^2$, averaged over the training images, is small.
 
 # %% [markdown] id="linear-text" tags=["optional"]
 # ### What a linear autoencoder finds
@@ -443,7 +440,7 @@ for name, stream in {
 # The loader fetches and converts its images one by one. Files need that; images that are already in memory do
 # not. Therefore this course continues with `batches`.
 
-# %% [markdown] id="snapshots-text"
+# %% [markdown] id="snapshots-text" tags=["optional"]
 # ### What did the network learn first?
 #
 # The same nine digits, before training and at later epochs. Which features appear first?
@@ -820,6 +817,9 @@ rule = {
 # %% id="check-1-13" tags=["check"]
 rule = check("1.13", rule)
 
+# %% id="quiz-promise" tags=["nbval-ignore-output"]
+quiz("01", "conformal-promise")
+
 # %% [markdown] id="each-digit-text" tags=["optional"]
 # ### Does it hold for each digit?
 #
@@ -961,7 +961,7 @@ auroc = check("1.8", auroc)
 # > **FPR at 95 % TPR.** The false-positive rate at the threshold that finds 95 % of the anomalies.
 
 # %% id="roc-figure"
-from helpers.metrics import fpr_at_tpr, paired_interval
+from helpers.metrics import auroc, fpr_at_tpr, paired_interval
 
 area = auroc(test_errors, rotated_errors)
 low, high = paired_interval(test_errors, rotated_errors)
@@ -1364,6 +1364,8 @@ for detector in (IsolationForest(random_state=0), OneClassSVM(nu=0.05)):
         )
         for anomaly in interval
     ]
+
+# %% id="classical-table"
 on_codes = pd.DataFrame(rows)
 pd.concat([compared[compared.score == "autoencoder"], on_codes]).round(3)
 
@@ -1789,7 +1791,7 @@ quiz("01")
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"]
 # ## Further reading
 #
 # - P. Baldi and K. Hornik, *Neural networks and principal component analysis*, Neural Networks 1989:
