@@ -1,11 +1,9 @@
 """Diagrams of networks and convolutions, made from the model itself, so that they cannot drift."""
 
 from dataclasses import dataclass, field
-from math import log2
+from math import log2, prod
 
-import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
-from torch import nn
 
 from helpers.plotting.style import FOURTH, NORMAL, SECOND, THRESHOLD, Picture
 
@@ -14,7 +12,7 @@ PITCH = 1.35  # inches from box to box
 TALLEST, WIDEST = 1.0, 0.5  # inches, of a box
 PER_ROW = 5  # boxes
 FAINT, GREY = "#F2F2F2", "#BBBBBB"
-JOINS_NEXT = (nn.Flatten, nn.Upsample, nn.MaxPool2d)  # other layers without weights join the last
+JOINS_NEXT = {"Flatten", "Upsample", "MaxPool2d"}  # other layers without weights join the last
 
 
 @dataclass
@@ -79,6 +77,8 @@ def network_diagram(model, shape, title=None):
 
 def network_boxes(model, shape):
     """Layers with weights, in the order of their use. -> list of Box, shape of the output"""
+    import torch  # not above: figures of other kinds need no torch
+
     boxes, waiting, hooks = [], [], []
     modes = [(part, part.training) for part in model.modules()]
     names = {part: name for name, part in model.named_modules()}
@@ -86,8 +86,8 @@ def network_boxes(model, shape):
 
     def watch(part, inputs, output):
         form = tuple(inputs[0].shape[1:])
-        if next(part.parameters(), None) is None or isinstance(part, nn.BatchNorm2d):
-            if isinstance(part, JOINS_NEXT) or not boxes:
+        if next(part.parameters(), None) is None or type(part).__name__ == "BatchNorm2d":
+            if type(part).__name__ in JOINS_NEXT or not boxes:
                 waiting.append((type(part).__name__, form))
                 return
             box = boxes[-1]
@@ -142,9 +142,9 @@ def _merged(boxes):
 
 def _describe(part):
     name = type(part).__name__
-    if isinstance(part, nn.Linear):
+    if type(part).__name__ == "Linear":
         return [name, f"{part.in_features:,}→{part.out_features:,}"]
-    if not isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+    if type(part).__name__ not in ("Conv2d", "ConvTranspose2d"):
         return [name]
     lines = [name, f"{part.in_channels}→{part.out_channels}, kernel {part.kernel_size[0]}"]
     if part.stride[0] > 1 or part.padding[0]:
@@ -170,7 +170,7 @@ def _side(shape):
 
 
 def _numbers(shape):
-    return torch.Size(shape).numel()
+    return prod(shape)
 
 
 def _extent(shape, largest):
