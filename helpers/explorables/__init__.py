@@ -6,7 +6,9 @@ is one HTML output, in which a static image stands until the scripts run, or whe
 """
 
 from helpers.explorables.bayes import elbo
+from helpers.explorables.confidence import bootstrap, logits
+from helpers.explorables.images import convolution, ssim
 from helpers.explorables.page import Explorable
 from helpers.explorables.scores import ranks, threshold
 
-__all__ = ["Explorable", "elbo", "ranks", "threshold"]
+__all__ = ["Explorable", "bootstrap", "convolution", "elbo", "logits", "ranks", "ssim", "threshold"]

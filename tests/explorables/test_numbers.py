@@ -9,10 +9,16 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
+from examples import digit, two_detectors
+from skimage.metrics import structural_similarity
+from torch import nn
 
 from helpers import explorables
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
+from helpers.metrics import auroc
+from helpers.scores import energy
 from helpers.thresholds import conformal_p_values
 
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
@@ -59,7 +65,9 @@ def test_ranks(random):
     it = explorables.ranks(calibration)
     states = [
         {"score": float(s), "alpha": float(a)}
-        for s, a in zip(random.integers(0, 12, 10), random.choice([0.05, 0.1, 0.4], 10), strict=True)
+        for s, a in zip(
+            random.integers(0, 12, 10), random.choice([0.05, 0.1, 0.4], 10), strict=True
+        )
     ]
     for state, got in zip(states, computed(it, states), strict=True):
         p = conformal_p_values(calibration, np.array([state["score"]]))[0]
@@ -79,6 +87,114 @@ def test_elbo(random):
         want = {"elbo": elbo, "kl": kl, "log_evidence": log_evidence}
         assert got == {name: pytest.approx(value, abs=1e-4) for name, value in want.items()}
         assert got["kl"] >= 0
+
+
+@needs_node
+def test_convolution(random):
+    it = explorables.convolution()
+    states = []
+    for _ in range(30):
+        size, kernel, stride, padding, place = random.integers([3, 1, 1, 0, 0], [10, 6, 4, 3, 9])
+        kind = str(random.choice(["convolution", "transposed"]))
+        state = {"kind": kind, "size": size, "kernel": kernel, "stride": stride}
+        state |= {"padding": padding, "place": place}
+        states.append({k: v if k == "kind" else int(v) for k, v in state.items()})
+    for state, got in zip(states, computed(it, states), strict=True):
+        kind, place, size = (state.pop(name) for name in ("kind", "place", "size"))
+        layer = nn.Conv1d if kind == "convolution" else nn.ConvTranspose1d
+        layer = layer(1, 1, state.pop("kernel"), **state)
+        try:
+            want = layer(torch.zeros(1, 1, size)).shape[-1]
+        except RuntimeError:  # the kernel does not fit
+            want = 0
+        assert got["output"] == want
+        assert got["at"] <= place
+
+
+@needs_node
+def test_ssim(random):
+    it = explorables.ssim(digit())
+    image = np.array(it.data["image"]).reshape(28, 28)
+    states = [
+        {"brightness": float(b), "contrast": float(c), "shift": int(s)}
+        for b, c, s in zip(
+            random.uniform(-0.5, 0.5, 10),
+            random.uniform(0, 2, 10),
+            random.integers(0, 7, 10),
+            strict=True,
+        )
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        moved = np.pad(image, ((0, 0), (state["shift"], 0)))[:, :28]
+        other = (moved - image.mean()) * state["contrast"] + image.mean() + state["brightness"]
+        other = other.clip(0, 1)
+        assert got["ssim"] == pytest.approx(
+            structural_similarity(image, other, data_range=1), abs=1e-4
+        )
+        assert got["mse"] == pytest.approx(np.mean((image - other) ** 2), abs=1e-6)
+
+
+@needs_node
+def test_each_term_of_ssim_answers_to_one_change():
+    it = explorables.ssim(0.25 + 0.5 * digit())  # nothing is cut off
+    same, brighter, paler = computed(
+        it,
+        [
+            {"brightness": 0, "contrast": 1, "shift": 0},
+            {"brightness": 0.2, "contrast": 1, "shift": 0},
+            {"brightness": 0, "contrast": 0.5, "shift": 0},
+        ],
+    )
+    assert same == pytest.approx(
+        {"luminance": 1, "contrast": 1, "structure": 1, "ssim": 1, "mse": 0}
+    )
+    assert brighter["luminance"] < 0.95
+    assert brighter["contrast"] == pytest.approx(1) == brighter["structure"]
+    assert paler["contrast"] < 0.9
+
+
+@needs_node
+def test_logits(random):
+    it = explorables.logits()
+    states = [
+        {"a": float(a), "b": float(b), "temperature": float(t)}
+        for a, b, t in random.uniform([-6, -6, 0.5], [10, 10, 4], (10, 3))
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        pair = torch.tensor([[state["a"], state["b"]]], dtype=torch.float64)
+        want = energy(pair, state["temperature"]).item()
+        assert got["energy"] == pytest.approx(want, abs=1e-4)
+        softmax = torch.softmax(pair / state["temperature"], 1).max().item()
+        assert got["probability"] == pytest.approx(softmax, abs=1e-4)
+
+
+def mulberry(seed):
+    """Random numbers of the explorable: Mulberry32 (Tommy Ettinger, public domain)."""
+    mask = 2**32 - 1
+    while True:
+        seed = (seed + 0x6D2B79F5) & mask
+        mixed = ((seed ^ seed >> 15) * (seed | 1)) & mask
+        mixed ^= (mixed + (mixed ^ mixed >> 7) * (mixed | 61)) & mask
+        yield (mixed ^ mixed >> 14) / 2**32
+
+
+@needs_node
+@pytest.mark.parametrize("paired", [True, False])
+def test_bootstrap(paired):
+    first, second = two_detectors()
+    it = explorables.bootstrap(first, second)
+    first, second = ([np.array(s) for s in it.data[name]] for name in ("first", "second"))
+    (got,) = computed(it, [{"draws": 10, "paired": paired, "seed": 3}])
+    random = mulberry(3)
+
+    def places(groups):
+        return [[int(next(random) * len(s)) for _ in s] for s in groups]
+
+    for a, b in got["rows"]:
+        chosen = places(first)
+        again = chosen if paired else places(second)
+        assert a == pytest.approx(auroc(*(s[p] for s, p in zip(first, chosen, strict=True))))
+        assert b == pytest.approx(auroc(*(s[p] for s, p in zip(second, again, strict=True))))
 
 
 def test_bad_scores_are_refused():
