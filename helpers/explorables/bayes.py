@@ -11,9 +11,9 @@ GRID = np.linspace(-4, 4, 401)
 
 
 def elbo(x=1.0, noise=0.7, *, mu=0.0, sigma=1.0):
-    """Move a Gaussian q over the posterior: ELBO and KL divergence add up to log p(x). -> Explorable
+    """Move a Gaussian q over the posterior: ELBO and KL add up to log p(x). -> Explorable
 
-    The model: z is standard normal, and x is normal around decoder(z) with standard deviation `noise`.
+    The model: z is standard normal, x is normal around decoder(z) with standard deviation noise.
     x : the observation; mu, sigma : of q at first
     """
     log_joint = norm.logpdf(GRID) + norm.logpdf(x, decoder(GRID), noise)
@@ -25,8 +25,8 @@ def elbo(x=1.0, noise=0.7, *, mu=0.0, sigma=1.0):
     axis.set(xlabel="latent variable z", ylabel="density")
     legend_beside(axis)
     alt = (
-        f"The posterior of z, highest at {GRID[posterior.argmax()]:.1f}, and q, a Gaussian with mean "
-        f"{mu:.1f} and standard deviation {sigma:.1f}. log p(x) is {log_evidence:.2f} nats."
+        f"The posterior of z, highest at {GRID[posterior.argmax()]:.1f}, and q, a Gaussian with "
+        f"mean {mu:.1f} and standard deviation {sigma:.1f}. log p(x) is {log_evidence:.2f} nats."
     )
     data = {"z": GRID, "log_joint": log_joint, "mu": mu, "sigma": sigma}
     data |= {"worst": log_evidence - 10, "ticks": [-4, -2, 0, 2, 4]}

@@ -23,8 +23,8 @@ def convolution(size=7, kernel=3, stride=2, padding=1):
     axis.set_yticklabels(["input", "output"])
     axis.spines[:].set_visible(False)
     alt = (
-        f"A row of {size} pixels above a row of {output}: what a convolution with kernel size {kernel}, "
-        f"stride {stride} and padding {padding} makes of it."
+        f"A row of {size} pixels above a row of {output}: what a convolution with kernel size "
+        f"{kernel}, stride {stride} and padding {padding} makes of it."
     )
     start = {"kind": "convolution", "size": size, "kernel": kernel}
     start |= {"stride": stride, "padding": padding, "place": 1}

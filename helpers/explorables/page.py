@@ -46,8 +46,8 @@ class Explorable:
         )
 
     def _repr_html_(self):
-        # The frame lies over the image and is transparent until its script paints. A notebook that is
-        # not trusted loses the frame alone. (In a <div>: for a bare iframe IPython prints a warning.)
+        # The frame lies over the image and is transparent until its script paints. A notebook that
+        # is not trusted loses the frame alone. (IPython warns of an iframe outside of a <div>.)
         png = base64.b64encode(self.figure._repr_png_()).decode()
         style = "grid-area:1/1;width:100%;border:0"
         return (

@@ -13,8 +13,8 @@ from helpers.thresholds import conformal_p_values
 def threshold(normal_scores, anomaly_scores, *, thresholds):
     """Move the threshold: histogram, rates and the point on the ROC curve follow. -> Explorable
 
-    normal_scores, anomaly_scores : finite, (n,) and (m,); thresholds : dict of name -> value, a button
-    for each. An image is flagged when its score is above the threshold.
+    normal_scores, anomaly_scores : finite, (n,) and (m,); thresholds : dict of name -> value, a
+    button for each. An image is flagged when its score is above the threshold.
     """
     normal, anomaly = _scores(normal_scores=normal_scores, anomaly_scores=anomaly_scores)
     named = {name: float(value) for name, value in thresholds.items()}
@@ -59,8 +59,8 @@ def threshold(normal_scores, anomaly_scores, *, thresholds):
 def ranks(calibration_scores, *, alpha=0.1, score=None):
     """Move a new score among a few calibration scores: rank and p-value follow. -> Explorable
 
-    calibration_scores : finite, (n,), best about twenty; alpha : the promised false-positive rate at
-    first; score : the new score at first, by default the third highest of the calibration scores
+    calibration_scores : finite, (n,), best about twenty; alpha : the promised false-positive rate
+    at first; score : the new score at first, by default the third highest of the calibration scores
     """
     (calibration,) = _scores(calibration_scores=calibration_scores)
     calibration = np.sort(calibration)
@@ -75,7 +75,8 @@ def ranks(calibration_scores, *, alpha=0.1, score=None):
     axis.set(yticks=[], ylim=(-1, 1), xlim=(low, high), xlabel="anomaly score")
     alt = (
         f"{len(calibration)} calibration scores as dots on a line from {calibration[0]:.3g} to "
-        f"{calibration[-1]:.3g}, and a new score {score:.3g} among them, whose p-value is {p_value:.3f}."
+        f"{calibration[-1]:.3g}, and a new score {score:.3g} among them, whose p-value is "
+        f"{p_value:.3f}."
     )
     data = {"calibration": calibration, "score": score, "alpha": alpha}
     data |= {"range": [low, high], "ticks": _ticks(low, high, False)}

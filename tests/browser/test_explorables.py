@@ -121,7 +121,6 @@ def test_the_keyboard_reaches_and_moves_every_control(opened, name):
                 assert control.get_attribute("aria-valuetext") in control.evaluate(
                     "node => node.parentNode.textContent"
                 )
-            assert at_an_end != before or before
         page.keyboard.press("Tab")
     assert not complaints
 
