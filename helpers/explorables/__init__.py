@@ -1,8 +1,8 @@
 """Interactive figures that need no kernel: they run in the browser, in a notebook and on the site.
 
 Each is a small JavaScript module, NAME.mjs, with two functions: compute(state, data) gives the
-numbers, render({model, el}) draws them. The Python function of the same name prepares the data. What
-is displayed is one HTML output, in which a static image stands where scripts may not run.
+numbers, render({model, el}) draws them. The Python function of the same name prepares the data.
+What is displayed is one HTML output, in which a static image stands where scripts may not run.
 """
 
 from helpers.explorables.bayes import elbo
