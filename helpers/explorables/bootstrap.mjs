@@ -80,9 +80,10 @@ export function render({ model, el }) {
     );
   });
   svg.append(element("line", { x1: d(0), x2: d(0), y1: 20, y2: 210, stroke: "var(--faint)", "stroke-dasharray": "4 4" }));
-  const dots = Array.from({ length: MOST }, () => element("circle", { r: 3, fill: "var(--ink)", "fill-opacity": 0.5 }));
+  // one path: dots are lines of no length with round ends
+  const dots = element("path", { stroke: "var(--ink)", "stroke-opacity": 0.5, "stroke-width": 6, "stroke-linecap": "round" });
   const span = element("line", { y1: 14, y2: 14, stroke: "var(--ink)", "stroke-width": 4 });
-  svg.append(...dots, span);
+  svg.append(dots, span);
 
   // all draws are made once for each choice; moving the slider shows more or fewer of them
   let known = "";
@@ -93,11 +94,9 @@ export function render({ model, el }) {
     if (key !== known) rows = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data).rows;
     known = key;
     const differences = rows.slice(0, state.draws).map(([a, b]) => b - a);
-    dots.forEach((dot, i) => {
-      dot.setAttribute("visibility", i < state.draws ? "visible" : "hidden");
-      dot.setAttribute("cx", d(Math.min(Math.max(rows[i][1] - rows[i][0], -0.2), 0.2)));
-      dot.setAttribute("cy", 200 - (170 * i) / MOST);
-    });
+    const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
+    const path = differences.map((each, i) => `M${place(each)},${(200 - (170 * i) / MOST).toFixed(1)}h0`);
+    dots.setAttribute("d", path.join(""));
     const sorted = [...differences].sort((p, q) => p - q);
     const [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
     span.setAttribute("x1", d(low));

@@ -13,35 +13,39 @@ export function compute({ kind, size, kernel, stride, padding, place }) {
 }
 
 const CELL = 22;
-const MOST = 26;
 
-function squares(row, label) {
-  const group = element("g");
-  const boxes = Array.from({ length: MOST }, () => element("rect", { y: row, width: CELL - 3, height: CELL - 3, rx: 2 }));
-  const name = element("text", { x: 2, y: row - 8 }, label);
-  group.append(name, ...boxes);
-  return { group, boxes, name };
+// a row of pixels: inside, beyond the edge, and under the kernel; each kind is one path
+function squares(row) {
+  const kinds = [
+    element("path", { fill: "var(--normal)" }),
+    element("path", { fill: "none", stroke: "var(--faint)" }),
+    element("path", { fill: "var(--second)" }),
+  ];
+  const name = element("text", { x: 2, y: row - 8 });
+  return { group: element("g", {}, name, ...kinds), kinds, name, row };
 }
 
 export function render({ model, el }) {
   const state = { ...model.get("start") };
   const svg = drawing(640, 170, "Pixels of one row before and after a convolution, and the kernel over them");
-  const before = squares(30, "");
-  const after = squares(125, "");
+  const before = squares(30);
+  const after = squares(125);
   const lines = Array.from({ length: 7 }, () => element("line", { stroke: "var(--second)" }));
   svg.append(...lines, before.group, after.group);
 
   const status = statusLine();
   const left = (i) => 110 + i * CELL - 66;
-  const fill = ({ boxes, name }, length, pad, marked, label) => {
+  const fill = ({ kinds, name, row }, length, pad, marked, label) => {
     name.textContent = label;
-    boxes.forEach((box, i) => {
-      const place = i - pad;
-      const shown = place >= -pad && place < length + pad;
-      const inside = place >= 0 && place < length;
-      const color = marked(place) ? "var(--second)" : inside ? "var(--normal)" : "var(--paper)";
-      set(box, { x: left(place), visibility: shown ? "visible" : "hidden", fill: color, stroke: "var(--faint)", "fill-opacity": inside ? 1 : 0.4 });
-    });
+    const paths = ["", "", ""];
+    for (let place = -pad; place < length + pad; place++) {
+      const outside = place < 0 || place >= length;
+      const box = `M${left(place)},${row} h19 v19 h-19 z `;
+      if (outside) paths[1] += box;
+      if (marked(place)) paths[2] += box;
+      else if (!outside) paths[0] += box;
+    }
+    kinds.forEach((kind, i) => kind.setAttribute("d", paths[i]));
   };
   const repaint = painter(() => {
     const { output, places, at, first } = compute(state);
@@ -50,7 +54,7 @@ export function render({ model, el }) {
     const covered = (i) => places > 0 && i >= first && i < first + kernel;
     const single = (i) => places > 0 && i === at;
     fill(before, size, down ? padding : 0, down ? covered : single, down ? "input, with padding" : "input");
-    fill(after, output, down ? 0 : padding, down ? single : covered, down ? "output" : "output; what padding cuts off is pale");
+    fill(after, output, down ? 0 : padding, down ? single : covered, down ? "output" : "output; padding cuts off the hollow ones");
     lines.forEach((line, k) => {
       const [many, one] = [left(first + k) + 9, left(at) + 9];
       const shown = k < kernel && places > 0;

@@ -7,22 +7,18 @@ export function compute({ a, b, temperature }) {
   return { probability: 1 / sum, energy: -(high + temperature * Math.log(sum)) };
 }
 
-const [LOW, HIGH, CELLS] = [-6, 10, 32];
+const [LOW, HIGH, CELLS] = [-6, 10, 24];
 
 function map(left, name, value) {
   const x = scale([LOW, HIGH], [left, left + 250]);
   const y = scale([LOW, HIGH], [290, 40]);
-  const side = 250 / CELLS;
-  const cells = [];
-  const group = element("g");
-  for (let i = 0; i < CELLS; i++) {
-    for (let j = 0; j < CELLS; j++) {
-      const at = (k) => LOW + ((k + 0.5) / CELLS) * (HIGH - LOW);
-      const cell = element("rect", { x: left + i * side, y: 290 - (j + 1) * side, width: side + 0.5, height: side + 0.5, fill: "var(--normal)" });
-      cells.push({ cell, a: at(i), b: at(j) });
-      group.append(cell);
-    }
-  }
+  const canvas = element("canvas", { width: CELLS, height: CELLS });
+  const pixels = canvas.getContext("2d");
+  const image = pixels.createImageData(CELLS, CELLS);
+  const box = { x: left, y: 40, width: 250, height: 250 };
+  const holder = element("foreignObject", box, canvas);
+  canvas.style.cssText = "width:100%;height:100%;display:block";
+  const group = element("g", {}, holder);
   const dot = element("circle", { r: 8, fill: "var(--second)", stroke: "var(--ink)", "stroke-width": 2 });
   group.append(
     axis(x, 290, [-5, 0, 5, 10], "logit of class A"),
@@ -30,8 +26,16 @@ function map(left, name, value) {
     element("text", { x: left, y: 26 }, name),
     dot,
   );
-  const shade = (temperature) =>
-    cells.forEach(({ cell, a, b }) => cell.setAttribute("fill-opacity", value(compute({ a, b, temperature })).toFixed(3)));
+  const at = (k) => LOW + ((k + 0.5) / CELLS) * (HIGH - LOW);
+  const shade = (temperature) => {
+    for (let i = 0; i < CELLS; i++) {
+      for (let j = 0; j < CELLS; j++) {
+        const opacity = 255 * value(compute({ a: at(i), b: at(j), temperature }));
+        image.data.set([40, 130, 190, opacity], 4 * ((CELLS - 1 - j) * CELLS + i));
+      }
+    }
+    pixels.putImageData(image, 0, 0);
+  };
   return { group, shade, move: (a, b) => set(dot, { cx: x(a), cy: y(b) }) };
 }
 

@@ -6,31 +6,50 @@ const [C1, C2] = [0.01 ** 2, 0.03 ** 2]; // the published constants, for pixels 
 /** The image moved to the right, with its contrast and brightness changed, cut off at 0 and 1. */
 export function changed({ brightness, contrast, shift }, { image, side }) {
   const mean = image.reduce((sum, value) => sum + value, 0) / image.length;
+  const middle = mean + brightness;
   return image.map((_, i) => {
     const column = (i % side) - shift;
     const value = column < 0 || column >= side ? 0 : image[i - shift];
-    return Math.min(Math.max((value - mean) * contrast + mean + brightness, 0), 1);
+    return Math.min(Math.max((value - mean) * contrast + middle, 0), 1);
   });
+}
+
+/** Sums of the values over the 7×7 window that begins at each pixel: along the rows, then down. */
+function windowSums(value, side) {
+  const [along, down] = [new Float64Array(side * side), new Float64Array(side * side)];
+  for (let i = 0; i < side * side; i++) {
+    if (i % side > side - WINDOW) continue;
+    let sum = 0;
+    for (let k = i; k < i + WINDOW; k++) sum += value[k];
+    along[i] = sum;
+  }
+  for (let i = 0; i < side * (side - WINDOW + 1); i++) {
+    let sum = 0;
+    for (let k = 0; k < WINDOW; k++) sum += along[i + k * side];
+    down[i] = sum;
+  }
+  return down;
 }
 
 /** Means over all 7×7 windows: luminance, contrast and structure term, SSIM; and the MSE. */
 export function compute(state, { image, side }) {
-  const other = changed(state, { image, side });
+  return compared(image, changed(state, { image, side }), side);
+}
+
+function compared(image, other, side) {
   const sums = { luminance: 0, contrast: 0, structure: 0, ssim: 0 };
   const [n, last] = [WINDOW * WINDOW, side - WINDOW];
+  const [sx, sy, sxx, syy, sxy] = [
+    image,
+    other,
+    image.map((value) => value * value),
+    other.map((value) => value * value),
+    image.map((value, i) => value * other[i]),
+  ].map((values) => windowSums(values, side));
   for (let top = 0; top <= last; top++) {
     for (let left = 0; left <= last; left++) {
-      let [x, y, xx, yy, xy] = [0, 0, 0, 0, 0];
-      for (let row = top; row < top + WINDOW; row++) {
-        for (let i = row * side + left; i < row * side + left + WINDOW; i++) {
-          const [a, b] = [image[i], other[i]];
-          x += a;
-          y += b;
-          xx += a * a;
-          yy += b * b;
-          xy += a * b;
-        }
-      }
+      const at = top * side + left;
+      const [x, y, xx, yy, xy] = [sx[at], sy[at], sxx[at], syy[at], sxy[at]];
       const [mx, my] = [x / n, y / n];
       // unbiased, as scikit-image has them; rounding may leave them just below zero
       const vx = Math.max((xx - n * mx * mx) / (n - 1), 0);
@@ -58,14 +77,18 @@ function picture(side, label) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(side, side);
   const paint = (image) => {
-    image.forEach((value, i) => pixels.data.set([255 * value, 255 * value, 255 * value, 255], 4 * i));
+    image.forEach((value, i) => {
+      const at = 4 * i;
+      pixels.data[at] = pixels.data[at + 1] = pixels.data[at + 2] = 255 * value;
+      pixels.data[at + 3] = 255;
+    });
     context.putImageData(pixels, 0, 0);
   };
   return { node: element("figure", { style: "margin:0" }, canvas, element("figcaption", {}, label)), paint };
 }
 
 export function render({ model, el }) {
-  const data = { image: model.get("image"), side: model.get("side") };
+  const data = { image: Float64Array.from(model.get("image")), side: model.get("side") };
   const state = { brightness: 0, contrast: 1, shift: 0 };
   const first = picture(data.side, "the image");
   const second = picture(data.side, "changed");
@@ -84,8 +107,9 @@ export function render({ model, el }) {
 
   const status = statusLine();
   const repaint = painter(() => {
-    const now = compute(state, data);
-    second.paint(changed(state, data));
+    const other = changed(state, data);
+    const now = compared(data.image, other, data.side);
+    second.paint(other);
     for (const { name, bar, value } of bars) {
       bar.setAttribute("width", width(Math.max(now[name], 0)));
       value.textContent = now[name].toFixed(3);
