@@ -8,7 +8,19 @@ What is displayed is one HTML output, in which a static image stands where scrip
 from helpers.explorables.bayes import elbo
 from helpers.explorables.confidence import bootstrap, logits
 from helpers.explorables.images import convolution, ssim
+from helpers.explorables.latent import amortisation, decoder
 from helpers.explorables.page import Explorable
 from helpers.explorables.scores import ranks, threshold
 
-__all__ = ["Explorable", "bootstrap", "convolution", "elbo", "logits", "ranks", "ssim", "threshold"]
+__all__ = [
+    "Explorable",
+    "amortisation",
+    "bootstrap",
+    "convolution",
+    "decoder",
+    "elbo",
+    "logits",
+    "ranks",
+    "ssim",
+    "threshold",
+]

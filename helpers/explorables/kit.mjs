@@ -1,7 +1,7 @@
 // What the explorables share: elements, controls, axes, one draw a frame, and the two themes.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SVG_TAGS = new Set(["svg", "g", "rect", "circle", "line", "path", "text", "polyline", "foreignObject"]);
+const SVG_TAGS = new Set(["svg", "g", "rect", "circle", "line", "path", "text", "polyline", "foreignObject", "ellipse"]);
 
 /** An element with attributes and children; functions become listeners. */
 export function element(tag, attributes = {}, ...children) {

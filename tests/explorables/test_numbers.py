@@ -3,6 +3,7 @@
 Run by node; skipped where there is none.
 """
 
+import base64
 import json
 import shutil
 import subprocess
@@ -10,14 +11,16 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from examples import digit, two_detectors
+from examples import EXAMPLES, digit, path, two_detectors, vae
 from skimage.metrics import structural_similarity
 from torch import nn
 
 from helpers import explorables
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
+from helpers.explorables.latent import dequantised
 from helpers.metrics import auroc
+from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.scores import energy
 from helpers.thresholds import conformal_p_values
 
@@ -195,6 +198,39 @@ def test_bootstrap(paired):
         again = chosen if paired else places(second)
         assert a == pytest.approx(auroc(*(s[p] for s, p in zip(first, chosen, strict=True))))
         assert b == pytest.approx(auroc(*(s[p] for s, p in zip(second, again, strict=True))))
+
+
+@needs_node
+def test_decoder(random):
+    """The page decodes as numpy does from the same int8 numbers, and nearly as the model does."""
+    model = vae()
+    z = random.uniform(-3, 3, (10, 2))
+    it = EXAMPLES["decoder"]()
+    want = dequantised(it.data["layers"], z)
+    for layer in it.data["layers"]:
+        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), np.int8).tolist()
+    got = computed(it, [{"z1": float(a), "z2": float(b)} for a, b in z])
+    assert np.allclose([each["pixels"] for each in got], want, atol=1e-4)
+    with torch.inference_mode():
+        exact = model.decode(torch.tensor(z, dtype=torch.float32)).flatten(1).numpy()
+    assert np.abs(want - exact).max() < 0.02
+
+
+@needs_node
+def test_amortisation():
+    given = path()
+    it = explorables.amortisation(**given)
+    for step, got in enumerate(computed(it, [{"step": step} for step in range(31)])):
+        assert got["elbo"] == pytest.approx(given["elbo"][step], abs=1e-4)
+        assert got["mu"] == pytest.approx(given["mu"][step], abs=1e-4)
+        assert got["gained"] == pytest.approx(given["elbo"][step] - given["elbo"][0], abs=2e-4)
+
+
+def test_a_decoder_that_cannot_be_shown_is_refused():
+    with pytest.raises(ValueError, match="linear layers"):
+        explorables.decoder(ConvAutoencoder(2), np.zeros((1, 2)), [0], ["a"])
+    with pytest.raises(ValueError, match="from 2 numbers"):
+        explorables.decoder(ConvVAE(3), np.zeros((1, 2)), [0], ["a"])
 
 
 def test_bad_scores_are_refused():
