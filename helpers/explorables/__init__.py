@@ -6,8 +6,8 @@ What is displayed is one HTML output, in which a static image stands where scrip
 """
 
 from helpers.explorables.bayes import elbo
-from helpers.explorables.confidence import bootstrap, logits
-from helpers.explorables.images import convolution, ssim
+from helpers.explorables.confidence import bootstrap, logits, reliability
+from helpers.explorables.images import convolution, shapes, ssim
 from helpers.explorables.latent import amortisation, decoder
 from helpers.explorables.page import Explorable
 from helpers.explorables.scores import ranks, threshold
@@ -21,6 +21,8 @@ __all__ = [
     "elbo",
     "logits",
     "ranks",
+    "reliability",
+    "shapes",
     "ssim",
     "threshold",
 ]

@@ -10,14 +10,20 @@ export function render({ model, el }) {
   const { density, low, high } = model.get("posterior");
   const state = { step: 0 };
   const side = density.length;
-  const svg = drawing(640, 330, "Posterior of one image over two latent dimensions with q as an ellipse, and the ELBO by step");
+  const svg = drawing(
+    640,
+    330,
+    "Posterior of one image over two latent dimensions with q as an ellipse, and the ELBO by step",
+  );
   const canvas = element("canvas", { width: side, height: side });
   canvas.style.cssText = "width:100%;height:100%;display:block";
   const pixels = canvas.getContext("2d");
   const image = pixels.createImageData(side, side);
   const most = Math.max(...density.flat());
   density.forEach((row, j) =>
-    row.forEach((value, i) => image.data.set([40, 130, 190, (255 * value) / most], 4 * ((side - 1 - j) * side + i))),
+    row.forEach((value, i) =>
+      image.data.set([40, 130, 190, (255 * value) / most], 4 * ((side - 1 - j) * side + i)),
+    ),
   );
   pixels.putImageData(image, 0, 0);
   const [x, y] = [scale([low[0], high[0]], [30, 270]), scale([low[1], high[1]], [270, 30])];
@@ -36,14 +42,27 @@ export function render({ model, el }) {
     ellipse,
     centre,
     axis(sx, 270, [0, last], "gradient step"),
-    element("polyline", { points: points(data.elbo.map((_, i) => sx(i)), data.elbo.map(sy)), fill: "none", stroke: "var(--ink)", "stroke-width": 2 }),
+    element("polyline", {
+      points: points(
+        data.elbo.map((_, i) => sx(i)),
+        data.elbo.map(sy),
+      ),
+      fill: "none",
+      stroke: "var(--ink)",
+      "stroke-width": 2,
+    }),
     element("text", { x: 380, y: 45 }, "ELBO of this image, nats"),
     dot,
   );
   const status = statusLine();
   const repaint = painter(() => {
     const now = compute(state, data);
-    set(ellipse, { cx: x(now.mu[0]), cy: y(now.mu[1]), rx: x(now.sigma[0]) - x(0), ry: y(0) - y(now.sigma[1]) });
+    set(ellipse, {
+      cx: x(now.mu[0]),
+      cy: y(now.mu[1]),
+      rx: x(now.sigma[0]) - x(0),
+      ry: y(0) - y(now.sigma[1]),
+    });
     set(centre, { cx: x(now.mu[0]), cy: y(now.mu[1]) });
     set(dot, { cx: sx(state.step), cy: sy(now.elbo) });
     return state.step

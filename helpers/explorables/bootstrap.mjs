@@ -1,15 +1,16 @@
-import { axis, button, choice, drawing, element, painter, points, scale, slider, statusLine } from "./kit.mjs";
-
-/** Random numbers in [0, 1) from a seed (Mulberry32), the same everywhere. */
-export function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import {
+  axis,
+  button,
+  choice,
+  drawing,
+  element,
+  generator,
+  painter,
+  points,
+  scale,
+  slider,
+  statusLine,
+} from "./kit.mjs";
 
 /** The share of pairs in which the anomaly scores higher; ties count one half. */
 export function auroc(normal, anomaly) {
@@ -35,7 +36,8 @@ export function compute({ draws, paired, seed }, { first, second }) {
   for (let i = 0; i < draws; i++) {
     const chosen = first.map((scores) => positions(scores.length));
     const again = paired ? chosen : second.map((scores) => positions(scores.length));
-    const on = (groups, places) => auroc(...groups.map((scores, k) => places[k].map((place) => scores[place])));
+    const on = (groups, places) =>
+      auroc(...groups.map((scores, k) => places[k].map((place) => scores[place])));
     rows.push([on(first, chosen), on(second, again)]);
   }
   return { rows };
@@ -48,7 +50,9 @@ function quantile(sorted, share) {
 }
 
 function roc([normal, anomaly]) {
-  const all = [...normal.map((s) => [s, 0]), ...anomaly.map((s) => [s, 1])].sort((p, q) => q[0] - p[0]);
+  const all = [...normal.map((s) => [s, 0]), ...anomaly.map((s) => [s, 1])].sort(
+    (p, q) => q[0] - p[0],
+  );
   const [fpr, tpr] = [[0], [0]];
   let counts = [0, 0];
   all.forEach(([score, kind], i) => {
@@ -67,21 +71,47 @@ export function render({ model, el }) {
   const data = { first: model.get("first"), second: model.get("second") };
   const names = model.get("names");
   const state = { draws: 20, paired: "yes", seed: 1 };
-  const svg = drawing(640, 260, "ROC curves of two detectors, and the differences of their AUROC on resampled images");
+  const svg = drawing(
+    640,
+    260,
+    "ROC curves of two detectors, and the differences of their AUROC on resampled images",
+  );
   const [x, y] = [scale([0, 1], [40, 240]), scale([0, 1], [210, 20])];
   const d = scale([-0.2, 0.2], [300, 620]);
   const colors = ["var(--normal)", "var(--second)"];
-  svg.append(axis(x, 210, [0, 0.5, 1], "false-positive rate"), axis(d, 210, [-0.2, -0.1, 0, 0.1, 0.2], `AUROC of ${names[1]} − ${names[0]}`));
+  svg.append(
+    axis(x, 210, [0, 0.5, 1], "false-positive rate"),
+    axis(d, 210, [-0.2, -0.1, 0, 0.1, 0.2], `AUROC of ${names[1]} − ${names[0]}`),
+  );
   [data.first, data.second].forEach((groups, i) => {
     const [fpr, tpr] = roc(groups);
     svg.append(
-      element("polyline", { points: points(fpr.map(x), tpr.map(y)), fill: "none", stroke: colors[i], "stroke-width": 2.5 }),
+      element("polyline", {
+        points: points(fpr.map(x), tpr.map(y)),
+        fill: "none",
+        stroke: colors[i],
+        "stroke-width": 2.5,
+      }),
       element("text", { x: 120, y: 180 - 20 * i, class: ["normal", "second"][i] }, names[i]),
     );
   });
-  svg.append(element("line", { x1: d(0), x2: d(0), y1: 20, y2: 210, stroke: "var(--faint)", "stroke-dasharray": "4 4" }));
+  svg.append(
+    element("line", {
+      x1: d(0),
+      x2: d(0),
+      y1: 20,
+      y2: 210,
+      stroke: "var(--faint)",
+      "stroke-dasharray": "4 4",
+    }),
+  );
   // one path: dots are lines of no length with round ends
-  const dots = element("path", { stroke: "var(--ink)", "stroke-opacity": 0.5, "stroke-width": 6, "stroke-linecap": "round" });
+  const dots = element("path", {
+    stroke: "var(--ink)",
+    "stroke-opacity": 0.5,
+    "stroke-width": 6,
+    "stroke-linecap": "round",
+  });
   const span = element("line", { y1: 14, y2: 14, stroke: "var(--ink)", "stroke-width": 4 });
   svg.append(dots, span);
 
@@ -91,11 +121,14 @@ export function render({ model, el }) {
   const status = statusLine();
   const repaint = painter(() => {
     const key = `${state.paired} ${state.seed}`;
-    if (key !== known) rows = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data).rows;
+    if (key !== known)
+      rows = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data).rows;
     known = key;
     const differences = rows.slice(0, state.draws).map(([a, b]) => b - a);
     const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
-    const path = differences.map((each, i) => `M${place(each)},${(200 - (170 * i) / MOST).toFixed(1)}h0`);
+    const path = differences.map(
+      (each, i) => `M${place(each)},${(200 - (170 * i) / MOST).toFixed(1)}h0`,
+    );
     dots.setAttribute("d", path.join(""));
     const sorted = [...differences].sort((p, q) => p - q);
     const [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
@@ -112,9 +145,19 @@ export function render({ model, el }) {
   };
   el.append(
     svg,
-    choice("resampling", { yes: "paired: the same images for both", no: "unpaired: drawn for each" }, "yes", change("paired")),
-    slider("number of resamples", { min: 10, max: MOST, step: 10, value: 20 }, change("draws")).node,
-    element("div", { class: "buttons" }, button("draw again", () => change("seed")(state.seed + 1))),
+    choice(
+      "resampling",
+      { yes: "paired: the same images for both", no: "unpaired: drawn for each" },
+      "yes",
+      change("paired"),
+    ),
+    slider("number of resamples", { min: 10, max: MOST, step: 10, value: 20 }, change("draws"))
+      .node,
+    element(
+      "div",
+      { class: "buttons" },
+      button("draw again", () => change("seed")(state.seed + 1)),
+    ),
     status,
   );
 }

@@ -30,6 +30,20 @@ def logits(a=4.0, b=1.0, temperature=1.0):
     return Explorable("logits", "Softmax and energy over two logits", data, figure, alt, height=500)
 
 
+def reliability(n=500, temperature=1.0):
+    """Draw images for a simulated classifier: how far from the diagonal chance leads. -> Explorable
+
+    n : number of images; temperature : 1 for a calibrated classifier, below 1 it is too sure
+    """
+    figure, axis = plotting.new_figure(4, 3)
+    axis.plot([0.5, 1], [0.5, 1], "--", color=plotting.THRESHOLD)
+    axis.set(xlabel="confidence that the classifier reports", ylabel="accuracy")
+    alt = "The diagonal of a reliability diagram, on which accuracy equals confidence."
+    start = {"n": n, "temperature": temperature}
+    title = "Calibration error by chance"
+    return Explorable("reliability", title, {"start": start}, figure, alt, 450)
+
+
 def bootstrap(first, second, names=("first", "second")):
     """Resample the images of two detectors, paired or not: the AUROC's difference. -> Explorable
 

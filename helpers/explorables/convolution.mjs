@@ -27,7 +27,11 @@ function squares(row) {
 
 export function render({ model, el }) {
   const state = { ...model.get("start") };
-  const svg = drawing(640, 170, "Pixels of one row before and after a convolution, and the kernel over them");
+  const svg = drawing(
+    640,
+    170,
+    "Pixels of one row before and after a convolution, and the kernel over them",
+  );
   const before = squares(30);
   const after = squares(125);
   const lines = Array.from({ length: 7 }, () => element("line", { stroke: "var(--second)" }));
@@ -53,14 +57,33 @@ export function render({ model, el }) {
     const down = kind === "convolution";
     const covered = (i) => places > 0 && i >= first && i < first + kernel;
     const single = (i) => places > 0 && i === at;
-    fill(before, size, down ? padding : 0, down ? covered : single, down ? "input, with padding" : "input");
-    fill(after, output, down ? 0 : padding, down ? single : covered, down ? "output" : "output; padding cuts off the hollow ones");
+    fill(
+      before,
+      size,
+      down ? padding : 0,
+      down ? covered : single,
+      down ? "input, with padding" : "input",
+    );
+    fill(
+      after,
+      output,
+      down ? 0 : padding,
+      down ? single : covered,
+      down ? "output" : "output; padding cuts off the hollow ones",
+    );
     lines.forEach((line, k) => {
       const [many, one] = [left(first + k) + 9, left(at) + 9];
       const shown = k < kernel && places > 0;
-      set(line, { x1: down ? many : one, x2: down ? one : many, y1: 50, y2: 124, visibility: shown ? "visible" : "hidden" });
+      set(line, {
+        x1: down ? many : one,
+        x2: down ? one : many,
+        y1: 50,
+        y2: 124,
+        visibility: shown ? "visible" : "hidden",
+      });
     });
-    if (places < 1 || output < 1) return "The kernel does not fit: it is longer than the input with its padding.";
+    if (places < 1 || output < 1)
+      return "The kernel does not fit: it is longer than the input with its padding.";
     return down
       ? `(${size} + 2·${padding} − ${kernel}) / ${stride}, rounded down, + 1 = ${output} pixels after the convolution.`
       : `(${size} − 1)·${stride} − 2·${padding} + ${kernel} = ${output} pixels after the transposed convolution.`;
@@ -71,7 +94,8 @@ export function render({ model, el }) {
     repaint();
   };
   const kinds = { convolution: "convolution", transposed: "transposed convolution" };
-  const whole = (label, name, min, max) => slider(label, { min, max, step: 1, value: state[name] }, change(name)).node;
+  const whole = (label, name, min, max) =>
+    slider(label, { min, max, step: 1, value: state[name] }, change(name)).node;
   el.append(
     svg,
     choice("kind", kinds, state.kind, change("kind")),

@@ -23,20 +23,49 @@ export function bytes(text) {
 }
 
 export function render({ model, el }) {
-  const layers = model.get("layers").map((layer) => ({ ...layer, weight: Float64Array.from(bytes(layer.weight)) }));
+  const layers = model
+    .get("layers")
+    .map((layer) => ({ ...layer, weight: Float64Array.from(bytes(layer.weight)) }));
   const { codes, labels, classes } = model.get("map");
   const [low, high] = model.get("range");
   const side = model.get("side");
   const state = { z1: 0, z2: 0 };
-  const colors = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#8b5a2b", "#7b68ee", "#2f4f4f"];
+  const colors = [
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#999999",
+    "#8b5a2b",
+    "#7b68ee",
+    "#2f4f4f",
+  ];
 
-  const svg = drawing(640, 350, "Map of the latent space with the codes of images, and the image decoded at the cross");
+  const svg = drawing(
+    640,
+    350,
+    "Map of the latent space with the codes of images, and the image decoded at the cross",
+  );
   const [x, y] = [scale([low, high], [30, 310]), scale([low, high], [300, 20])];
   const dots = classes.map((_, k) => {
-    const path = codes.filter((__, i) => labels[i] === k).map(([a, b]) => `M${x(a).toFixed(1)},${y(b).toFixed(1)}h0`);
-    return element("path", { d: path.join(""), stroke: colors[k], "stroke-width": 5, "stroke-linecap": "round", "stroke-opacity": 0.6 });
+    const path = codes
+      .filter((__, i) => labels[i] === k)
+      .map(([a, b]) => `M${x(a).toFixed(1)},${y(b).toFixed(1)}h0`);
+    return element("path", {
+      d: path.join(""),
+      stroke: colors[k],
+      "stroke-width": 5,
+      "stroke-linecap": "round",
+      "stroke-opacity": 0.6,
+    });
   });
-  const cross = element("path", { d: "M-9,0 h18 M0,-9 v18", stroke: "var(--ink)", "stroke-width": 3 });
+  const cross = element("path", {
+    d: "M-9,0 h18 M0,-9 v18",
+    stroke: "var(--ink)",
+    "stroke-width": 3,
+  });
   const canvas = element("canvas", { width: side, height: side });
   canvas.style.cssText = "width:100%;height:100%;display:block;image-rendering:pixelated";
   const context = canvas.getContext("2d");
@@ -46,14 +75,23 @@ export function render({ model, el }) {
   svg.append(
     ...dots,
     axis(x, 300, [low, middle, high], "first latent dimension"),
-    element("text", { x: 14, y: 160, "text-anchor": "middle", transform: "rotate(-90 14 160)" }, "second latent dimension"),
+    element(
+      "text",
+      { x: 14, y: 160, "text-anchor": "middle", transform: "rotate(-90 14 160)" },
+      "second latent dimension",
+    ),
     cross,
     element("foreignObject", { x: 400, y: 20, width: 210, height: 210 }, canvas),
     element("text", { x: 400, y: 250 }, "decoded at the cross"),
   );
   classes.forEach((name, k) =>
     svg.append(
-      element("circle", { cx: 405 + 55 * (k % 4), cy: 275 + 22 * Math.floor(k / 4), r: 5, fill: colors[k] }),
+      element("circle", {
+        cx: 405 + 55 * (k % 4),
+        cy: 275 + 22 * Math.floor(k / 4),
+        r: 5,
+        fill: colors[k],
+      }),
       element("text", { x: 415 + 55 * (k % 4), y: 280 + 22 * Math.floor(k / 4) }, name),
     ),
   );
@@ -91,7 +129,10 @@ export function render({ model, el }) {
     first.move(low + ((a - 30) / 280) * (high - low));
     second.move(low + ((300 - b) / 280) * (high - low));
   };
-  svg.addEventListener("pointermove", (event) => (event.pointerType === "mouse" || event.buttons) && point(event));
+  svg.addEventListener(
+    "pointermove",
+    (event) => (event.pointerType === "mouse" || event.buttons) && point(event),
+  );
   svg.addEventListener("pointerdown", point);
   el.append(svg, first.node, second.node, status);
 }

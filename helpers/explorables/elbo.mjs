@@ -1,6 +1,7 @@
 import { axis, drawing, element, painter, points, scale, set, slider, statusLine } from "./kit.mjs";
 
-const normal = (z, mean, sd) => Math.exp(-0.5 * ((z - mean) / sd) ** 2) / (sd * Math.sqrt(2 * Math.PI));
+const normal = (z, mean, sd) =>
+  Math.exp(-0.5 * ((z - mean) / sd) ** 2) / (sd * Math.sqrt(2 * Math.PI));
 
 /**
  * ELBO and KL of a Gaussian q with mean mu and standard deviation sigma, in nats.
@@ -44,7 +45,13 @@ export function render({ model, el }) {
   const written = element("text", { x: 535, y: 125, "text-anchor": "middle" });
   svg.append(
     axis(x, 190, model.get("ticks"), "latent variable z"),
-    element("polyline", { points: points(xs, posterior.map(y)), fill: "var(--normal)", "fill-opacity": 0.25, stroke: "var(--normal)", "stroke-width": 2 }),
+    element("polyline", {
+      points: points(xs, posterior.map(y)),
+      fill: "var(--normal)",
+      "fill-opacity": 0.25,
+      stroke: "var(--normal)",
+      "stroke-width": 2,
+    }),
     curve,
     element("text", { x: 24, y: 14, class: "normal" }, "posterior p(z | x)"),
     element("text", { x: 170, y: 14, class: "second" }, "your q(z)"),
@@ -57,7 +64,13 @@ export function render({ model, el }) {
   const status = statusLine();
   const repaint = painter(() => {
     const now = compute(state, data);
-    curve.setAttribute("points", points(xs, data.z.map((z) => y(Math.min(normal(z, state.mu, state.sigma), 1.1 * top)))));
+    curve.setAttribute(
+      "points",
+      points(
+        xs,
+        data.z.map((z) => y(Math.min(normal(z, state.mu, state.sigma), 1.1 * top))),
+      ),
+    );
     const end = bar(Math.max(now.elbo, worst));
     set(elbo, { x: 450, width: Math.max(end - 450, 0) });
     set(gap, { x: end, width: Math.max(620 - end, 0) });
@@ -68,13 +81,21 @@ export function render({ model, el }) {
     );
   }, status);
   const two = (value) => value.toFixed(2);
-  const mean = slider("mean of q", { min: low, max: high, step: 0.02, value: state.mu, show: two }, (value) => {
-    state.mu = value;
-    repaint();
-  });
-  const sd = slider("standard deviation of q", { min: 0.1, max: 2, step: 0.02, value: state.sigma, show: two }, (value) => {
-    state.sigma = value;
-    repaint();
-  });
+  const mean = slider(
+    "mean of q",
+    { min: low, max: high, step: 0.02, value: state.mu, show: two },
+    (value) => {
+      state.mu = value;
+      repaint();
+    },
+  );
+  const sd = slider(
+    "standard deviation of q",
+    { min: 0.1, max: 2, step: 0.02, value: state.sigma, show: two },
+    (value) => {
+      state.sigma = value;
+      repaint();
+    },
+  );
   el.append(svg, mean.node, sd.node, status);
 }

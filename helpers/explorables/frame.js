@@ -19,7 +19,10 @@ function follow() {
 
 follow();
 if (outside) {
-  const watched = { attributes: true, attributeFilter: ["class", "data-theme", "data-jp-theme-light"] };
+  const watched = {
+    attributes: true,
+    attributeFilter: ["class", "data-theme", "data-jp-theme-light"],
+  };
   const observer = new MutationObserver(() => setTimeout(follow, 50));
   for (const node of [outside.documentElement, outside.body]) observer.observe(node, watched);
   const fit = () => (window.frameElement.style.height = `${root.offsetHeight + 2}px`);

@@ -33,6 +33,28 @@ def convolution(size=7, kernel=3, stride=2, padding=1):
     )
 
 
+def shapes(side=28, convolutions=2, channels=16, latent=20):
+    """Change the sizes of an autoencoder: shapes and number of weights follow. -> Explorable
+
+    side : of the image in pixels; convolutions : each halves the side and doubles the channels
+    channels : of the first convolution; latent : dimensions of the code
+    """
+    sides = [side]
+    for _ in range(convolutions):
+        sides.append(conv_output_size(sides[-1], 3, 2, 1))
+    heights = [*sides, 1, *sides[::-1]]
+    figure, axis = plotting.new_figure(7, 2)
+    colours = [plotting.NORMAL] * len(sides) + [plotting.THRESHOLD] + [plotting.SECOND] * len(sides)
+    axis.bar(range(len(heights)), heights, width=0.4, color=colours)
+    axis.set(xticks=[], ylabel="side in pixels")
+    alt = (
+        f"Sides of the feature maps: {', '.join(map(str, sides))} pixels in the encoder, then a "
+        f"code of {latent} numbers, then the same sides back in the decoder."
+    )
+    start = {"side": side, "convolutions": convolutions, "channels": channels, "latent": latent}
+    return Explorable("shapes", "Shapes in an autoencoder", {"start": start}, figure, alt, 420)
+
+
 def ssim(image):
     """Change brightness, contrast and place of an image; SSIM, its terms and the MSE follow.
 

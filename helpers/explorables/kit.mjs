@@ -1,13 +1,22 @@
 // What the explorables share: elements, controls, axes, one draw a frame, and the two themes.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SVG_TAGS = new Set(["svg", "g", "rect", "circle", "line", "path", "text", "polyline", "foreignObject", "ellipse"]);
+const SVG_TAGS = new Set([
+  "svg",
+  "g",
+  "rect",
+  "circle",
+  "line",
+  "path",
+  "text",
+  "polyline",
+  "foreignObject",
+  "ellipse",
+]);
 
 /** An element with attributes and children; functions become listeners. */
 export function element(tag, attributes = {}, ...children) {
-  const node = SVG_TAGS.has(tag)
-    ? document.createElementNS(SVG, tag)
-    : document.createElement(tag);
+  const node = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else node.setAttribute(name, value);
@@ -46,7 +55,10 @@ export function slider(label, { min, max, step, value, show = String }, changed)
     input.value = to;
     input.dispatchEvent(new Event("input"));
   };
-  return { node: element("div", { class: "control" }, element("label", { for: id }, label), input, output), move };
+  return {
+    node: element("div", { class: "control" }, element("label", { for: id }, label), input, output),
+    move,
+  };
 }
 
 /** A labelled list of options: {value: text}. */
@@ -78,13 +90,30 @@ export function drawing(width, height, label) {
 /** A horizontal axis at height y, from x scale(ticks[0]) on, with its name below. */
 export function axis(x, y, ticks, name, show = String) {
   const [first, last] = [x(ticks[0]), x(ticks[ticks.length - 1])];
-  const group = element("g", { class: "axis" }, element("line", { x1: first, x2: last, y1: y, y2: y }));
+  const group = element(
+    "g",
+    { class: "axis" },
+    element("line", { x1: first, x2: last, y1: y, y2: y }),
+  );
   for (const tick of ticks) {
     group.append(element("line", { x1: x(tick), x2: x(tick), y1: y, y2: y + 5 }));
     group.append(element("text", { x: x(tick), y: y + 20, "text-anchor": "middle" }, show(tick)));
   }
-  group.append(element("text", { x: (first + last) / 2, y: y + 40, "text-anchor": "middle" }, name));
+  group.append(
+    element("text", { x: (first + last) / 2, y: y + 40, "text-anchor": "middle" }, name),
+  );
   return group;
+}
+
+/** Random numbers in [0, 1) from a seed (Mulberry32), the same everywhere. */
+export function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
 }
 
 /** The points of a curve as the attribute of a polyline. */

@@ -19,10 +19,19 @@ function map(left, name, value) {
   const holder = element("foreignObject", box, canvas);
   canvas.style.cssText = "width:100%;height:100%;display:block";
   const group = element("g", {}, holder);
-  const dot = element("circle", { r: 8, fill: "var(--second)", stroke: "var(--ink)", "stroke-width": 2 });
+  const dot = element("circle", {
+    r: 8,
+    fill: "var(--second)",
+    stroke: "var(--ink)",
+    "stroke-width": 2,
+  });
   group.append(
     axis(x, 290, [-5, 0, 5, 10], "logit of class A"),
-    element("text", { x: left - 14, y: 165, "text-anchor": "middle", transform: `rotate(-90 ${left - 14} 165)` }, "logit of class B"),
+    element(
+      "text",
+      { x: left - 14, y: 165, "text-anchor": "middle", transform: `rotate(-90 ${left - 14} 165)` },
+      "logit of class B",
+    ),
     element("text", { x: left, y: 26 }, name),
     dot,
   );
@@ -41,9 +50,19 @@ function map(left, name, value) {
 
 export function render({ model, el }) {
   const state = { ...model.get("start") };
-  const svg = drawing(640, 340, "Two maps over two logits: the largest probability, and the energy");
-  const sure = map(45, "largest probability: dark = sure", ({ probability }) => 2 * (probability - 0.5));
-  const low = map(375, "energy: dark = low, as for known images", ({ energy }) => Math.min(Math.max((8 - energy) / 18, 0), 1));
+  const svg = drawing(
+    640,
+    340,
+    "Two maps over two logits: the largest probability, and the energy",
+  );
+  const sure = map(
+    45,
+    "largest probability: dark = sure",
+    ({ probability }) => 2 * (probability - 0.5),
+  );
+  const low = map(375, "energy: dark = low, as for known images", ({ energy }) =>
+    Math.min(Math.max((8 - energy) / 18, 0), 1),
+  );
   svg.append(sure.group, low.group);
 
   let shaded;
@@ -63,12 +82,18 @@ export function render({ model, el }) {
     state[name] = value;
     repaint();
   };
-  const logit = (label, name) => slider(label, { min: LOW, max: HIGH, step: 0.1, value: state[name], show: one }, change(name)).node;
+  const logit = (label, name) =>
+    slider(label, { min: LOW, max: HIGH, step: 0.1, value: state[name], show: one }, change(name))
+      .node;
   el.append(
     svg,
     logit("logit of class A", "a"),
     logit("logit of class B", "b"),
-    slider("temperature T", { min: 0.5, max: 4, step: 0.5, value: state.temperature, show: one }, change("temperature")).node,
+    slider(
+      "temperature T",
+      { min: 0.5, max: 4, step: 0.5, value: state.temperature, show: one },
+      change("temperature"),
+    ).node,
     status,
   );
 }

@@ -18,7 +18,11 @@ export function render({ model, el }) {
 
   const svg = drawing(WIDTH, 190, "Calibration scores on a line, and a new score among them");
   const dots = calibration.map((score) => element("circle", { cx: x(score), cy: 110, r: 6 }));
-  const mark = element("path", { d: "M0,-14 l9,14 l-9,14 l-9,-14 z", fill: "var(--second)", cursor: "ew-resize" });
+  const mark = element("path", {
+    d: "M0,-14 l9,14 l-9,14 l-9,-14 z",
+    fill: "var(--second)",
+    cursor: "ew-resize",
+  });
   const name = element("text", { "text-anchor": "middle", y: 50 }, "new image");
   const stem = element("line", { y1: 58, y2: 80, stroke: "var(--second)" });
   svg.append(axis(x, 140, model.get("ticks"), "anomaly score"), ...dots, stem, mark, name);
@@ -44,14 +48,22 @@ export function render({ model, el }) {
   }, status);
 
   const step = (high - low) / 400;
-  const score = slider("score of the new image", { min: low, max: high, step, value: state.score, show: (v) => v.toPrecision(3) }, (value) => {
-    state.score = value;
-    repaint();
-  });
-  const alpha = slider("promised rate alpha", { min: 0.01, max: 0.5, step: 0.01, value: state.alpha, show: PERCENT }, (value) => {
-    state.alpha = value;
-    repaint();
-  });
+  const score = slider(
+    "score of the new image",
+    { min: low, max: high, step, value: state.score, show: (v) => v.toPrecision(3) },
+    (value) => {
+      state.score = value;
+      repaint();
+    },
+  );
+  const alpha = slider(
+    "promised rate alpha",
+    { min: 0.01, max: 0.5, step: 0.01, value: state.alpha, show: PERCENT },
+    (value) => {
+      state.alpha = value;
+      repaint();
+    },
+  );
   // dragging the mark is the same as moving the slider
   svg.addEventListener("pointermove", (event) => {
     if (!event.buttons) return;

@@ -66,7 +66,9 @@ function compared(image, other, side) {
     }
   }
   const windows = (last + 1) ** 2;
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / windows]));
+  const means = Object.fromEntries(
+    Object.entries(sums).map(([name, sum]) => [name, sum / windows]),
+  );
   const mse = other.reduce((sum, value, i) => sum + (value - image[i]) ** 2, 0) / image.length;
   return { ...means, mse };
 }
@@ -84,7 +86,10 @@ function picture(side, label) {
     });
     context.putImageData(pixels, 0, 0);
   };
-  return { node: element("figure", { style: "margin:0" }, canvas, element("figcaption", {}, label)), paint };
+  return {
+    node: element("figure", { style: "margin:0" }, canvas, element("figcaption", {}, label)),
+    paint,
+  };
 }
 
 export function render({ model, el }) {
@@ -94,14 +99,31 @@ export function render({ model, el }) {
   const second = picture(data.side, "changed");
   first.paint(data.image);
 
-  const svg = drawing(420, 150, "Bars of the three terms, of the SSIM and of the mean squared error");
+  const svg = drawing(
+    420,
+    150,
+    "Bars of the three terms, of the SSIM and of the mean squared error",
+  );
   svg.style.maxWidth = "26em";
   const width = scale([0, 1], [0, 200]);
   const names = ["luminance", "contrast", "structure", "ssim", "mse"];
   const bars = names.map((name, i) => {
-    const bar = element("rect", { x: 100, y: 6 + 28 * i, height: 20, fill: i < 3 ? "var(--normal)" : "var(--second)" });
+    const bar = element("rect", {
+      x: 100,
+      y: 6 + 28 * i,
+      height: 20,
+      fill: i < 3 ? "var(--normal)" : "var(--second)",
+    });
     const value = element("text", { x: 310, y: 21 + 28 * i });
-    svg.append(element("text", { x: 92, y: 21 + 28 * i, "text-anchor": "end" }, name.length < 5 ? name.toUpperCase() : name), bar, value);
+    svg.append(
+      element(
+        "text",
+        { x: 92, y: 21 + 28 * i, "text-anchor": "end" },
+        name.length < 5 ? name.toUpperCase() : name,
+      ),
+      bar,
+      value,
+    );
     return { name, bar, value };
   });
 
@@ -125,12 +147,25 @@ export function render({ model, el }) {
     repaint();
   };
   const two = (value) => value.toFixed(2);
-  const row = element("div", { class: "buttons", style: "gap:1em;align-items:center" }, first.node, second.node);
+  const row = element(
+    "div",
+    { class: "buttons", style: "gap:1em;align-items:center" },
+    first.node,
+    second.node,
+  );
   el.append(
     row,
     svg,
-    slider("brightness added", { min: -0.5, max: 0.5, step: 0.02, value: 0, show: two }, change("brightness")).node,
-    slider("contrast times", { min: 0, max: 2, step: 0.05, value: 1, show: two }, change("contrast")).node,
+    slider(
+      "brightness added",
+      { min: -0.5, max: 0.5, step: 0.02, value: 0, show: two },
+      change("brightness"),
+    ).node,
+    slider(
+      "contrast times",
+      { min: 0, max: 2, step: 0.05, value: 1, show: two },
+      change("contrast"),
+    ).node,
     slider("shift in pixels", { min: 0, max: 6, step: 1, value: 0 }, change("shift")).node,
     status,
   );

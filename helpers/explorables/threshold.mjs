@@ -1,9 +1,23 @@
-import { axis, button, drawing, element, painter, points, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  button,
+  drawing,
+  element,
+  painter,
+  points,
+  scale,
+  set,
+  slider,
+  statusLine,
+} from "./kit.mjs";
 
 const PERCENT = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Counts and rates at the threshold with the number `place`. */
-export function compute({ place }, { thresholds, flagged_normals, flagged_anomalies, normals, anomalies }) {
+export function compute(
+  { place },
+  { thresholds, flagged_normals, flagged_anomalies, normals, anomalies },
+) {
   const [alarms, found] = [flagged_normals[place], flagged_anomalies[place]];
   return {
     threshold: thresholds[place],
@@ -47,9 +61,30 @@ export function render({ model, el }) {
     line,
     axis(rx, 200, [0, 0.5, 1], "false-positive rate"),
     element("line", { x1: rx(0), x2: rx(0), y1: ry(0), y2: ry(1), stroke: "var(--ink)" }),
-    element("text", { x: rx(0) - 12, y: 110, "text-anchor": "middle", transform: `rotate(-90 ${rx(0) - 12} 110)` }, "true-positive rate"),
-    element("line", { x1: rx(0), y1: ry(0), x2: rx(1), y2: ry(1), stroke: "var(--faint)", "stroke-dasharray": "4 4" }),
-    element("polyline", { points: points(model.get("fpr").map(rx), model.get("tpr").map(ry)), fill: "none", stroke: "var(--second)", "stroke-width": 2.5 }),
+    element(
+      "text",
+      {
+        x: rx(0) - 12,
+        y: 110,
+        "text-anchor": "middle",
+        transform: `rotate(-90 ${rx(0) - 12} 110)`,
+      },
+      "true-positive rate",
+    ),
+    element("line", {
+      x1: rx(0),
+      y1: ry(0),
+      x2: rx(1),
+      y2: ry(1),
+      stroke: "var(--faint)",
+      "stroke-dasharray": "4 4",
+    }),
+    element("polyline", {
+      points: points(model.get("fpr").map(rx), model.get("tpr").map(ry)),
+      fill: "none",
+      stroke: "var(--second)",
+      "stroke-width": 2.5,
+    }),
     dot,
   );
 
@@ -70,13 +105,20 @@ export function render({ model, el }) {
 
   const control = slider(
     "threshold",
-    { min: 0, max: data.thresholds.length - 1, step: 1, value: state.place, show: (i) => data.thresholds[i].toPrecision(3) },
+    {
+      min: 0,
+      max: data.thresholds.length - 1,
+      step: 1,
+      value: state.place,
+      show: (i) => data.thresholds[i].toPrecision(3),
+    },
     (value) => {
       state.place = value;
       repaint();
     },
   );
   const buttons = element("div", { class: "buttons" });
-  for (const [name, place] of Object.entries(named)) buttons.append(button(name, () => control.move(place)));
+  for (const [name, place] of Object.entries(named))
+    buttons.append(button(name, () => control.move(place)));
   el.append(svg, control.node, buttons, status);
 }

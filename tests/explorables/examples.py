@@ -52,6 +52,8 @@ EXAMPLES = {
     "convolution": lambda: explorables.convolution(),
     "ssim": lambda: explorables.ssim(digit()),
     "logits": lambda: explorables.logits(),
+    "reliability": lambda: explorables.reliability(),
+    "shapes": lambda: explorables.shapes(),
     "decoder": lambda: explorables.decoder(
         vae(), random.normal(0, 1.5, (200, 2)), np.arange(200) % 10, [str(d) for d in range(10)]
     ),

@@ -226,6 +226,48 @@ def test_amortisation():
         assert got["gained"] == pytest.approx(given["elbo"][step] - given["elbo"][0], abs=2e-4)
 
 
+@needs_node
+def test_shapes(random):
+    it = explorables.shapes()
+    states = [{"side": 28, "convolutions": 2, "channels": 16, "latent": 20}]
+    for side, convolutions, channels, latent in random.integers(
+        [16, 1, 4, 2], [64, 5, 32, 256], (9, 4)
+    ):
+        state = {"side": side, "convolutions": convolutions, "channels": channels, "latent": latent}
+        states.append({name: int(value) for name, value in state.items()})
+    for state, got in zip(states, computed(it, states), strict=True):
+        x, down, up = torch.zeros(1, 1, state["side"], state["side"]), [], []
+        shapes = [list(x.shape[1:])]
+        for i in range(state["convolutions"]):
+            after = state["channels"] * 2**i
+            down.append(nn.Conv2d(x.shape[1], after, 3, stride=2, padding=1))
+            up.append(nn.ConvTranspose2d(after, x.shape[1], 3, stride=2, padding=1))
+            x = down[-1](x)
+            shapes.append(list(x.shape[1:]))
+        flat = x[0].numel()
+        linear = [nn.Linear(flat, state["latent"]), nn.Linear(state["latent"], flat)]
+        weights = sum(w.numel() for layer in [*down, *up, *linear] for w in layer.parameters())
+        assert (got["shapes"], got["flat"], got["weights"]) == (shapes, flat, weights)
+
+
+@needs_node
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 1.7])
+def test_reliability(temperature):
+    """The error is the course's calibration_error, without its bins below one half."""
+    it = explorables.reliability()
+    states = [{"n": 300, "temperature": temperature, "seed": seed} for seed in range(3)]
+    for state, got in zip(states, computed(it, states), strict=True):
+        random = mulberry(state["seed"])
+        pairs = [(0.5 + 0.5 * next(random), next(random)) for _ in range(state["n"])]
+        chance, luck = np.array(pairs).T
+        sure = 1 / (1 + ((1 - chance) / chance) ** (1 / temperature))
+        right = luck < chance
+        place = np.minimum(((sure - 0.5) * 20).astype(int), 9)
+        gaps = [abs(np.sum(right[place == k]) - np.sum(sure[place == k])) for k in range(10)]
+        assert got["error"] == pytest.approx(sum(gaps) / state["n"], abs=1e-6)
+        assert got["counts"] == np.bincount(place, minlength=10).tolist()
+
+
 def test_a_decoder_that_cannot_be_shown_is_refused():
     with pytest.raises(ValueError, match="linear layers"):
         explorables.decoder(ConvAutoencoder(2), np.zeros((1, 2)), [0], ["a"])
