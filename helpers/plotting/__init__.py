@@ -1,12 +1,13 @@
 """The figures of the notebooks, by what they show.
 
 One colour for one thing throughout the course, from the palette of Okabe and Ito, which
-colour-blind readers can tell apart. Each function returns its figure; `show` displays it with a
-line of text for those who cannot see it. scikit-learn and the like come in with the figure that
-needs them.
+colour-blind readers can tell apart. Each function returns its figure; `show` displays it with
+a caption, and a description for those who do not see it. scikit-learn and the like come in with
+the figure that needs them.
 """
 
 # ruff: noqa: F401  (the names are for the notebooks)
+from helpers.plotting.diagrams import convolution_picture, network_diagram, transposed_picture
 from helpers.plotting.latent import embedding, posteriors, reparameterization
 from helpers.plotting.lines import (
     LiveCurve,
@@ -39,15 +40,19 @@ from helpers.plotting.scores import (
 )
 from helpers.plotting.style import (
     ANOMALY,
+    CLASSES,
     FOURTH,
     GROUPS,
     LINES,
+    MARKERS,
     NORMAL,
     RESIDUAL,
     SECOND,
     THIRD,
     THRESHOLD,
     Picture,
+    as_output,
+    ink,
     new_figure,
     show,
     use_course_style,

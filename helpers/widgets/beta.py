@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from helpers.plotting import SECOND, THRESHOLD
+from helpers.plotting.tables import unbroken
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -16,8 +17,13 @@ CURVES = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "active": "active units",
-    "auroc": "AUROC",
+    "auroc": "AUROC (dotted: chance)",
 }
+
+SEEN = (
+    "Above, samples from the prior of one VAE in a row. Below, four curves over beta, one "
+    "line a latent size, the chosen VAE marked: reconstruction, KL, active units, AUROC."
+)
 
 
 def beta_explorer(table):
@@ -48,7 +54,9 @@ def beta_explorer(table):
     def draw(figure, beta, latent_dim):
         return draw_beta(figure, table, beta, latent_dim)
 
-    return Explorer(draw, controls, widgets.VBox(list(controls.values())), size=(9.5, 4.9))
+    return Explorer(
+        draw, controls, widgets.VBox(list(controls.values())), size=(9.5, 4.9), alt=SEEN
+    )
 
 
 def draw_beta(figure, table, beta, latent_dim):
@@ -64,17 +72,18 @@ def draw_beta(figure, table, beta, latent_dim):
         axes.axvline(betas.index(beta), color="0.8", linestyle="--")
         if column == "auroc":
             axes.axhline(0.5, color="0.6", linestyle=":")
-            axes.annotate("chance", (0.01, 0.5), xycoords=("axes fraction", "data"), va="bottom")
         for size, curve in curves[column].items():
             chosen = size == latent_dim
-            axes.plot(
-                curve.to_numpy(),
-                "o-",
-                markersize=4,
-                color=SECOND if chosen else "0.75",
-                zorder=3 if chosen else 1,
-                label=f"{size:g} latents" if chosen else "other sizes",
-            )
+            for run in unbroken(betas):
+                axes.plot(
+                    run,
+                    curve.reindex(betas).iloc[run],
+                    "o-",
+                    markersize=4,
+                    color=SECOND if chosen else "0.75",
+                    zorder=3 if chosen else 1,
+                    label=f"{size:g} latents" if chosen else "other sizes",
+                )
         if len(rows):
             axes.plot(
                 betas.index(beta),

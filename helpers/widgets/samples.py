@@ -4,11 +4,13 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from helpers.plotting import ANOMALY, NORMAL, as_pictures
+from helpers.plotting import NORMAL, THIRD, as_pictures, ink
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
 SHOWN = 6  # pictures in a round, one of them real
+
+SEEN = "Six numbered images in a row; after a guess the real one is framed."
 
 
 def sample_quiz(real, samples, rounds=8):
@@ -43,7 +45,7 @@ def sample_quiz(real, samples, rounds=8):
         return text
 
     layout = widgets.VBox([number, guess])
-    return Explorer(draw, {"number": number, "guess": guess}, layout, size=(9.5, 2.0))
+    return Explorer(draw, {"number": number, "guess": guess}, layout, size=(9.5, 2.0), alt=SEEN)
 
 
 def draw_rounds(real, samples, rounds):
@@ -79,9 +81,9 @@ def draw_round(figure, pictures, place, guess=0):
         parts.image(axes, picture, str(number))
         if guess and number in (place, guess):
             real = number == place
-            colour = NORMAL if real else ANOMALY
+            colour = NORMAL if real else THIRD
             parts.frame(axes, (0, 0), *picture.shape[::-1], colour, "-" if real else "--")
-            axes.set_title(f"{number}: {'real' if real else 'a sample'}", color=colour)
+            axes.set_title(f"{number}: {'real' if real else 'a sample'}", color=ink(colour))
     if not guess:
         return f": one of the {SHOWN} pictures is a real digit, the others are samples."
     verdict = "right" if guess == place else "wrong"

@@ -5,9 +5,14 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from helpers.metrics import auroc
-from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD, ink
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
+
+SEEN = (
+    "Left, histograms of normal and anomalous scores with the threshold, above a table of "
+    "four counts. Right, the ROC curve with the point of this threshold."
+)
 
 
 def threshold_explorer(normal_scores, anomaly_scores, *, thresholds, start=None):
@@ -37,7 +42,7 @@ def threshold_explorer(normal_scores, anomaly_scores, *, thresholds, start=None)
 
     buttons = [parts.button(name, slider, value) for name, value in named.items()]
     layout = widgets.VBox([slider, parts.row(buttons)])
-    return Explorer(draw, {"threshold": slider}, layout, size=(9.5, 4.4))
+    return Explorer(draw, {"threshold": slider}, layout, size=(9.5, 4.4), alt=SEEN)
 
 
 def confusion_counts(normal_scores, anomaly_scores, threshold):
@@ -81,7 +86,8 @@ def _table(axes, counts):
     words = [["left alone", "false alarms"], ["missed", "found"]]
     for row, (name, colour) in enumerate([("normal", NORMAL), ("anomaly", ANOMALY)]):
         total = sum(counts[row])
-        axes.text(-0.06, row + 0.5, f"{name}\n({total:,})", ha="right", va="center", color=colour)
+        title = {"ha": "right", "va": "center", "color": ink(colour)}
+        axes.text(-0.06, row + 0.5, f"{name}\n({total:,})", **title)
         for column in range(2):
             count = counts[row][column]
             axes.add_patch(Rectangle((column, row), 1, 1, fc=colour, ec="white", lw=3, alpha=0.15))

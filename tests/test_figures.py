@@ -1,0 +1,195 @@
+"""Figures: described for those who do not see them, and readable for those who do."""
+
+import ast
+import inspect
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+
+import matplotlib
+import numpy as np
+import pytest
+from drawings import DRAWINGS, Data
+from PIL import Image
+from readable import faults, uses_the_colour_of_anomalies
+
+from helpers import plotting, widgets
+from helpers.authoring.build import sources
+from helpers.banner import Shown
+
+# cells whose figure has no description yet; to be emptied
+WITHOUT_ALT = {
+    "01": """
+        angles-figure baseline-table bottleneck-figure bottleneck-pictures data-figure
+        denoise-figure fashion generative-figure interpolation neighbours per-digit
+        promise-per-digit residuals roc-figure rotated simulation-figure snapshots
+        train-histogram trap-histogram trap-per-digit
+    """,
+    "02": """
+        beta-table calibration flat ink-figure kl-per-latent manifold mc-picture
+        posterior-figure repair-picture reparam-picture samples sigma-figure ten-digits
+        ten-digits-intervals two-curves two-digits-figure
+    """,
+    "03": """
+        baselines-figure blind-figure contact-sheet differences-figure grid-figure histogram
+        joined-figure joined-pictures maps-figure matrix-mae near per-class residuals roc-figure
+        seeds-figure severity-figure snapshots terms-figure vae-curve vae-histogram
+        vae-residuals
+    """,
+    "04": """
+        all-draws augmented class-error-figure complexity-figure curves extremes frog horse
+        judge-figure judged-figure longer-cae odd-read plain reliability risk-figure
+        seeds-figure snapshots
+    """,
+    "05": """
+        baselines boxes contact-sheet ladder-figure ladder-knn ladder-real layers maps
+        pretrain-figure train-figure
+    """,
+}
+
+
+def figures_shown(source):
+    """(cell id, whether it has a description) of each call of plotting.show in a source."""
+    cell = ""
+    starts = {}
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
+        if found := re.match(r'# %%.* id="([^"]+)"', line):
+            cell = found[1]
+        starts[number] = cell
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plotting.show":
+            described = len(node.args) > 2 or "alt" in [word.arg for word in node.keywords]
+            yield starts[node.lineno], described
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_every_figure_of_a_module_has_a_description(source):
+    shown = list(figures_shown(source))
+    missing = {cell for cell, described in shown if not described}
+    assert len(shown) > 5
+    assert missing <= set(WITHOUT_ALT.get(source.stem[:2], "").split())
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_no_description_is_a_mood_or_the_caption(source):
+    """It names what is drawn, in a sentence at least."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plotting.show":
+            words = {word.arg: word.value for word in node.keywords}
+            if alt := words.get("alt", node.args[2] if len(node.args) > 2 else None):
+                text = ast.unparse(alt)
+                assert len(text.split()) > 6 and "?" not in text, text
+                assert text != ast.unparse(node.args[1])
+
+
+class Images(HTMLParser):
+    """The attributes of all img elements."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.found.append(dict(attributes))
+
+
+def test_a_figure_is_one_output_with_its_description(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting.style, "display", shown.append)
+    figure, axis = plotting.new_figure(4, 2)
+    axis.plot([0, 1])
+    plotting.show(figure, "It rises by `1`.", alt='A line "from" 0 to 1 <up>')
+    (output,) = shown
+    (image,) = Images(output._repr_html_()).found
+    assert image["alt"] == 'A line "from" 0 to 1 <up>'
+    assert "It rises by <code>1</code>." in output._repr_html_()
+    assert image["alt"] in repr(output) and "It rises" in repr(output)
+    assert not hasattr(output, "_repr_png_")  # it would be stored twice
+    picture = Image.open(BytesIO(output.png))
+    assert picture.width == 2 * int(image["width"]) == 800  # sharp where a pixel is half as wide
+    assert picture.mode == "P"
+
+
+def test_a_live_curve_says_where_it_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting.lines, "display", lambda output, **_: shown.append(output))
+    curve = plotting.LiveCurve("epoch", "error")
+    output = curve.output([{"train": 2.0, "validation": 3.0}, {"train": 1.0, "validation": 1.5}])
+    assert isinstance(shown[0], Shown) and "error over epoch" in shown[0].alt
+    assert "Train: from 2 to 1. Validation: from 3 to 1.5." in output.alt
+
+
+# --- what is drawn
+
+
+@pytest.fixture(scope="module")
+def data(drawn):
+    with matplotlib.rc_context():
+        plotting.use_course_style()
+        yield Data(drawn)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_all_of_a_figure_can_be_read(name, data):
+    """Text stands out, nothing lies on it, legends hide no data, orange is for anomalies."""
+    draw, anomalies = DRAWINGS[name]
+    figure = draw(data)
+    assert not faults(figure)
+    assert anomalies or not uses_the_colour_of_anomalies(figure)
+
+
+def test_every_figure_is_drawn_here():
+    drawing = {
+        name
+        for name, function in inspect.getmembers(plotting, inspect.isfunction)
+        if "figure" in inspect.getsource(function)
+        and "return figure" in inspect.getsource(function)
+    }
+    explorers = {name for name in widgets.__all__ if not name.startswith("show_")}
+    assert len(drawing) > 20 and len(explorers) > 10
+    assert drawing | explorers <= set(DRAWINGS)
+
+
+def test_classes_and_groups_can_be_told_apart():
+    for colours in (plotting.GROUPS, plotting.CLASSES):
+        assert len(set(colours)) == len(colours) and plotting.ANOMALY not in colours
+
+
+def spoiled(how):
+    """A figure with one fault."""
+    figure, axis = plotting.new_figure(4, 2)
+    axis.plot([0, 1], [0, 1], label="a line")
+    how(axis)
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (lambda axis: axis.text(0.1, 0.8, "pale", color="#999999"), "'pale' has a contrast of 2.8"),
+        (lambda axis: axis.text(0.4, 0.45, "struck through"), "lies over lines"),
+        (lambda axis: axis.text(0.1, 0.8, "tiny", fontsize=7), "'tiny' has 7.0 points"),
+        (lambda axis: axis.text(0.1, 0.8, "two") and axis.text(0.1, 0.82, "one"), "overlap"),
+        (lambda axis: axis.text(1.6, 0.5, "beyond", in_layout=False), "'beyond' leaves"),
+        (lambda axis: axis.legend(loc="center"), "the legend ['a line'] hides data"),
+        (
+            lambda axis: (
+                axis.imshow(np.zeros((2, 2)), extent=(0, 1, 0, 1), cmap="gray")
+                and axis.text(0.1, 0.8, "black")
+            ),
+            "'black' has a contrast of 1.0",
+        ),
+    ],
+)
+def test_a_fault_is_found(how, says):
+    found = faults(spoiled(how))
+    assert any(says in one for one in found), found
+
+
+def test_a_figure_without_fault_has_none():
+    assert not faults(spoiled(lambda axis: axis.legend(loc="upper left")))
+    assert not uses_the_colour_of_anomalies(spoiled(lambda axis: None))
+    orange = spoiled(lambda axis: axis.axvspan(0, 1, color=plotting.ANOMALY, alpha=0.3))
+    assert uses_the_colour_of_anomalies(orange)
