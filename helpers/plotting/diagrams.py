@@ -12,7 +12,7 @@ PITCH = 1.35  # inches from box to box
 TALLEST, WIDEST = 1.0, 0.5  # inches, of a box
 PER_ROW = 5  # boxes
 FAINT, GREY = "#F2F2F2", "#BBBBBB"
-JOINS_NEXT = {"Flatten", "Upsample", "MaxPool2d"}  # other layers without weights join the last
+JOINS_NEXT = ("Flatten", "Upsample", "MaxPool2d")  # other layers without weights join the last
 
 
 @dataclass
@@ -77,7 +77,8 @@ def network_diagram(model, shape, title=None):
 
 def network_boxes(model, shape):
     """Layers with weights, in the order of their use. -> list of Box, shape of the output"""
-    import torch  # not above: figures of other kinds need no torch
+    import torch  # heavy, and other figures need none
+    from torch import nn
 
     boxes, waiting, hooks = [], [], []
     modes = [(part, part.training) for part in model.modules()]
@@ -86,7 +87,7 @@ def network_boxes(model, shape):
 
     def watch(part, inputs, output):
         form = tuple(inputs[0].shape[1:])
-        if next(part.parameters(), None) is None or type(part).__name__ == "BatchNorm2d":
+        if next(part.parameters(), None) is None or isinstance(part, nn.BatchNorm2d):
             if type(part).__name__ in JOINS_NEXT or not boxes:
                 waiting.append((type(part).__name__, form))
                 return
@@ -141,10 +142,12 @@ def _merged(boxes):
 
 
 def _describe(part):
+    from torch import nn
+
     name = type(part).__name__
-    if type(part).__name__ == "Linear":
+    if isinstance(part, nn.Linear):
         return [name, f"{part.in_features:,}→{part.out_features:,}"]
-    if type(part).__name__ not in ("Conv2d", "ConvTranspose2d"):
+    if not isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
         return [name]
     lines = [name, f"{part.in_channels}→{part.out_channels}, kernel {part.kernel_size[0]}"]
     if part.stride[0] > 1 or part.padding[0]:
@@ -229,7 +232,7 @@ def transposed_picture(size, kernel_size, stride=1, padding=0, output_padding=0)
     size : side of the input in pixels; the rest as in nn.ConvTranspose2d
     Above, the input; below, the output: each input pixel adds a kernel to it, `stride` pixels from
     that of its neighbour. `padding` cuts off a rim (dashed); `output_padding` adds a row below and
-    a column at the right (yellow).
+    a column at the right (olive).
     """
     whole = (size - 1) * stride + kernel_size
     output = whole - 2 * padding + output_padding
