@@ -95,7 +95,7 @@ from helpers import models
 
 plotting.show(
     plotting.network_diagram(models.ConvAutoencoder(latent_dim=20), (1, 28, 28)),
-    "The encoder (blue) leads to a code of 20 numbers (yellow), the decoder (green) leads back.",
+    "The encoder (blue) leads to a code of 20 numbers (olive), the decoder (green) leads back.",
     alt="Boxes for the layers from left to right. Encoder: from 1×28×28 over 16×14×14 and 32×7×7 to "
     "64 and then 20 numbers. Decoder: the same sizes in reverse order.",
 )
@@ -239,10 +239,10 @@ print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 # %% id="transposed-figure"
 plotting.show(
     plotting.transposed_picture(3, kernel_size=3, stride=2, padding=1, output_padding=1),
-    "Three input pixels become six: the formula gives 5, and output_padding adds one (yellow).",
+    "Three input pixels become six: the formula gives 5, and output_padding adds one (olive).",
     alt="Four panels, each with a 3×3 grid above and a larger grid below. One pixel above is marked, and "
     "a 3×3 square below. The square moves by two pixels when the input pixel moves by one. One row and "
-    "one column at the edge are yellow.",
+    "one column at the edge are olive.",
 )
 
 # %% id="explore-convolution"
