@@ -1,7 +1,7 @@
 """Lets links from other pages lead to an anchor that a notebook has as HTML: <a id="..."></a>.
 
-MyST knows those of headings, and would take others for mistakes. A link to an anchor that is not there
-still fails the build.
+MyST knows those of headings, and would take others for mistakes. A link to an anchor that is not
+there still fails the build.
 """
 
 import re
