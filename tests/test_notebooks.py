@@ -38,8 +38,9 @@ def statuses(folder):
     return json.loads((folder / ".course-progress.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.skipif(chromium() is not None, reason="tests/browser runs them, in JupyterLab")
 def test_untouched_notebook_runs_to_its_end_as_on_binder(path, folder, monkeypatch, needed):
+    if chromium() is not None and path.stem[:2] != "00":
+        pytest.skip("tests/browser runs it, in JupyterLab")
     monkeypatch.setenv("COURSE_SOURCE", "sample")
     monkeypatch.setenv("COURSE_PROFILE", profile_of(path))
     notebook = nbformat.read(path, as_version=4)
@@ -93,7 +94,7 @@ ASK = "print(*(f.__module__ for f in (conv_output_size, train_step, reconstructi
 def test_wrong_answers_are_named_and_the_notebook_goes_on(folder, monkeypatch):
     """Module 1 up to the cell that uses the last of the answers; an error in any cell fails."""
     monkeypatch.setenv("COURSE_PROFILE", "smoke")  # what is trained is not looked at
-    notebook = nbformat.read(PATHS[0], as_version=4)
+    notebook = nbformat.read(PATHS[1], as_version=4)
     cells = {cell.id: cell for cell in notebook.cells}
     for id, (answer, _) in WRONG.items():
         cells[f"ex-{id.replace('.', '-')}"].source = answer

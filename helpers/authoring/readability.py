@@ -6,9 +6,10 @@
 
     .venv/bin/uv run --no-project helpers/authoring/readability.py [FOLDER or FILE ...] [--files]
 
-Reads the prose of notebooks (.ipynb), percent-format scripts (.py) and Markdown (.md), of this course
-or any other: without arguments this course's exercise notebooks. `wordfreq`, which knows how common a
-word is, comes into an environment of uv's own. The numbers compare texts; none of them is a goal.
+Reads the prose of notebooks (.ipynb), percent-format scripts (.py) and Markdown (.md), of this
+course or any other: without arguments this course's exercise notebooks. `wordfreq`, which knows how
+common a word is, comes into an environment of uv's own. The numbers compare texts; none of them is a
+goal.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import re
 from pathlib import Path
 from statistics import mean, quantiles
 
-# The 5,000 most common word forms of English, which stand for some 2,500 words with their inflections:
+# The 5,000 most common word forms of English, which stand for some 2,500 words in all their forms:
 # what a reader with an intermediate knowledge of English is likely to have met.
 COMMON = 5000
 SUFFIXES = (".ipynb", ".py", ".md")
@@ -93,7 +94,7 @@ def measures(found, common):
 
 
 def files(path):
-    """The files that a path stands for; where a script and a notebook are of one name, the script."""
+    """The files that a path stands for; of a script and a notebook of one name, the script."""
     if path.is_file():
         return [path]
     found = [p for p in sorted(path.rglob("*")) if p.suffix in SUFFIXES and ".ipynb_" not in str(p)]

@@ -14,7 +14,7 @@ from conditions import MEMORY_MB, chromium, profile_of
 from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
 from PIL import Image
 
-from helpers.authoring.build import read_source, reference_source, sources
+from helpers.authoring.build import lessons, read_source, reference_source
 from helpers.checks import exercises
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def shots(tmp_path):
     return Path(os.environ.get("COURSE_SHOTS") or tmp_path / "shots")
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("source", lessons(), ids=lambda p: p.stem)
 def test_course(source, page, shots, tmp_path, needed):
     course = copy_course(tmp_path / "Mein Kurs für alle")
     stored = nbformat.read(course / "notebooks" / f"{source.stem}.ipynb", as_version=4)
