@@ -8,7 +8,7 @@
 
 Reads the prose of notebooks (.ipynb), percent-format scripts (.py) and Markdown (.md), of this
 course or any other: without arguments this course's exercise notebooks. `wordfreq`, which knows how
-common a word is, comes into an environment of uv's own. The numbers compare texts; none of them is a
+common a word is, comes into an environment of its own. The numbers compare texts; none is a
 goal.
 """
 
