@@ -1,6 +1,5 @@
 """Right answers to the self-test, written as learners write them."""
 
-import numpy as np
 import torch
 from torch import nn
 
