@@ -312,7 +312,7 @@ def fill_documents():
         fill_columns(COURSE / page, columns(minutes))
     for page in ("notebooks/README.md", "docs/instructors.md"):
         fill(COURSE / page, "plans", plans(minutes))
-    fill(COURSE / "README.md", "launch", definitions(modules))
+    fill(COURSE / "README.md", "launch", definitions([path.stem for path in sources()]))
     fill(COURSE / "docs" / "glossary.md", "glossary", glossary.page(found))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
