@@ -1852,6 +1852,9 @@ claim(
 # five times and changed nothing but the seed (`make results`). Which scores depend much on the seed?
 
 # %% id="seeds"
+from helpers.results import read_table
+
+profile = choose(quick="quick", full="full")
 seeds = read_table("03_seeds", source=train.source, profile=profile)
 spread = seeds[list(learned)].agg(["min", "max", "mean", "std"]).T
 spread.round(4)
