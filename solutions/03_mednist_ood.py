@@ -72,6 +72,8 @@ plotting.show(
     "Eight images of each class: "
     + ", ".join(sheet)
     + ". The classes are easy to tell apart by eye.",
+    alt="Six rows of eight small grey images, one row for each class. Hands are bright on black; some "
+    "lie on a grey plate with a frame. CT images have an even grey ground, the others a black one.",
 )
 
 # %% id="seen-hands" tags=["seen"]
@@ -117,7 +119,7 @@ seen(
 # %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
 def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
     """Positions of the images of each part; equal images always share a part."""
-    ...  # hashlib.sha256 of some bytes is as good as a random number, and the same everywhere
+    ...
 
 
 # %% id="check-3-1" tags=["check", "nbval-check-output"]
@@ -179,6 +181,8 @@ plotting.show(
     plotting.image_rows({"test": normal.images[closest], "train": train.images[place[closest]]}),
     f"The ten closest pairs, {distance.min():.2f} to {distance[closest[-1]]:.2f} apart; the median "
     f"test hand is {distance.median():.2f} from its nearest training hand.",
+    alt="Two rows of ten hands. Each test hand in the upper row stands above the training hand that is nearest "
+    "to it; the two have the same position and nearly the same outline.",
 )
 
 # %% id="seen-near" tags=["seen"]
@@ -248,7 +252,7 @@ def bootstrap_interval(
     normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
 ):
     """Percentile interval of `statistic`, each group resampled by itself. -> (low, high)"""
-    ...  # rng.choice draws with replacement
+    ...
 
 
 # %% id="check-3-3" tags=["check", "nbval-check-output"]
@@ -292,6 +296,8 @@ plotting.show(
     plotting.auroc_table(class_table(baselines)),
     f"AUROC by class. The best trivial score is {best_trivial.score}: {best_trivial.auroc:.3f} over all "
     f"classes, {best_trivial.worst:.3f} on its worst, {best_trivial['worst class']}.",
+    alt="A table of colours with six rows, the trivial scores, and five columns, the classes of anomalies. "
+    f"Each cell holds an AUROC, from {class_table(baselines).min().min():.2f} to {class_table(baselines).max().max():.2f}.",
 )
 
 # %% id="seen-baselines" tags=["seen"]
@@ -402,7 +408,7 @@ plotting.show(
 # %% id="ex-3-4" tags=["exercise"] reference="helpers.models.down_block"
 def down_block(in_channels, out_channels):
     """Halve height and width. A module, (N, in_channels, H, W) -> (N, out_channels, H/2, W/2)"""
-    ...  # nn.Sequential of three layers
+    ...
 
 
 # %% id="check-3-4" tags=["check", "nbval-check-output"]
@@ -476,6 +482,9 @@ plotting.show(
     plotting.image_rows({"image": watched} | rows),
     f"Four hands, then {', '.join(np.unique(names)[:4])}: the images, and their reconstructions before "
     "training and after some epochs.",
+    alt="Eight columns of images: four hands and four others. Below the row of originals stand the "
+    "reconstructions, first even grey, then blurred patches, at last recognisable hands; the others "
+    "stay blurred.",
 )
 
 # %% id="residuals"
@@ -487,6 +496,8 @@ plotting.show(
     f"to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to {missed[4:].max():.3f} on the "
     f"others. The largest is that of {eight[missed.argmax()]}, the smallest that of "
     f"{eight[missed.argmin()]}.",
+    alt="Three rows of eight images: original, reconstruction and residual, which is orange where the "
+    "reconstruction is too bright and blue where it is too dark. The residuals show the edges of the images.",
 )
 
 # %% id="seen-others" tags=["seen"]
@@ -542,6 +553,9 @@ plotting.show(
     ),
     f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds {found:.1%} "
     f"of the others and flags {false_alarms:.1%} of the hands.",
+    alt="Two overlapping histograms of the MAE on a logarithmic axis. "
+    f"Median of the hands {np.median(mae[:n]):.3f}, of the others {np.median(mae[n:]):.3f}. A vertical line at {threshold:.3f} is "
+    "the threshold.",
 )
 
 # %% [markdown] id="false-alarm-text"
@@ -559,6 +573,8 @@ plotting.show(
     ),
     f"Hands that the threshold flags, and the eight hands with the smallest MAE. {bright[flagged].mean():.0%} "
     f"of the flagged hands are bright, of all hands {bright.mean():.0%}.",
+    alt="Two rows of eight hands. Flagged are hands on a bright plate, cut off or in an unusual position; not "
+    "flagged are hands on a black ground in the middle of the image.",
 )
 
 # %% id="seen-false-alarms" tags=["seen"]
@@ -587,8 +603,8 @@ from sklearn.metrics import roc_curve
 
 
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
-    """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
-    ...  # labels 0 and 1 for roc_curve: np.repeat; drop_intermediate=False keeps all points
+    """False-positive rate of the strictest threshold that still finds `tpr` of the anomalies."""
+    ...
 
 
 # %% id="check-3-6" tags=["check", "nbval-check-output"]
@@ -603,6 +619,8 @@ plotting.show(
     f"To find 95 % of the others one accepts {fpr_at_tpr(mae[:n], mae[n:]):.1%} false alarms "
     f"({low:.1%} to {high:.1%}); to find 95 % of the class {worst}, "
     f"{fpr_at_tpr(mae[:n], mae[n:][names == worst]):.1%}.",
+    alt=f"Left, ROC curves for all others and for {worst}: true-positive rate over false-positive rate, both above the "
+    "diagonal. Right, precision over recall for the same groups, with the level of chance of each.",
 )
 
 # %% [markdown] id="precision-text" tags=["optional"]
@@ -659,6 +677,8 @@ plotting.show(
     f"The worst class of the MAE is {table['worst class']['AE MAE']} "
     f"({table.worst['AE MAE']:.3f}). Over all classes the MSE reaches {table.auroc['AE MSE']:.3f}, "
     f"{verdict} {best_trivial.score} ({best_trivial.auroc:.3f}).",
+    alt="The table of colours from section 2 with two more rows, the MAE and the MSE of the autoencoder. "
+    f"The MAE runs from {table.worst['AE MAE']:.2f} on its worst class to {class_table(so_far).loc['AE MAE'].max():.2f} on its best.",
 )
 
 # %% id="seen-per-class" tags=["seen"]
@@ -765,6 +785,8 @@ plotting.show(
     f"The two terms of the loss. From the first step to the last, minus the log-likelihood goes from "
     f"{minus_log[0]:.0f} to {minus_log[-1]:.0f} nats and the KL from {kl_curve[0]:.0f} to "
     f"{kl_curve[-1]:.0f}: a larger KL buys a better reconstruction.",
+    alt="Two curves over the training step, in nats an image. Minus the log-likelihood falls steeply and then "
+    "slowly; the KL rises and then stays nearly level.",
 )
 
 # %% id="claim-vae-curve" tags=["claim"]
@@ -780,6 +802,8 @@ plotting.show(
     plotting.residual_rows(watched, vae_watched, ends=("too dark", "too bright")),
     f"The same eight images, rebuilt by the VAE. Mean residual: hands {vae_missed[:4].mean():.3f}, others "
     f"{vae_missed[4:].mean():.3f}; the autoencoder had {missed[:4].mean():.3f} and {missed[4:].mean():.3f}.",
+    alt="Three rows of eight images as before: original, reconstruction by the VAE, and residual. "
+    f"The residual is largest for {eight[vae_missed.argmax()]}.",
 )
 
 # %% [markdown] id="longer-text"
@@ -856,6 +880,8 @@ plotting.show(
     f"150 images of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class with the "
     f"largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst {frame.MSE.idxmax()}. "
     f"Below the hands' median KL lie: {', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
+    alt="A cloud of points for each class, KL over the mean squared error (logarithmic). Hands lie at the left, "
+    f"at a median error of {frame.MSE['Hand']:.4f}; the classes lie in clouds of their own, some above and some below the hands.",
 )
 
 # %% id="vae-histogram"
@@ -864,6 +890,8 @@ plotting.show(
     plotting.score_histogram({"hands": kl[:n], "others": kl[n:]}, {}, label="KL, nats"),
     f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. Median of "
     f"the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
+    alt="Two overlapping histograms of the KL on a logarithmic axis. That of the others is wider and has a part to the "
+    "left of the hands.",
 )
 
 # %% id="seen-terms" tags=["seen"]
@@ -910,7 +938,7 @@ from sklearn.covariance import LedoitWolf
 
 def mahalanobis(z_train, z):
     """Mahalanobis distance of each code from the training codes. (M, d), (N, d) -> (N,)"""
-    ...  # LedoitWolf().fit(array); its .mahalanobis gives squared distances
+    ...
 
 
 # %% id="check-3-8" tags=["check", "nbval-check-output"]
@@ -943,7 +971,7 @@ from skimage.metrics import structural_similarity
 
 def ssim_residual(x, x_hat):
     """1 - SSIM at each pixel, from 7×7 windows. (N, 1, H, W) in [0, 1] twice -> the same shape"""
-    ...  # structural_similarity(a, b, data_range=..., channel_axis=..., full=...)
+    ...
 
 
 # %% id="check-3-9" tags=["check", "nbval-check-output"]
@@ -974,6 +1002,8 @@ plotting.show(
     f"Best learned score on its worst class: {best}, {grid.auroc[best]:.4f} over all "
     f"({grid.low[best]:.4f} to {grid.high[best]:.4f}) and {grid.worst[best]:.4f} on "
     f"{grid['worst class'][best]}.",
+    alt=f"A table of colours with {len(learned)} rows, the scores of both models, and five columns, the classes. "
+    "Rows with SSIM or features are dark throughout; the row of the VAE's KL has the lowest values.",
 )
 
 # %% id="seen-grid" tags=["seen"]
@@ -1012,7 +1042,7 @@ def paired_difference(
     seed=0,
 ):
     """Percentile interval of statistic(a) - statistic(b) on the same images. -> (low, high)"""
-    ...  # draw positions, once for the normal images and once for the anomalies
+    ...
 
 
 # %% id="check-3-10" tags=["check", "nbval-check-output"]
@@ -1083,6 +1113,8 @@ plotting.show(
     f"{difference_table.difference[8]:+.3f}. Same VAE, other score (MAE for KL): {score_effect:+.3f}. The larger effect is "
     f"that of the {larger}. Last line, chosen and judged on different images: "
     f"{honest['difference']:+.3f} ({honest['low']:+.3f} to {honest['high']:+.3f}).",
+    alt="One dot with its interval for each pair of scores, against a vertical line at 0. "
+    f"The dots run from {difference_table.difference.min():+.2f} to {difference_table.difference.max():+.2f}.",
 )
 
 # %% id="seen-differences" tags=["seen"]
@@ -1450,6 +1482,8 @@ joined_table = pd.DataFrame(
 plotting.show(
     plotting.image_rows({"hands": few[1:9], "joined": joined[1:9]}),
     "Eight hands, and below each its left half beside the right half of the hand before it.",
+    alt="Two rows of eight hands. In the lower row the left and the right half come from different hands; most seams are "
+    "seen only at fingers that end in the middle.",
 )
 
 # %% id="joined-figure"
@@ -1463,6 +1497,8 @@ plotting.show(
     plotting.auroc_table(joined_table.loc[some_rows]),
     f"The five best scores on joined hands, and some others. Over the other classes {first} leads with "
     f"{joined_table['other classes'][first]:.3f}; on joined hands it has {joined_table['joined hands'][first]:.3f}.",
+    alt="A table of colours with two columns, other classes and joined hands. The second column is paler in every row with a "
+    "high first number.",
 )
 
 # %% id="seen-joined" tags=["seen"]
@@ -1522,6 +1558,8 @@ plotting.show(
     plotting.severity_curves(severities, shown),
     f"Best of these at severity 0.5: {leaders}. Lowest of all is {below} with "
     f"{severities[below].min():.2f}: below one half means that spoiled hands look *more* normal.",
+    alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All curves begin near one "
+    "half. They rise for rotation, hardly rise for lesions, and fall for blur.",
 )
 
 # %% id="seen-severity" tags=["seen"]
@@ -1665,7 +1703,7 @@ seen(
 # %% id="ex-3-11" tags=["exercise"] reference="helpers.datasets.samples.lesions.paint_lesion"
 def paint_lesion(image, cover, contrast):
     """Replace what `cover` covers by an even grey, and mark it. -> uint8 (C, H, W), bool (H, W)"""
-    ...  # half covered is inside
+    ...
 
 
 # %% id="check-3-11" tags=["check", "nbval-check-output"]
@@ -1695,6 +1733,8 @@ maps = {name: apply(f, lesioned).numpy() for name, f in MAPS.items()}
 plotting.show(
     plotting.map_rows(lesioned[:6], masks[:6], {name: m[:6] for name, m in maps.items()}),
     f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels, and three maps.",
+    alt="Six columns of hands. The upper row shows each hand with the outline of its lesion; the rows below show three maps, in "
+    "which lesions and edges of bones are bright.",
 )
 
 # %% id="seen-maps" tags=["seen"]
@@ -1730,7 +1770,7 @@ seen(
 
 # %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
 def dice(a, b):
-    """Overlap of two masks: twice what they share over the sum of their sizes. bool twice -> float"""
+    """Overlap of two masks. bool arrays of one shape -> float between 0 and 1"""
     ...
 
 
@@ -1783,6 +1823,9 @@ plotting.show(
     plotting.share_bars(pd.Series(counts, bins), "share of images"),
     f"Dice of the residual map, one number for each image: {np.mean(dice_by_image == 0):.0%} of the images "
     f"have 0, the best has {max(dice_by_image):.2f}.",
+    alt="Five bars, the share of images by their Dice: "
+    + ", ".join(f"{name} {share_:.0%}" for name, share_ in zip(bins, counts, strict=True))
+    + ".",
 )
 
 # %% id="seen-dice" tags=["seen"]
@@ -1823,6 +1866,8 @@ plotting.show(
     plotting.map_rows(toned, toned_masks, {k: apply(f, toned).numpy() for k, f in MAPS.items()}),
     f"Lesions as bright as their surroundings. Average precision: residual {equal['residual']:.3f}, SSIM "
     f"residual {equal['SSIM residual']:.3f}; a random map would have {masks.mean():.3f}.",
+    alt="The same six hands with lesions of the grey of their surroundings, and three maps. Edges of bones are bright; most "
+    "lesions cannot be seen in any map.",
 )
 
 # %% id="seen-blind" tags=["seen"]
@@ -1877,6 +1922,8 @@ plotting.show(
     f"Five trainings each. The MAE of the AE runs from {spread['min']['AE MAE']:.3f} to "
     f"{spread['max']['AE MAE']:.3f}; the KL of the VAE from {spread['min']['VAE KL']:.3f} to "
     f"{spread['max']['VAE KL']:.3f}. That tutorial's history spans {gap:.3f}.",
+    alt="One row of five dots for each score, AUROC to the right. The dots of SSIM and of the features lie on top of each "
+    "other; those of the autoencoder's MAE and MSE are spread widely.",
 )
 
 # %% id="seen-seeds" tags=["seen"]
