@@ -72,8 +72,9 @@ plotting.show(
     "Eight images of each class: "
     + ", ".join(sheet)
     + ". The classes are easy to tell apart by eye.",
-    alt="Six rows of eight small grey images, one row for each class. Hands are bright on black; some "
-    "lie on a grey plate with a frame. CT images have an even grey ground, the others a black one.",
+    alt="Six rows of eight small grey images, one row for each class. Hands are bright on black; "
+    "some lie on a grey plate with a frame. CT images have an even grey ground, the others a "
+    "black one.",
 )
 
 # %% id="seen-hands" tags=["seen"]
@@ -81,10 +82,10 @@ from helpers.claims import seen
 
 _grey = hands.images.mean(axis=(1, 2, 3))
 seen(
-    f"Most hands are bright on a dark ground, but some were taken on a bright plate, often with a frame "
-    f"around it. {(_grey > 80).mean():.0%} of the hands have a mean grey above 80 (of 255); the median is "
-    f"{np.median(_grey):.0f}. Remember these bright hands: they are rare in training, so a model knows "
-    "them less well, and they will return among the false alarms."
+    "Most hands lie on a dark ground. Some lie on a bright plate, often with a frame around it. "
+    f"{(_grey > 80).mean():.0%} of the hands have a mean grey above 80 (of 255); the median is "
+    f"{np.median(_grey):.0f}. Remember these bright hands. They are rare in training, and you "
+    "will meet them again among the false alarms."
 )
 
 # %% [markdown] id="anomaly-text"
@@ -143,8 +144,8 @@ for name, parts in {"positions": by_position, "contents": split_by_content(doubl
 # %% id="seen-leak" tags=["seen"]
 seen(
     f"Shuffled positions put {leaks['positions']} copies of training images into a test set of "
-    f"{len(by_position[2])} images. The split by content puts {leaks['contents']} there, because equal "
-    "bytes always give the same part."
+    f"{len(by_position[2])} images. The split by content puts {leaks['contents']} there, because "
+    "equal bytes always give the same part."
 )
 
 # %% [markdown] id="roles-text"
@@ -179,18 +180,18 @@ distance, place = torch.cdist(b, a).min(dim=1)
 closest = distance.argsort()[:10]
 plotting.show(
     plotting.image_rows({"test": normal.images[closest], "train": train.images[place[closest]]}),
-    f"The ten closest pairs, {distance.min():.2f} to {distance[closest[-1]]:.2f} apart; the median "
-    f"test hand is {distance.median():.2f} from its nearest training hand.",
-    alt="Two rows of ten hands. Each test hand in the upper row stands above the training hand that is nearest "
-    "to it; the two have the same position and nearly the same outline.",
+    f"The ten closest pairs, {distance.min():.2f} to {distance[closest[-1]]:.2f} apart; the "
+    f"median test hand is {distance.median():.2f} from its nearest training hand.",
+    alt="Two rows of ten hands. Each test hand in the upper row stands above the training hand "
+    "that is nearest to it; the two have the same position and nearly the same outline.",
 )
 
 # %% id="seen-near" tags=["seen"]
 seen(
-    f"The closest pairs are {distance.min():.2f} apart, against {distance.median():.2f} for the median test "
-    f"hand, {distance.median() / distance.min():.1f} times as far. They are similar hands in a similar "
-    "position, but fingers and labels differ when you look closely. So we find no stored copy here; at "
-    "this resolution nobody can exclude two images of one person."
+    f"The closest pairs are {distance.min():.2f} apart, against {distance.median():.2f} for the "
+    f"median test hand, {distance.median() / distance.min():.1f} times as far. They are similar "
+    "hands in a similar position, but fingers and labels differ when you look closely. So we "
+    "find no stored copy here; at this resolution nobody can exclude two images of one person."
 )
 
 # %% [markdown] id="patients-text"
@@ -294,21 +295,26 @@ baseline_table.round(3)
 best_trivial = baseline_table.loc[baseline_table.worst.idxmax()]
 plotting.show(
     plotting.auroc_table(class_table(baselines)),
-    f"AUROC by class. The best trivial score is {best_trivial.score}: {best_trivial.auroc:.3f} over all "
-    f"classes, {best_trivial.worst:.3f} on its worst, {best_trivial['worst class']}.",
-    alt="A table of colours with six rows, the trivial scores, and five columns, the classes of anomalies. "
-    f"Each cell holds an AUROC, from {class_table(baselines).min().min():.2f} to {class_table(baselines).max().max():.2f}.",
+    f"AUROC by class. The best trivial score is {best_trivial.score}: {best_trivial.auroc:.3f} "
+    f"over all classes, {best_trivial.worst:.3f} on its worst, {best_trivial['worst class']}.",
+    alt="A table of colours with six rows, the trivial scores, and five columns, the classes of "
+    f"anomalies. Each cell holds an AUROC, from {class_table(baselines).min().min():.2f} to "
+    f"{class_table(baselines).max().max():.2f}.",
 )
 
 # %% id="seen-baselines" tags=["seen"]
 _table = class_table(baselines)
 _easy, _hard = _table.loc["background"].idxmax(), _table.median().idxmin()
+_pca, _low = _table.loc["PCA"].min(), _table.loc["PCA"].idxmin()
 seen(
-    f"The background alone finds {_easy} with an AUROC of {_table.loc['background', _easy]:.3f}. The class "
-    f"with the lowest median over the six scores is {_hard} ({_table[_hard].median():.3f}). PCA has "
-    f"{_table.loc['PCA'].min():.3f} on {_table.loc['PCA'].idxmin()}: images of that class are "
-    f"{'*better*' if _table.loc['PCA'].min() < 0.5 else 'less well'} rebuilt than hands, because they hold "
-    "little detail."
+    f"The background alone finds {_easy} with an AUROC of {_table.loc['background', _easy]:.3f}. "
+    f"The class with the lowest median over the six scores is {_hard} "
+    f"({_table[_hard].median():.3f}). PCA has {_pca:.3f} on {_low}"
+    + (
+        ": PCA rebuilds these images *better* than hands, because they show little detail."
+        if _pca < 0.5
+        else "."
+    )
 )
 
 # %% [markdown] id="baselines-lesson"
@@ -341,16 +347,17 @@ drawn = [
     for _ in range(500)
 ]
 within = np.quantile(drawn, [0.025, 0.975])
-one_pot = np.array(bootstrap_interval(hand_scores, other_scores))
-for name, interval in {"one pot": one_pot, "within each class": within}.items():
+together = np.array(bootstrap_interval(hand_scores, other_scores))
+for name, interval in {"together": together, "within each class": within}.items():
     print(f"{name:17}: {interval[0]:.4f} to {interval[1]:.4f}, width {np.ptp(interval):.4f}")
 print(f"mean over the classes {per_class_auroc(hand_scores, other_scores, names).mean():.4f}")
 
 # %% id="seen-strata" tags=["seen"]
 seen(
-    f"The widths are {np.ptp(one_pot):.4f} (all anomalies together) and {np.ptp(within):.4f} (within each "
-    f"class), a difference of {abs(1 - np.ptp(within) / np.ptp(one_pot)):.0%}. The class of an image "
-    "explains a part of its score. To redraw the classes adds variation that our plan did not have."
+    f"The widths are {np.ptp(together):.4f} (all anomalies together) and {np.ptp(within):.4f} "
+    f"(within each class), a difference of {abs(1 - np.ptp(within) / np.ptp(together)):.0%}. The "
+    "class of an image explains a part of its score. To redraw the classes adds variation that "
+    "our plan did not have."
 )
 
 # %% [markdown] id="strata-lesson"
@@ -359,8 +366,9 @@ seen(
 
 # %% id="claim-strata" tags=["claim"]
 claim(
-    "redrawing within the classes gives no wider interval than one pot, up to the resampling's chance",
-    np.ptp(within) < 1.1 * np.ptp(one_pot),
+    "redrawing within the classes gives no wider interval than one pot, up to the resampling's "
+    "chance",
+    np.ptp(within) < 1.1 * np.ptp(together),
 )
 
 # %% [markdown] id="architecture-text"
@@ -377,7 +385,8 @@ from helpers.models import DeepAutoencoder
 size = train.images.shape[-1]
 plotting.show(
     plotting.network_diagram(network(DeepAutoencoder, size), (1, size, size)),
-    "The autoencoder of this profile, drawn from the network itself, with the shape after each layer.",
+    "The autoencoder of this profile, drawn from the network itself, with the shape after each "
+    "layer.",
 )
 
 # %% [markdown] id="block-text"
@@ -480,11 +489,11 @@ for epoch in tqdm(range(1, epochs + 1), file=sys.stdout, ncols=80, unit="epoch")
 rows = {f"epoch {epoch}": rebuilt for epoch, rebuilt in snapshots.items()}
 plotting.show(
     plotting.image_rows({"image": watched} | rows),
-    f"Four hands, then {', '.join(np.unique(names)[:4])}: the images, and their reconstructions before "
-    "training and after some epochs.",
-    alt="Eight columns of images: four hands and four others. Below the row of originals stand the "
-    "reconstructions, first even grey, then blurred patches, at last recognisable hands; the others "
-    "stay blurred.",
+    f"Four hands, then {', '.join(np.unique(names)[:4])}: the images, and their reconstructions "
+    "before training and after some epochs.",
+    alt="Eight columns of images: four hands and four others. Below the row of originals stand "
+    "the reconstructions, first even grey, then blurred patches, at last recognisable hands; the "
+    "others stay blurred.",
 )
 
 # %% id="residuals"
@@ -492,20 +501,22 @@ missed = (as_input(watched).cpu() - snapshots[epochs].cpu()).abs().mean(dim=(1, 
 eight = ["a hand"] * 4 + [f"the {name}" for name in np.unique(names)[:4]]
 plotting.show(
     plotting.residual_rows(watched, snapshots[epochs], ends=("too dark", "too bright")),
-    f"The same eight with their residuals, after the last epoch. The mean residual is {missed[:4].min():.3f} "
-    f"to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to {missed[4:].max():.3f} on the "
-    f"others. The largest is that of {eight[missed.argmax()]}, the smallest that of "
-    f"{eight[missed.argmin()]}.",
-    alt="Three rows of eight images: original, reconstruction and residual, which is orange where the "
-    "reconstruction is too bright and blue where it is too dark. The residuals show the edges of the images.",
+    "The same eight with their residuals, after the last epoch. The mean residual is "
+    f"{missed[:4].min():.3f} to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to "
+    f"{missed[4:].max():.3f} on the others. The largest is that of {eight[missed.argmax()]}, the "
+    f"smallest that of {eight[missed.argmin()]}.",
+    alt="Three rows of eight images: original, reconstruction and residual, which is orange "
+    "where the reconstruction is too bright and blue where it is too dark. The residuals show "
+    "the edges of the images.",
 )
 
 # %% id="seen-others" tags=["seen"]
 seen(
-    f"The others are rebuilt as well, roughly: their mean residual is {missed[4:].mean():.3f}, against "
-    f"{missed[:4].mean():.3f} for the four hands. The network has not learned to draw hands only. It has "
-    "learned to draw patches of grey with soft edges, and every image here consists of such patches. So a "
-    "reconstruction error can separate the classes only by *how much* detail is missed."
+    f"The others are rebuilt as well, roughly: their mean residual is {missed[4:].mean():.3f}, "
+    f"against {missed[:4].mean():.3f} for the four hands. The network has not learned to draw "
+    "hands only. It has learned to draw patches of grey with soft edges, and every image here "
+    "consists of such patches. So a reconstruction error can separate the classes only by *how "
+    "much* detail is missed."
 )
 
 # %% [markdown] id="mae-text"
@@ -535,11 +546,20 @@ gain = auroc(mae[:n], mae[n:]) - auroc(mse[:n], mse[n:])
 print(f"MAE instead of MSE: {gain:+.4f}, and no network was trained for it")
 
 # %% id="seen-mae" tags=["seen"]
+_uneven = {
+    k: np.median(mse[part] / mae[part] ** 2) for k, part in (("h", slice(n)), ("o", slice(n, None)))
+}
 seen(
-    f"The MAE has an AUROC of {auroc(mae[:n], mae[n:]):.3f} and the MSE {auroc(mse[:n], mse[n:]):.3f}, a "
-    f"difference of {gain:+.3f} without any training. It matters. In hands the error sits in a few pixels "
-    "at bright edges, which the square emphasises. In the other classes the error is smaller but spread "
-    "over many pixels."
+    f"The {'MAE' if gain > 0 else 'MSE'} is better here: {auroc(mae[:n], mae[n:]):.3f} for the "
+    f"MAE, {auroc(mse[:n], mse[n:]):.3f} for the MSE. The ratio MSE/MAE² says how unevenly an "
+    "error is spread: 1 if all pixels are equally wrong, large if a few pixels are very wrong. "
+    f"Its median is {_uneven['h']:.1f} for hands and {_uneven['o']:.1f} for the others. "
+    + (
+        "In hands a few pixels are very wrong, mostly at bright edges, and the square makes them "
+        "count more."
+        if _uneven["h"] > _uneven["o"]
+        else "In the others a few pixels are very wrong, and the square makes them count more."
+    )
 )
 
 # %% id="histogram"
@@ -551,11 +571,11 @@ plotting.show(
     plotting.score_histogram(
         {"hands": mae[:n], "others": mae[n:]}, {"conformal, 5 %": threshold}, label="MAE"
     ),
-    f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds {found:.1%} "
-    f"of the others and flags {false_alarms:.1%} of the hands.",
-    alt="Two overlapping histograms of the MAE on a logarithmic axis. "
-    f"Median of the hands {np.median(mae[:n]):.3f}, of the others {np.median(mae[n:]):.3f}. A vertical line at {threshold:.3f} is "
-    "the threshold.",
+    f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds "
+    f"{found:.1%} of the others and flags {false_alarms:.1%} of the hands.",
+    alt="Two overlapping histograms of the MAE on a logarithmic axis. Median of the hands "
+    f"{np.median(mae[:n]):.3f}, of the others {np.median(mae[n:]):.3f}. A vertical line at "
+    f"{threshold:.3f} is the threshold.",
 )
 
 # %% [markdown] id="false-alarm-text"
@@ -571,18 +591,19 @@ plotting.show(
     plotting.image_rows(
         {"flagged": normal.images[flagged[:8]], "not": normal.images[mae[:n].argsort()[:8]]}
     ),
-    f"Hands that the threshold flags, and the eight hands with the smallest MAE. {bright[flagged].mean():.0%} "
-    f"of the flagged hands are bright, of all hands {bright.mean():.0%}.",
-    alt="Two rows of eight hands. Flagged are hands on a bright plate, cut off or in an unusual position; not "
-    "flagged are hands on a black ground in the middle of the image.",
+    "Hands that the threshold flags, and the eight hands with the smallest MAE. "
+    f"{bright[flagged].mean():.0%} of the flagged hands are bright, of all hands "
+    f"{bright.mean():.0%}.",
+    alt="Two rows of eight hands. Flagged are hands on a bright plate, cut off or in an unusual "
+    "position; not flagged are hands on a black ground in the middle of the image.",
 )
 
 # %% id="seen-false-alarms" tags=["seen"]
 seen(
-    f"{bright[flagged].mean():.0%} of the {len(flagged)} false alarms are bright hands, although only "
-    f"{bright.mean():.0%} of the hands are bright. The conformal rule keeps its promise over *all* hands "
-    "like these together. It promises nothing for a kind of hand that is rare. A hospital that sends "
-    "only bright hands would see many more false alarms."
+    f"{bright[flagged].mean():.0%} of the {len(flagged)} false alarms are bright hands, although "
+    f"only {bright.mean():.0%} of the hands are bright. The conformal rule keeps its promise over "
+    "*all* hands like these together. It promises nothing for a kind of hand that is rare. A "
+    "hospital that sends only bright hands would see many more false alarms."
 )
 
 # %% [markdown] id="fpr-text" tags=["optional"]
@@ -619,8 +640,9 @@ plotting.show(
     f"To find 95 % of the others one accepts {fpr_at_tpr(mae[:n], mae[n:]):.1%} false alarms "
     f"({low:.1%} to {high:.1%}); to find 95 % of the class {worst}, "
     f"{fpr_at_tpr(mae[:n], mae[n:][names == worst]):.1%}.",
-    alt=f"Left, ROC curves for all others and for {worst}: true-positive rate over false-positive rate, both above the "
-    "diagonal. Right, precision over recall for the same groups, with the level of chance of each.",
+    alt=f"Left, ROC curves for all others and for {worst}: true-positive rate over false-positive "
+    "rate, both above the diagonal. Right, precision over recall for the same groups, with the "
+    "level of chance of each.",
 )
 
 # %% [markdown] id="precision-text" tags=["optional"]
@@ -657,9 +679,9 @@ for prevalence in (0.5, 0.1, 0.01, 0.001):
 # %% id="seen-precision" tags=["seen"]
 _rare = precision_at_prevalence(found, false_alarms, 0.001)
 seen(
-    f"With every second image an anomaly, {precision_at_prevalence(found, false_alarms, 0.5):.0%} of the "
-    f"alarms are right; with one in 1,000 only {_rare:.1%}, about one in {1 / _rare:,.0f}. The detector and "
-    "its threshold are the same. Only the archive has changed."
+    f"With every second image an anomaly, {precision_at_prevalence(found, false_alarms, 0.5):.0%} "
+    f"of the alarms are right; with one in 1,000 only {_rare:.1%}, about one in {1 / _rare:,.0f}. "
+    "The detector and its threshold are the same. Only the archive has changed."
 )
 
 # %% [markdown] id="per-class-text"
@@ -675,18 +697,20 @@ verdict = "above" if table.auroc["AE MSE"] > best_trivial.auroc else "not above"
 plotting.show(
     plotting.auroc_table(class_table(so_far)),
     f"The worst class of the MAE is {table['worst class']['AE MAE']} "
-    f"({table.worst['AE MAE']:.3f}). Over all classes the MSE reaches {table.auroc['AE MSE']:.3f}, "
-    f"{verdict} {best_trivial.score} ({best_trivial.auroc:.3f}).",
-    alt="The table of colours from section 2 with two more rows, the MAE and the MSE of the autoencoder. "
-    f"The MAE runs from {table.worst['AE MAE']:.2f} on its worst class to {class_table(so_far).loc['AE MAE'].max():.2f} on its best.",
+    f"({table.worst['AE MAE']:.3f}). Over all classes the MSE reaches "
+    f"{table.auroc['AE MSE']:.3f}, {verdict} {best_trivial.score} ({best_trivial.auroc:.3f}).",
+    alt="The table of colours from section 2 with two more rows, the MAE and the MSE of the "
+    f"autoencoder. The MAE runs from {table.worst['AE MAE']:.2f} on its worst class to "
+    f"{class_table(so_far).loc['AE MAE'].max():.2f} on its best.",
 )
 
 # %% id="seen-per-class" tags=["seen"]
 _best = max(table.auroc)
 _more, _less = ("more", "less") if _best > best_trivial.auroc else ("less", "more")
 seen(
-    f"The MAE finds {table['worst class']['AE MAE']} worst ({table.worst['AE MAE']:.3f}). The network's better "
-    f"score reaches {_best:.3f}, {_more} than the {best_trivial.auroc:.3f} of {best_trivial.score}. "
+    f"The MAE finds {table['worst class']['AE MAE']} worst ({table.worst['AE MAE']:.3f}). The "
+    f"network's better score reaches {_best:.3f}, {_more} than the {best_trivial.auroc:.3f} of "
+    f"{best_trivial.score}. "
     + (
         "A network with a reconstruction error adds nothing here that we did not have without it."
         if _more == "less"
@@ -706,10 +730,10 @@ threshold_explorer(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold
 
 # %% id="seen-threshold" tags=["seen"]
 seen(
-    f"At the conformal threshold {(worst_scores > threshold).mean():.1%} of the worst class are found. To find "
-    f"half of it, {(mae[:n] > np.median(worst_scores)).mean():.1%} of the hands would be flagged. To choose, you "
-    "would have to know how often such an image arrives, what a missed one costs, and what it costs to "
-    "look at a hand for nothing."
+    f"At the conformal threshold {(worst_scores > threshold).mean():.1%} of the worst class are "
+    f"found. To find half of it, {(mae[:n] > np.median(worst_scores)).mean():.1%} of the hands "
+    "would be flagged. To choose, you would have to know how often such an image arrives, what a "
+    "missed one costs, and what it costs to look at a hand for nothing."
 )
 
 # %% [markdown] id="vae-text"
@@ -743,8 +767,8 @@ from helpers.models import DeepVAE
 
 plotting.show(
     plotting.network_diagram(network(DeepVAE, size), (1, size, size)),
-    "The VAE has the same blocks. Its encoder ends in two vectors, the mean and the logarithm of the variance "
-    "of each latent dimension.",
+    "The VAE has the same blocks. Its encoder ends in two vectors, the mean and the logarithm of "
+    "the variance of each latent dimension.",
 )
 
 # %% id="nats"
@@ -772,7 +796,8 @@ vae = network(DeepVAE, train.images.shape[-1])
 history = train_for(vae, train.images, loss_in_nats, progress=True)
 vae.sigma = mean_loss(vae, calibration.images, vae_error) ** 0.5
 print(
-    f"standard deviation of a pixel {vae.sigma:.4f}, so an error of {vae.sigma**2:.5f} on calibration hands"
+    f"standard deviation of a pixel {vae.sigma:.4f}, so an error of {vae.sigma**2:.5f} on "
+    "calibration hands"
 )
 
 # %% id="vae-curve"
@@ -782,11 +807,11 @@ plotting.show(
     plotting.curves(
         {"− log-likelihood": (at, minus_log), "KL": (at, kl_curve)}, "step", "nats an image"
     ),
-    f"The two terms of the loss. From the first step to the last, minus the log-likelihood goes from "
-    f"{minus_log[0]:.0f} to {minus_log[-1]:.0f} nats and the KL from {kl_curve[0]:.0f} to "
+    "The two terms of the loss. From the first step to the last, minus the log-likelihood goes "
+    f"from {minus_log[0]:.0f} to {minus_log[-1]:.0f} nats and the KL from {kl_curve[0]:.0f} to "
     f"{kl_curve[-1]:.0f}: a larger KL buys a better reconstruction.",
-    alt="Two curves over the training step, in nats an image. Minus the log-likelihood falls steeply and then "
-    "slowly; the KL rises and then stays nearly level.",
+    alt="Two curves over the training step, in nats an image. Minus the log-likelihood falls "
+    "steeply and then slowly; the KL rises and then stays nearly level.",
 )
 
 # %% id="claim-vae-curve" tags=["claim"]
@@ -800,10 +825,11 @@ vae_watched = apply(lambda x: vae(x)[0], watched)
 vae_missed = (as_input(watched).cpu() - vae_watched.cpu()).abs().mean(dim=(1, 2, 3)).numpy()
 plotting.show(
     plotting.residual_rows(watched, vae_watched, ends=("too dark", "too bright")),
-    f"The same eight images, rebuilt by the VAE. Mean residual: hands {vae_missed[:4].mean():.3f}, others "
-    f"{vae_missed[4:].mean():.3f}; the autoencoder had {missed[:4].mean():.3f} and {missed[4:].mean():.3f}.",
-    alt="Three rows of eight images as before: original, reconstruction by the VAE, and residual. "
-    f"The residual is largest for {eight[vae_missed.argmax()]}.",
+    "The same eight images, rebuilt by the VAE. Mean residual: hands "
+    f"{vae_missed[:4].mean():.3f}, others {vae_missed[4:].mean():.3f}; the autoencoder had "
+    f"{missed[:4].mean():.3f} and {missed[4:].mean():.3f}.",
+    alt="Three rows of eight images as before: original, reconstruction by the VAE, and "
+    f"residual. The residual is largest for {eight[vae_missed.argmax()]}.",
 )
 
 # %% [markdown] id="longer-text"
@@ -835,15 +861,17 @@ for _ in range(epochs):
 longer.eval()
 print("calibration error after each further epoch:", *(f"{e:.5f}" for e in longer_errors))
 print(
-    f"VAE: {vae.sigma**2:.5f}; the last epoch gained {1 - longer_errors[-1] / longer_errors[-2]:.1%}"
+    f"VAE: {vae.sigma**2:.5f}; the last epoch gained "
+    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}"
 )
 
 # %% id="seen-longer" tags=["seen"]
 seen(
-    f"Yes, it was still falling: the error on calibration hands goes from {longer_errors[0]:.4f} to "
-    f"{longer_errors[-1]:.4f} in the additional epochs, and the last of them gains only "
-    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}. The VAE had {vae.sigma**2:.4f} after the short training. "
-    "So the VAE had learned faster, and the first comparison would have rewarded it for that."
+    f"Yes, it was still falling: the error on calibration hands goes from {longer_errors[0]:.4f} "
+    f"to {longer_errors[-1]:.4f} in the additional epochs, and the last of them gains only "
+    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}. The VAE had {vae.sigma**2:.4f} after the "
+    "short training. So the VAE had learned faster, and the first comparison would have rewarded "
+    "it for that."
 )
 
 # %% id="claim-longer" tags=["claim"]
@@ -877,21 +905,23 @@ frame.round({"reconstruction, nats": 1, "KL, nats": 1, "MSE": 4})
 points = {k: parts[kinds == k][:150, [2, 1]].T for k in ["Hand", *np.unique(names)]}
 plotting.show(
     plotting.scatter(points, "reconstruction: mean squared error", "KL, nats", log="x"),
-    f"150 images of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class with the "
-    f"largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst {frame.MSE.idxmax()}. "
-    f"Below the hands' median KL lie: {', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
-    alt="A cloud of points for each class, KL over the mean squared error (logarithmic). Hands lie at the left, "
-    f"at a median error of {frame.MSE['Hand']:.4f}; the classes lie in clouds of their own, some above and some below the hands.",
+    f"150 images of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class "
+    f"with the largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst "
+    f"{frame.MSE.idxmax()}. Below the hands' median KL lie: "
+    f"{', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
+    alt="A cloud of points for each class, KL over the mean squared error (logarithmic). Hands "
+    f"lie at the left, at a median error of {frame.MSE['Hand']:.4f}; the classes lie in clouds of "
+    "their own, some above and some below the hands.",
 )
 
 # %% id="vae-histogram"
 kl = parts[:, 1]
 plotting.show(
     plotting.score_histogram({"hands": kl[:n], "others": kl[n:]}, {}, label="KL, nats"),
-    f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. Median of "
-    f"the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
-    alt="Two overlapping histograms of the KL on a logarithmic axis. That of the others is wider and has a part to the "
-    "left of the hands.",
+    f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. "
+    f"Median of the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
+    alt="Two overlapping histograms of the KL on a logarithmic axis. That of the others is wider "
+    "and has a part to the left of the hands.",
 )
 
 # %% id="seen-terms" tags=["seen"]
@@ -899,9 +929,10 @@ _hand, _others = frame.loc["Hand"], frame.drop(index="Hand")
 _below = ", ".join(_others.index[_others["KL, nats"] < _hand["KL, nats"]]) or "no class"
 _worse = ", ".join(_others.index[_others.MSE > _hand.MSE]) or "no class"
 seen(
-    f"Median MSE above that of the hands: {_worse}. Median KL *below* that of the hands: {_below}. The KL says "
-    "how much the encoder has to report about an image. An even image needs little, so it has a small KL "
-    f"although it is no hand. This is why the KL alone has an AUROC of {auroc(kl[:n], kl[n:]):.2f}"
+    f"Median MSE above that of the hands: {_worse}. Median KL *below* that of the hands: "
+    f"{_below}. The KL says how much the encoder has to report about an image. An even image "
+    "needs little, so it has a small KL although it is no hand. This is why the KL alone has an "
+    f"AUROC of {auroc(kl[:n], kl[n:]):.2f}"
     + (", below one half." if auroc(kl[:n], kl[n:]) < 0.5 else ".")
 )
 
@@ -1002,17 +1033,23 @@ plotting.show(
     f"Best learned score on its worst class: {best}, {grid.auroc[best]:.4f} over all "
     f"({grid.low[best]:.4f} to {grid.high[best]:.4f}) and {grid.worst[best]:.4f} on "
     f"{grid['worst class'][best]}.",
-    alt=f"A table of colours with {len(learned)} rows, the scores of both models, and five columns, the classes. "
-    "Rows with SSIM or features are dark throughout; the row of the VAE's KL has the lowest values.",
+    alt=f"A table of colours with {len(learned)} rows, the scores of both models, and five "
+    "columns, the classes. Rows with SSIM or features are dark throughout; the row of the VAE's "
+    "KL has the lowest values.",
 )
 
 # %% id="seen-grid" tags=["seen"]
 _good = grid.worst[list(learned)].sort_values(ascending=False)
+_spread = max(np.ptp(grid.auroc[[k for k in learned if k.startswith(m)]]) for m in ("AE", "VAE"))
+_models = max(
+    abs(grid.auroc[f"AE {k}"] - grid.auroc[f"VAE {k}"])
+    for k in (k[3:] for k in learned if k.startswith("AE "))
+)
 seen(
-    f"Above 0.9 on their worst class: {', '.join(_good.index[_good > 0.9]) or 'none'}. Scores that look at "
-    f"texture (SSIM) or at channels of the encoder (features) stand at the top for both models. Lowest is "
-    f"{_good.index[-1]} with {_good.iloc[-1]:.3f}. Read the table by rows: the two models differ less than "
-    "the scores of one model do."
+    f"Above 0.9 on their worst class: {'; '.join(_good.index[_good > 0.9]) or 'none'}. The lowest "
+    f"is {_good.index[-1]} with {_good.iloc[-1]:.3f}. With the same score the two models differ "
+    f"by at most {_models:.2f} in AUROC; with the same model the scores differ by up to "
+    f"{_spread:.2f}."
 )
 
 # %% [markdown] id="paired-text"
@@ -1110,21 +1147,24 @@ plotting.show(
     plotting.differences(difference_table, "pair", "difference of two AUROCs"),
     f"Same score (MAE), other model: {model_effect:+.3f} after the same steps, "
     f"{difference_table.difference[9]:+.3f} with the autoencoder trained on, which alone is worth "
-    f"{difference_table.difference[8]:+.3f}. Same VAE, other score (MAE for KL): {score_effect:+.3f}. The larger effect is "
-    f"that of the {larger}. Last line, chosen and judged on different images: "
-    f"{honest['difference']:+.3f} ({honest['low']:+.3f} to {honest['high']:+.3f}).",
-    alt="One dot with its interval for each pair of scores, against a vertical line at 0. "
-    f"The dots run from {difference_table.difference.min():+.2f} to {difference_table.difference.max():+.2f}.",
+    f"{difference_table.difference[8]:+.3f}. Same VAE, other score (MAE for KL): "
+    f"{score_effect:+.3f}. The larger effect is that of the {larger}. Last line, chosen and "
+    f"judged on different images: {honest['difference']:+.3f} ({honest['low']:+.3f} to "
+    f"{honest['high']:+.3f}).",
+    alt="One dot with its interval for each pair of scores, against a vertical line at 0. The "
+    f"dots run from {difference_table.difference.min():+.2f} to "
+    f"{difference_table.difference.max():+.2f}.",
 )
 
 # %% id="seen-differences" tags=["seen"]
 _low, _high = honest["low"], honest["high"]
 seen(
-    f"With the MAE on both, the model makes a difference of {model_effect:+.3f}; with the VAE on both, the score "
-    f"makes one of {score_effect:+.3f}. The autoencoder gains {difference_table.difference[8]:+.3f} from "
-    f"longer training alone. On the images that had no part in the choice, {chosen} is "
-    f"{abs(honest['difference']):.3f} {'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the "
-    f"interval {'leaves 0 out' if _low > 0 or _high < 0 else 'includes 0, so this may be chance'}."
+    f"With the MAE on both, the model makes a difference of {model_effect:+.3f}; with the VAE on "
+    f"both, the score makes one of {score_effect:+.3f}. The autoencoder gains "
+    f"{difference_table.difference[8]:+.3f} from longer training alone. On the images that had no "
+    f"part in the choice, {chosen} is {abs(honest['difference']):.3f} "
+    f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the interval "
+    f"{'leaves 0 out' if _low > 0 or _high < 0 else 'includes 0, so this may be chance'}."
 )
 
 # %% id="claim-differences" tags=["claim"]
@@ -1181,11 +1221,17 @@ beta_table.round(3)
 
 # %% id="seen-heavy" tags=["seen"]
 _kl, _mae = beta_table.KL, beta_table.MAE
+_nats = [
+    np.median(s["KL"][part])
+    for s in ({"KL": kl}, heavy_scores)
+    for part in (slice(n), slice(n, None))
+]
 seen(
-    f"Trained in nats the KL has an AUROC of {_kl.iloc[0]:.3f} and the MAE {_mae.iloc[0]:.3f}. Trained with beta "
-    f"= {our_beta:.0f} the KL has {_kl.iloc[1]:.3f} and the MAE {_mae.iloc[1]:.3f}. A large beta forces the "
-    "encoder to report only what is worth its price for hands, so the codes of hands come close to the "
-    "prior and other images stand out."
+    f"Trained in nats the KL has an AUROC of {_kl.iloc[0]:.3f} and the MAE {_mae.iloc[0]:.3f}. "
+    f"Trained with beta = {our_beta:.0f} the KL has {_kl.iloc[1]:.3f} and the MAE "
+    f"{_mae.iloc[1]:.3f}. The median KL was {_nats[0]:.0f} nats for hands and {_nats[1]:.0f} for "
+    f"others; with the larger beta it is {_nats[2]:.0f} and {_nats[3]:.0f}. A large beta makes "
+    "every nat expensive, so the encoder keeps to what it needs for hands."
 )
 
 # %% [markdown] id="heavy-lesson"
@@ -1274,12 +1320,13 @@ print(", ".join(f"{name} {value:+.2f}" for name, value in hangs.items()))
 _all = term_table["all"]
 _luminance = term_table.loc["1 − luminance", list(np.unique(names))]
 seen(
-    f"Alone, luminance has an AUROC of {_all['1 − luminance']:.3f}, contrast {_all['1 − contrast']:.3f} and "
-    f"structure {_all['1 − structure']:.3f}; the product of the three, SSIM, has {_all['AE SSIM']:.3f}. "
-    f"Luminance does not see what is shown but how dark the ground is: it compares means relative to their size, "
-    f"so it runs from {_luminance.min():.2f} on {_luminance.idxmin()} to {_luminance.max():.2f} on "
-    f"{_luminance.idxmax()}. The network cannot rebuild a fine pattern that it has never seen: such windows come "
-    "out too even (contrast) or with another pattern (structure)."
+    f"Alone, luminance has an AUROC of {_all['1 − luminance']:.3f}, contrast "
+    f"{_all['1 − contrast']:.3f} and structure {_all['1 − structure']:.3f}; the product of the "
+    f"three, SSIM, has {_all['AE SSIM']:.3f}. Luminance does not see what is shown but how dark "
+    "the ground is: it compares means relative to their size, so it runs from "
+    f"{_luminance.min():.2f} on {_luminance.idxmin()} to {_luminance.max():.2f} on "
+    f"{_luminance.idxmax()}. The network cannot rebuild a fine pattern that it has never seen: "
+    "such windows come out too even (contrast) or with another pattern (structure)."
 )
 
 # %% [markdown] id="ssim-lesson"
@@ -1339,9 +1386,9 @@ print(grid.loc[[best, best_trivial.score, name]].round(4).to_string())
 # %% id="seen-standardised" tags=["seen"]
 _new = grid.loc["standardised pixels"]
 seen(
-    f"Without any network this score has {_new.auroc:.4f} over all classes and {_new.worst:.3f} on its worst; the "
-    f"best learned score, {best}, has {grid.auroc[best]:.4f} and {grid.worst[best]:.3f}. When you read a "
-    "table of networks, ask which simple row is missing."
+    f"Without any network this score has {_new.auroc:.4f} over all classes and {_new.worst:.3f} "
+    f"on its worst; the best learned score, {best}, has {grid.auroc[best]:.4f} and "
+    f"{grid.worst[best]:.3f}. When you read a table of networks, ask which simple row is missing."
 )
 
 # %% [markdown] id="standardised-lesson"
@@ -1364,10 +1411,10 @@ print(f"worst class {by_class.index[0]}: {by_class.iloc[0]:.4f}")
 
 # %% id="seen-standardised-again" tags=["seen"]
 seen(
-    f"On the new split it has {auroc(hand_scores, other_scores):.4f} ({low:.4f} to {high:.4f}), on its worst "
-    f"class, {by_class.index[0]}, {by_class.iloc[0]:.3f}. Before it had {grid.auroc['standardised pixels']:.4f}. "
-    "So luck in the choice explains little of it. The images come from the same collection, though: another "
-    "hospital would be the real test."
+    f"On the new split it has {auroc(hand_scores, other_scores):.4f} ({low:.4f} to {high:.4f}), "
+    f"on its worst class, {by_class.index[0]}, {by_class.iloc[0]:.3f}. Before it had "
+    f"{grid.auroc['standardised pixels']:.4f}. So luck in the choice explains little of it. The "
+    "images come from the same collection, though: another hospital would be the real test."
 )
 
 # %% [markdown] id="score-explorer-text"
@@ -1415,7 +1462,8 @@ mae_matrix = matrix("AE MAE")
 by_pair = mae_matrix.stack().dropna()  # a class against itself is no pair
 hardest = by_pair.idxmin()
 print(
-    f"AE, MAE, {tasks.seeds.max()} training(s): {(by_pair >= 0.98).sum()} of {len(by_pair)} pairs at 0.98 or above; the others:"
+    f"AE, MAE, {tasks.seeds.max()} training(s): {(by_pair >= 0.98).sum()} of {len(by_pair)} pairs "
+    "at 0.98 or above; the others:"
 )
 below_098 = by_pair[by_pair < 0.98].sort_values()
 for (own, other), value in below_098.items():
@@ -1429,9 +1477,10 @@ lowest.round(3)
 
 # %% id="seen-matrix" tags=["seen"]
 seen(
-    f"No: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more with the MAE. The "
-    f"hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The column `background` shows why this is "
-    f"easy: for {(lowest.background > 0.98).sum()} of the classes the grey of the border alone is enough."
+    f"No: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
+    f"with the MAE. The hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The "
+    f"column `background` shows why this is easy: for {(lowest.background > 0.98).sum()} of the "
+    "classes the grey of the border alone is enough."
 )
 
 # %% [markdown] id="pairs-text"
@@ -1482,8 +1531,8 @@ joined_table = pd.DataFrame(
 plotting.show(
     plotting.image_rows({"hands": few[1:9], "joined": joined[1:9]}),
     "Eight hands, and below each its left half beside the right half of the hand before it.",
-    alt="Two rows of eight hands. In the lower row the left and the right half come from different hands; most seams are "
-    "seen only at fingers that end in the middle.",
+    alt="Two rows of eight hands. In the lower row the left and the right half come from "
+    "different hands; most seams are seen only at fingers that end in the middle.",
 )
 
 # %% id="joined-figure"
@@ -1495,18 +1544,20 @@ some_rows = list(
 )
 plotting.show(
     plotting.auroc_table(joined_table.loc[some_rows]),
-    f"The five best scores on joined hands, and some others. Over the other classes {first} leads with "
-    f"{joined_table['other classes'][first]:.3f}; on joined hands it has {joined_table['joined hands'][first]:.3f}.",
-    alt="A table of colours with two columns, other classes and joined hands. The second column is paler in every row with a "
-    "high first number.",
+    f"The five best scores on joined hands, and some others. Over the other classes {first} leads "
+    f"with {joined_table['other classes'][first]:.3f}; on joined hands it has "
+    f"{joined_table['joined hands'][first]:.3f}.",
+    alt="A table of colours with two columns, other classes and joined hands. The second column "
+    "is paler in every row with a high first number.",
 )
 
 # %% id="seen-joined" tags=["seen"]
 seen(
-    f"Best on joined hands is {strongest} with {joined_table['joined hands'][strongest]:.3f}, last of all "
-    f"{len(joined_table)} scores {weakest} with {joined_table['joined hands'][weakest]:.3f}. Brightness and background "
-    "are near one half, as they should be. All scores lose a lot: they look at grey values and texture, and "
-    "these are the same in a joined hand."
+    f"Best on joined hands is {strongest} with {joined_table['joined hands'][strongest]:.3f}, "
+    f"last of all {len(joined_table)} scores {weakest} with "
+    f"{joined_table['joined hands'][weakest]:.3f}. Brightness and background are near one half, "
+    "as they should be. All scores lose a lot: they look at grey values and texture, and these "
+    "are the same in a joined hand."
 )
 
 # %% id="claim-joined" tags=["claim"]
@@ -1558,8 +1609,9 @@ plotting.show(
     plotting.severity_curves(severities, shown),
     f"Best of these at severity 0.5: {leaders}. Lowest of all is {below} with "
     f"{severities[below].min():.2f}: below one half means that spoiled hands look *more* normal.",
-    alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All curves begin near one "
-    "half. They rise for rotation, hardly rise for lesions, and fall for blur.",
+    alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All "
+    "curves begin near one half. They rise for rotation, hardly rise for lesions, and fall for "
+    "blur.",
 )
 
 # %% id="seen-severity" tags=["seen"]
@@ -1568,9 +1620,10 @@ _half = {c: _at.loc[(c, 0.5), shown].max() for c in CORRUPTIONS}
 _weak = min(_half, key=_half.get)
 seen(
     f"Look at **blur**: the AUROC of the MAE goes from {_at['AE MAE']['blur', 0]:.2f} to "
-    f"{_at['AE MAE']['blur', 1]:.2f}. An autoencoder blurs anyway, so a blurred hand is easier to rebuild than a sharp "
-    f"one: it looks *more* normal. Look at **lesions** at half severity: the best of these scores has "
-    f"{_half['lesion']:.2f}. At severity 0.5 the hardest change is {_weak}."
+    f"{_at['AE MAE']['blur', 1]:.2f}. An autoencoder blurs anyway, so a blurred hand is easier to "
+    "rebuild than a sharp one: it looks *more* normal. Look at **lesions** at half severity: the "
+    f"best of these scores has {_half['lesion']:.2f}. At severity 0.5 the hardest change is "
+    f"{_weak}."
 )
 
 # %% [markdown] id="severity-lesson"
@@ -1640,9 +1693,10 @@ hole_table.round(3)
 # %% id="seen-hole" tags=["seen"]
 _grey = hole_table["even grey"]
 seen(
-    f"AUROC on the even grey: {_grey.iloc[0]:.2f} without mean and standard deviation, {_grey.iloc[1]:.2f} with both "
-    f"among 258 numbers, {_grey.iloc[2]:.2f} with a distance of their own. Two numbers hardly change a sum over 258; "
-    f"a distance of their own decides alone. On the other classes it costs "
+    f"AUROC on the even grey: {_grey.iloc[0]:.2f} without mean and standard deviation, "
+    f"{_grey.iloc[1]:.2f} with both among 258 numbers, {_grey.iloc[2]:.2f} with a distance of "
+    "their own. Two numbers hardly change a sum over 258; a distance of their own decides alone. "
+    "On the other classes it costs "
     f"{hole_table['other classes'].iloc[0] - hole_table['other classes'].iloc[2]:.3f}."
 )
 
@@ -1673,9 +1727,11 @@ from helpers.widgets import residual_explorer
 residual_explorer(ae, normal.images[:200], CORRUPTIONS)
 
 # %% id="seen-explorer" tags=["seen"]
+_own = scores["AE MAE"][:n][half:][: len(few)]
+_blurred = np.split(spoiled_scores["AE MAE"], len(levels))[levels.index(("blur", 0.25))]
 seen(
-    "Yes: blur it. For most hands the error falls with every step of blur "
-    f"(AUROC {severities.set_index(['corruption', 'severity'])['AE MAE']['blur', 0.25]:.2f} already at severity 0.25)."
+    f"Yes: blur it. Already at severity 0.25 the MAE of {(_blurred < _own).mean():.0%} of the "
+    "hands is smaller than before."
 )
 
 # %% [markdown] id="where-text"
@@ -1732,9 +1788,10 @@ maps = {name: apply(f, lesioned).numpy() for name, f in MAPS.items()}
 # %% id="maps-figure"
 plotting.show(
     plotting.map_rows(lesioned[:6], masks[:6], {name: m[:6] for name, m in maps.items()}),
-    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels, and three maps.",
-    alt="Six columns of hands. The upper row shows each hand with the outline of its lesion; the rows below show three maps, in "
-    "which lesions and edges of bones are bright.",
+    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels, and "
+    "three maps.",
+    alt="Six columns of hands. The upper row shows each hand with the outline of its lesion; the "
+    "rows below show three maps, in which lesions and edges of bones are bright.",
 )
 
 # %% id="seen-maps" tags=["seen"]
@@ -1742,8 +1799,8 @@ _inside = {name: m[masks].mean() / m[~masks].mean() for name, m in maps.items()}
 seen(
     "Mean value inside the lesions divided by the mean outside: "
     + ", ".join(f"{name} {ratio:.1f}" for name, ratio in _inside.items())
-    + ". All maps also light up along the edges of bones and at labels, and these edges cover many more pixels "
-    "than the lesions do. An eye that knows where the lesion is finds it in the map; a threshold does not know."
+    + ". A ratio near 1 means that the map does not show lesions. All maps also light up along "
+    "bones and labels, and these cover many more pixels than the lesions do."
 )
 
 # %% [markdown] id="dice-text"
@@ -1797,10 +1854,11 @@ pixel_table.assign(chance=masks.mean()).round(3)
 _ap = pixel_table.average_precision
 _better = ", ".join(_ap.index[_ap > 1.2 * masks.mean()]) or "none"
 seen(
-    f"A random map would have an AUROC of 0.5 and an average precision of {masks.mean():.3f}, the share of lesion "
-    f"pixels. Clearly above this chance (by a fifth or more): {_better}. The best, {_ap.idxmax()}, has an average "
-    f"precision of {_ap.max():.3f}: of the pixels that it flags, only a few belong to a lesion. A pixel AUROC of "
-    f"{pixel_table.auroc.max():.2f} sounds far better and describes the same map."
+    f"A random map would have an AUROC of 0.5 and an average precision of {masks.mean():.3f}, the "
+    f"share of lesion pixels. Clearly above this chance (by a fifth or more): {_better}. The "
+    f"best, {_ap.idxmax()}, has an average precision of {_ap.max():.3f}: of the pixels that it "
+    f"flags, only a few belong to a lesion. A pixel AUROC of {pixel_table.auroc.max():.2f} sounds "
+    "far better and describes the same map."
 )
 
 # %% id="pixels-by-picture"
@@ -1821,8 +1879,8 @@ counts = np.histogram(dice_by_image, [0, 1e-9, 0.1, 0.2, 0.3, 1])[0] / len(masks
 bins = pd.Index(["0", "to 0.1", "to 0.2", "to 0.3", "above"], name="Dice of the residual map")
 plotting.show(
     plotting.share_bars(pd.Series(counts, bins), "share of images"),
-    f"Dice of the residual map, one number for each image: {np.mean(dice_by_image == 0):.0%} of the images "
-    f"have 0, the best has {max(dice_by_image):.2f}.",
+    f"Dice of the residual map, one number for each image: {np.mean(dice_by_image == 0):.0%} of "
+    f"the images have 0, the best has {max(dice_by_image):.2f}.",
     alt="Five bars, the share of images by their Dice: "
     + ", ".join(f"{name} {share_:.0%}" for name, share_ in zip(bins, counts, strict=True))
     + ".",
@@ -1830,9 +1888,10 @@ plotting.show(
 
 # %% id="seen-dice" tags=["seen"]
 seen(
-    f"All pixels together gave a Dice of {pixel_table.dice['residual']:.3f}. It is no typical value: "
-    f"{np.mean(dice_by_image == 0):.0%} of the images have a Dice of 0 and a tenth have more than "
-    f"{np.quantile(dice_by_image, 0.9):.2f}. Report the distribution over images, not only one number."
+    f"All pixels of all images together gave a Dice of {pixel_table.dice['residual']:.3f}. It is "
+    f"no typical value: {np.mean(dice_by_image == 0):.0%} of the images have a Dice of 0 and a "
+    f"tenth have more than {np.quantile(dice_by_image, 0.9):.2f}. Report the distribution over "
+    "images, not only one number."
 )
 
 # %% id="claim-pixels" tags=["claim"]
@@ -1864,18 +1923,20 @@ toned, toned_masks = add_lesions(some[:6], 0.6, np.random.default_rng(0), tone=0
 equal = blind_ap.loc["as its surroundings"]
 plotting.show(
     plotting.map_rows(toned, toned_masks, {k: apply(f, toned).numpy() for k, f in MAPS.items()}),
-    f"Lesions as bright as their surroundings. Average precision: residual {equal['residual']:.3f}, SSIM "
-    f"residual {equal['SSIM residual']:.3f}; a random map would have {masks.mean():.3f}.",
-    alt="The same six hands with lesions of the grey of their surroundings, and three maps. Edges of bones are bright; most "
-    "lesions cannot be seen in any map.",
+    "Lesions as bright as their surroundings. Average precision: residual "
+    f"{equal['residual']:.3f}, SSIM residual {equal['SSIM residual']:.3f}; a random map would "
+    f"have {masks.mean():.3f}.",
+    alt="The same six hands with lesions of the grey of their surroundings, and three maps. "
+    "Edges of bones are bright; most lesions cannot be seen in any map.",
 )
 
 # %% id="seen-blind" tags=["seen"]
 _res = blind_ap["residual"]
 seen(
-    f"The residual has {_res['bright']:.3f} for bright lesions, {_res['dark']:.3f} for dark ones and "
-    f"{_res['as its surroundings']:.3f} for those as bright as their surroundings; chance is {masks.mean():.3f}. Where "
-    "the grey fits, there is little to subtract. And a smooth blob is easy to rebuild."
+    f"The residual has {_res['bright']:.3f} for bright lesions, {_res['dark']:.3f} for dark ones "
+    f"and {_res['as its surroundings']:.3f} for those as bright as their surroundings; chance is "
+    f"{masks.mean():.3f}. Where the grey fits, there is little to subtract. And a smooth blob is "
+    "easy to rebuild."
 )
 
 # %% [markdown] id="blind-lesson"
@@ -1885,7 +1946,8 @@ seen(
 
 # %% id="claim-blind" tags=["claim"]
 claim(
-    "the residual finds lesions as bright as their surroundings less well than bright and dark ones",
+    "the residual finds lesions as bright as their surroundings less well than bright and dark "
+    "ones",
     blind_ap["residual"]["as its surroundings"] < blind_ap["residual"][["bright", "dark"]].min(),
 )
 
@@ -1922,16 +1984,17 @@ plotting.show(
     f"Five trainings each. The MAE of the AE runs from {spread['min']['AE MAE']:.3f} to "
     f"{spread['max']['AE MAE']:.3f}; the KL of the VAE from {spread['min']['VAE KL']:.3f} to "
     f"{spread['max']['VAE KL']:.3f}. That tutorial's history spans {gap:.3f}.",
-    alt="One row of five dots for each score, AUROC to the right. The dots of SSIM and of the features lie on top of each "
-    "other; those of the autoencoder's MAE and MSE are spread widely.",
+    alt="One row of five dots for each score, AUROC to the right. The dots of SSIM and of the "
+    "features lie on top of each other; those of the autoencoder's MAE and MSE are spread widely.",
 )
 
 # %% id="seen-seeds" tags=["seen"]
 _std = spread["std"].sort_values()
 seen(
-    f"Least: {_std.index[0]} (standard deviation {_std.iloc[0]:.4f}) and {_std.index[1]} ({_std.iloc[1]:.4f}). Most: "
-    f"{_std.index[-1]} ({_std.iloc[-1]:.3f}) and {_std.index[-2]} ({_std.iloc[-2]:.3f}). The MAE of the AE runs from "
-    f"{spread['min']['AE MAE']:.3f} to {spread['max']['AE MAE']:.3f}, while its bootstrap interval is only "
+    f"Least: {_std.index[0]} (standard deviation {_std.iloc[0]:.4f}) and {_std.index[1]} "
+    f"({_std.iloc[1]:.4f}). Most: {_std.index[-1]} ({_std.iloc[-1]:.3f}) and {_std.index[-2]} "
+    f"({_std.iloc[-2]:.3f}). The MAE of the AE runs from {spread['min']['AE MAE']:.3f} to "
+    f"{spread['max']['AE MAE']:.3f}, while its bootstrap interval is only "
     f"{grid.high['AE MAE'] - grid.low['AE MAE']:.3f} wide."
 )
 
@@ -1969,10 +2032,10 @@ for way, row in loops.iterrows():
 # %% id="seen-loop" tags=["seen"]
 _files, _memory = loops.loc["JPEG files"], loops.loc["in memory"]
 seen(
-    f"Look at the column `reading`: {_files.reading:.1f} s with files, {_memory.reading:.1f} s from memory. Do not "
-    f"compare the totals. The column `network` is the same work both times, and yet it differs by "
-    f"{abs(_files.network - _memory.network):.0f} s, more than all the reading. Single runs on a shared machine vary "
-    "that much."
+    f"Look at the column `reading`: {_files.reading:.1f} s with files, {_memory.reading:.1f} s "
+    "from memory. Do not compare the totals. The column `network` is the same work both times, "
+    f"and yet it differs by {abs(_files.network - _memory.network):.0f} s, more than all the "
+    "reading. Single runs on a shared machine vary that much."
 )
 
 # %% [markdown] id="loop-lesson"
@@ -2027,7 +2090,8 @@ else:
 seen(
     "The committed run has no weights, so nothing was measured here and we claim nothing."
     if weights is None
-    else "Compare the rows with those of the grid in section 4. The backbone has never seen a hand X-ray."
+    else "Compare the rows with those of the grid in section 4. The backbone has never seen a "
+    "hand X-ray."
 )
 
 # %% [markdown] id="believe"
