@@ -1,20 +1,20 @@
 # %% [markdown] id="title"
 # # Module 3 · Out-of-distribution detection on MedNIST
 #
-# In this module, hands are normal. Chest X-rays, breast MR images and CT images are anomalies. It is
-# easy to build a detector that is nearly perfect on this task, and this is the danger: many authors stop
-# there and cannot say *why* their detector works. You will first try scores that need no network. Then
-# you will separate the effect of the model from the effect of the score, compare two detectors on the
-# same images, look at the regions that a detector finds abnormal, and train more than once.
+# In this module, hands are normal. Chest X-rays, breast MR images and CT images are anomalies. It is easy
+# to build a detector that is nearly perfect on this task, and this is the danger: many authors stop there
+# and cannot say *why* their detector works. You will first try scores that need no network. Then you will
+# separate the effect of the model from that of the score, compare detectors on the same images, look at
+# what a detector finds abnormal, and train more than once.
 #
 # **Afterwards you can**
-# - split data so that no copy of a training image is in the test set, in the same way on every machine;
+# - split data so that no copy of a training image is in the test set, on every machine alike;
 # - compare two detectors fairly: for each class, with intervals, on the same images;
 # - say whether the model or the score made the difference;
 # - judge a heat map against a mask, and find the lesions that it cannot see.
 #
-# **You need** modules 1 and 2: the training loop, AUROC and the conformal threshold (module 1), the KL
-# divergence and the ELBO (module 2). A first acquaintance with pandas tables helps.
+# **You need** modules 1 and 2: the training loop, AUROC and conformal thresholds (module 1), the KL divergence
+# and the ELBO (module 2). A first acquaintance with pandas tables helps.
 #
 # <!-- time -->
 
@@ -101,12 +101,12 @@ seen(
 # %% [markdown] id="copies-text"
 # ### Copies
 #
-# Collections often hold the same file twice. If a copy of a training image is in the test set, the
-# network has seen this test image already, and its error is too small.
+# Collections often hold the same file twice. If a copy of a training image is in the test set, the network
+# has seen this test image already, and its error is too small.
 #
-# There is a second trap. Suppose that you shuffle the *positions* of the files with a fixed seed. The
-# result then depends on the order in which the file system lists the files, so two people with the same
-# seed get two different splits. (The tutorial on which this module is based has both flaws.)
+# There is a second trap. If you shuffle the *positions* of the files with a fixed seed, the result depends on
+# the order in which the file system lists them. Two people with the same seed then get two different
+# splits. (The tutorial on which this module is based has both flaws.)
 
 # %% [markdown] id="ex-3-1-text"
 # ### Exercise 3.1
@@ -127,9 +127,8 @@ def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
 split_by_content = check("3.1", split_by_content)
 
 # %% [markdown] id="leak-text"
-# **How many copies leak?** Our files hold no exact copies, because the course removes them when it
-# prepares the data. So we put some in. We take 1,000 hands and add the last 200 of them a second time.
-# Then we split the 1,200 files, once by shuffled positions and once by content.
+# **How many copies leak?** Our real files hold no exact copies, because the course removes them when it prepares
+# the data. So we put some in, as in the exercise, and split the files by shuffled positions and by content.
 
 # %% id="leak"
 doubled = np.concatenate([hands.images[:1000], hands.images[800:1000]])
@@ -235,10 +234,10 @@ def per_class_auroc(normal_scores, anomaly_scores, names):
 per_class_auroc = check("3.2", per_class_auroc)
 
 # %% [markdown] id="bootstrap-text"
-# The second tool is an interval. Another test set would give another AUROC, and we want to know how
-# different it could be. We have no other test set, so we draw new test sets *from ours*, with
-# replacement, and look how much the AUROC varies. This is the bootstrap of module 1 (Efron). We chose how
-# many hands and how many anomalies there are, so each resample keeps both numbers.
+# The second tool is an interval. Another test set would give another AUROC. How different could it be? We have
+# no other test set, so we draw new ones *from ours*, with replacement, and look how much the AUROC varies: the
+# bootstrap of module 1. We chose how many hands and how many anomalies there are, so each resample keeps
+# both numbers.
 
 # %% [markdown] id="ex-3-3-text"
 # ### Exercise 3.3
@@ -390,8 +389,8 @@ plotting.show(
 )
 
 # %% [markdown] id="block-text"
-# The original sizes of the tutorial are for 64×64 pixels, and the full profile uses them. The quick
-# profile has half the channels, half the side and half the code.
+# These are the sizes of the tutorial, which the full profile uses. The quick profile has half the channels,
+# half the side and half the code.
 #
 # | encoder | output | | decoder | output |
 # |---|---|---|---|---|
@@ -403,9 +402,9 @@ plotting.show(
 # A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
 # leaky ReLU with torch's default slope of 0.01.
 #
-# > **Batch normalization.** A layer that subtracts from each channel its mean over the batch and divides
-# > by its standard deviation over the batch; then it multiplies by a learned scale and adds a learned
-# > shift. In eval mode it uses running means and variances from training instead.
+# > **Batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
+# > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
+# > training instead.
 
 # %% [markdown] id="ex-3-4-text"
 # ### Exercise 3.4
@@ -450,16 +449,15 @@ for block in blocks:
 # %% [markdown] id="loop-text"
 # ### Training
 #
-# `DeepAutoencoder` is built from these blocks. The loop is the one that you wrote in module 1: mean
-# squared error, Adam, batches of 128. After each epoch we compute the error on the calibration hands. We
-# also rebuild the same eight images, four hands and four others. What do you expect to see for the four
-# others?
+# `DeepAutoencoder` is built from these blocks. The loop is that of module 1: mean squared error, Adam, batches of
+# 128. After each epoch we compute the error on the calibration hands, and rebuild the same eight images: four
+# hands and four others. What do you expect to see for the four others?
 #
-# The target is the image itself, so nobody has to label it. Such training is called *self-supervised*.
-# One piece of knowledge still goes in: somebody has selected hands as training images.
+# The target is the image itself, so nobody has to label it. Such training is called *self-supervised*. One piece
+# of knowledge still goes in: somebody has selected hands as training images.
 #
-# > **Channels_last.** A way to store a batch of images in memory in which the channels of one pixel lie
-# > side by side. The numbers are the same; convolutions are often faster.
+# > **Channels_last.** A way to store a batch of images in memory: the channels of one pixel lie side by side. The
+# > numbers are the same, but convolutions are often faster.
 
 # %% id="loop-setup"
 set_seed(0)
@@ -1173,9 +1171,9 @@ model_trained = difference_table.difference[9]
 claim("also with both trained", abs(model_trained) < abs(score_effect))
 
 # %% [markdown] id="paired-lesson"
-# The first line is the comparison of the tutorial, in which both model and score change. The second line
-# changes the model only, the fourth the score only. The lines with the longer AE show which part of the
-# second line was training: a difference between two models that still improve is a difference in speed.
+# The first line is the comparison of the tutorial, in which model and score change together. The second line
+# changes the model only, the fourth the score only. The lines with the longer AE show how much of the second
+# line was training.
 
 # %% [markdown] id="heavy-text" tags=["optional"]
 # ### Is the KL a bad score, then?
@@ -1638,16 +1636,13 @@ claim("half a lesion is found well by none", at.loc[("lesion", 0.5), shown].max(
 # %% [markdown] id="hole-text" tags=["optional"]
 # ### A hole in the best score
 #
-# At severity 0.5 of inverted contrast the image is one even grey. Nobody would take it for a hand. But the
-# standardised pixels find it *more* normal than most hands. Why? An even image has a standard deviation of
-# 0. After its mean is subtracted all its pixels are 0, and 0 lies near the centre of the standardised hands,
-# where the distance is small.
+# At severity 0.5 of inverted contrast the image is one even grey. Nobody would take it for a hand, but the
+# standardised pixels find it *more* normal than most hands. The reason: after the mean is subtracted all its
+# pixels are 0, and 0 lies near the centre of the standardised hands.
 #
-# We divided the mean and the standard deviation away, so we have to look at them as well. There are two
-# ways: as two more numbers beside the 256, or as a distance of its own. For the second way, divide each
-# distance by the value that 95 % of the calibration hands stay below, and take the larger of the two. Which
-# way closes the hole?
-
+# We divided mean and standard deviation away, so we have to look at them as well: as two more numbers beside
+# the 256, or as a distance of their own. For the second way, divide each distance by the value that 95 % of
+# the calibration hands stay below, and take the larger of the two. Which way closes the hole?
 
 # %% id="hole"
 def mean_and_spread(images):
@@ -1806,11 +1801,11 @@ seen(
 # %% [markdown] id="dice-text"
 # ### One number for a map
 #
-# Now the pixels are the units. The AUROC and the average precision of module 1 need no threshold; the average
-# precision takes into account how few pixels belong to lesions. An outline needs a threshold. Ours is the
-# conformal quantile over the pixels of the calibration hands, meant to flag 1 % of the healthy pixels. This
-# is a guide and no guarantee: pixels of one image resemble each other, so a million pixels are worth about as
-# much as the thousand images that they come from. (We print below how much the images differ.)
+# Now the pixels are the units. AUROC and average precision (module 1) need no threshold; average precision
+# takes into account how few pixels belong to lesions. An outline needs a threshold. Ours is the conformal
+# quantile over the pixels of the calibration hands, meant to flag 1 % of the healthy pixels. This is a guide
+# and no guarantee, because the pixels of one image resemble each other. (We print below how much the images
+# differ.)
 #
 # Then we compare the flagged pixels with the mask. The share of equal pixels would be useless: almost all
 # pixels are healthy, so a map that flags nothing would be nearly perfect.
@@ -1999,13 +1994,12 @@ seen(
 )
 
 # %% [markdown] id="seeds-lesson"
-# So there are two sources of chance. One is which *images* were drawn: the bootstrap shows it. The other is
-# which *network* the training gave: only another training shows it. An interval of the first kind says
-# nothing about the second.
+# So there are two sources of chance: which *images* were drawn (the bootstrap shows it), and which *network* the
+# training gave (only another training shows it). An interval of the first kind says nothing about the second.
 #
-# The autoencoder's rows are those of the short training of section 3. A live number may differ from the
-# table's for the same seed. This is no error: another machine or another number of threads adds numbers in
-# another order, and training turns a tiny difference into a visible one.
+# The autoencoder's rows are those of the short training of section 3. A live number may differ from the table's for
+# the same seed. Another machine adds numbers in another order, and training turns a tiny difference into
+# a visible one.
 
 # %% id="claim-seeds" tags=["claim"]
 claim(
@@ -2060,19 +2054,18 @@ claim("on this processor the files are a small part", files.reading < 0.1 * file
 # %% [markdown] id="backbone-text" tags=["optional"]
 # ## 9 · Outlook: pretrained backbones
 #
-# All networks of this module learned from hands alone. Many methods for industrial images do something
-# else. They take a network that was trained on millions of photographs (a
-# *backbone*), leave its weights as they are, and measure how far its features are from those of normal
-# images. The library [anomalib](https://github.com/open-edge-platform/anomalib) holds several of them:
+# All networks of this module learned from hands alone. Many methods for industrial images do something else.
+# They take a network that was trained on photographs (a *backbone*), leave its weights as they are, and measure
+# how far its features are from those of normal images. The library
+# [anomalib](https://github.com/open-edge-platform/anomalib) holds several of them:
 #
-# - **PaDiM** fits a mean and a covariance at each place of the image: a Mahalanobis distance for each place.
-# - **PatchCore** stores the features of normal patches and takes the distance to the nearest stored one.
-# - **EfficientAD** trains a small network to imitate a backbone on normal images; where the imitation
-#   fails, something is new.
+# - **PaDiM** takes a Mahalanobis distance at each place of the image;
+# - **PatchCore** takes the distance to the nearest stored patch of a normal image;
+# - **EfficientAD** trains a small network to imitate a backbone on normal images, and looks where the imitation
+#   fails.
 #
-# You know the scores already: Mahalanobis and nearest neighbour. New is where the features come from. The
-# cell below computes both with a ResNet-18, but only if its weights are on this machine already. It downloads
-# nothing.
+# You know the scores already; new is where the features come from. The cell below computes two of them with a
+# ResNet-18, but only if its weights are on this machine already. It downloads nothing.
 
 # %% id="backbone"
 from helpers.experiments.module_03 import backbone_scores, cached_weights
