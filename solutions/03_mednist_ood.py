@@ -126,6 +126,20 @@ def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
 # %% id="check-3-1" tags=["check", "nbval-check-output"]
 split_by_content = check("3.1", split_by_content)
 
+# %% [markdown] id="ex-3-13-text"
+# ### Exercise 3.13
+#
+# Predict before you run. We take 1,000 hands and add the last 200 of them a second time, which gives 1,200
+# files. Their positions are shuffled and cut: 960 files for training, 120 for calibration, 120 for testing.
+# How many of the 120 test files have their twin among the training files, on average? **Done** when you
+# are within 1 of the expected number.
+
+# %% id="ex-3-13" tags=["exercise"] reference="expected_copies"
+expected_copies = ...  # your prediction, a number of test files
+
+# %% id="check-3-13" tags=["check", "nbval-check-output"]
+expected_copies = check("3.13", expected_copies)
+
 # %% [markdown] id="leak-text"
 # **How many copies leak?** Our real files hold no exact copies, because the course removes them when it prepares
 # the data. So we put some in, as in the exercise, and split the files by shuffled positions and by content.
@@ -1116,6 +1130,31 @@ difference_table = pd.DataFrame([compared(a, b) for a, b in pairs])
 # trap. If you pick the best of sixteen scores on the test images and then report its AUROC on the same
 # images, you count its luck as skill.
 
+# %% [markdown] id="ex-3-14-text"
+# ### Exercise 3.14
+#
+# You have sixteen scores and one test set. Which AUROC do you report for the winner?
+#
+# - `"same images"`: choose on all test images, report on the same images;
+# - `"half, then all"`: choose on one half, report on all;
+# - `"other images"`: choose on one half, report on the other half.
+#
+# Give one reason:
+#
+# - `"A"`: more images give a narrower interval;
+# - `"B"`: the luck of the images that chose must not count;
+# - `"C"`: the best score should get the highest number;
+# - `"D"`: the two halves hold different classes.
+#
+# The check tries your choice on images held back, with many small test sets. **Done** when choice and reason
+# hold there.
+
+# %% id="ex-3-14" tags=["exercise"] reference="report"
+report = {"choice": ..., "because": ...}
+
+# %% id="check-3-14" tags=["check", "nbval-check-output"]
+report = check("3.14", report)
+
 # %% [markdown] id="chosen-lesson"
 # So we choose on the images with even positions, by the worst class, and judge on those with odd positions.
 # In the figure below, read the first four lines first: which is larger, the effect of the model (same
@@ -1644,6 +1683,7 @@ claim("half a lesion is found well by none", at.loc[("lesion", 0.5), shown].max(
 # the 256, or as a distance of their own. For the second way, divide each distance by the value that 95 % of
 # the calibration hands stay below, and take the larger of the two. Which way closes the hole?
 
+
 # %% id="hole"
 def mean_and_spread(images):
     return apply(lambda x: torch.stack([x.mean((1, 2, 3)), x.std((1, 2, 3))], dim=1), images)
@@ -2086,6 +2126,30 @@ seen(
     else "Compare the rows with those of the grid in section 4. The backbone has never seen a "
     "hand X-ray."
 )
+
+# %% [markdown] id="wrap-up-text" tags=["optional"]
+# ## 10 · Your own detector
+#
+# The last task is open. Combine what you have, or try something new.
+
+# %% [markdown] id="ex-3-15-text"
+# ### Exercise 3.15
+#
+# Write `anomaly_score(images)`: uint8 images (N, 1, H, W) in the size of this notebook in, one score for each
+# image out, higher for what is more anomalous. The check applies it to images that you have not seen: hands,
+# images of other classes, hands that are joined, rotated or upside down, and hands with a lesion. It compares
+# your AUROC with that of the course's scores. Your attempts are kept in a table beside this notebook; nobody
+# else sees it. **Done** when you beat the best trivial score by more than chance.
+
+
+# %% id="ex-3-15" tags=["exercise"] reference="anomaly_score"
+def anomaly_score(images):
+    """One score for each image, higher = more anomalous. uint8 (N, 1, H, W) -> (N,)"""
+    ...
+
+
+# %% id="check-3-15" tags=["check", "nbval-ignore-output"]
+anomaly_score = check("3.15", anomaly_score)
 
 # %% [markdown] id="believe"
 # ## 11 · What to believe, and what not
