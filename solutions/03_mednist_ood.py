@@ -108,24 +108,6 @@ seen(
 # the order in which the file system lists them. Two people with the same seed then get two different
 # splits. (The tutorial on which this module is based has both flaws.)
 
-# %% [markdown] id="ex-3-1-text"
-# ### Exercise 3.1
-#
-# Write `split_by_content`. It takes images (N, C, H, W) and returns one array of positions for each
-# share. Each image is in exactly one part, the parts have about the sizes given in `shares`, and another
-# seed gives another split. **Done** when copies stay together, the order of the images plays no role, and
-# a new Python session gives the same parts.
-
-
-# %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
-def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
-    """Positions of the images of each part; equal images always share a part."""
-    ...
-
-
-# %% id="check-3-1" tags=["check", "nbval-check-output"]
-split_by_content = check("3.1", split_by_content)
-
 # %% [markdown] id="ex-3-13-text"
 # ### Exercise 3.13
 #
@@ -145,6 +127,8 @@ expected_copies = check("3.13", expected_copies)
 # the data. So we put some in, as in the exercise, and split the files by shuffled positions and by content.
 
 # %% id="leak"
+from helpers.datasets.splits import split_by_content
+
 doubled = np.concatenate([hands.images[:1000], hands.images[800:1000]])
 order = np.random.default_rng(0).permutation(len(doubled))
 by_position = order[:960], order[960:1080], order[1080:]
@@ -160,6 +144,30 @@ seen(
     f"{len(by_position[2])} images. The split by content puts {leaks['contents']} there, because "
     "equal bytes always give the same part."
 )
+
+# %% [markdown] id="split-text" tags=["optional"]
+# ### Write the split yourself
+#
+# How does a split by content work? Think about it before you look at a hint: what can decide the part of an
+# image, if neither its position nor its file name may?
+
+# %% [markdown] id="ex-3-1-text" tags=["optional"]
+# ### Exercise 3.1
+#
+# Write `split_by_content`. It takes images (N, C, H, W) and returns one array of positions for each
+# share. Each image is in exactly one part, the parts have about the sizes given in `shares`, and another
+# seed gives another split. **Done** when copies stay together, the order of the images plays no role, and
+# a new Python session gives the same parts.
+
+
+# %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
+def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
+    """Positions of the images of each part; equal images always share a part."""
+    ...
+
+
+# %% id="check-3-1" tags=["check", "nbval-check-output"]
+split_by_content = check("3.1", split_by_content)
 
 # %% [markdown] id="roles-text"
 # ### Four roles
@@ -384,7 +392,7 @@ claim(
     np.ptp(within) < 1.1 * np.ptp(together),
 )
 
-# %% [markdown] id="architecture-text"
+# %% [markdown] id="architecture-text" no_result="the network, as the diagram shows it"
 # ## 3 · The convolutional autoencoder
 #
 # The encoder shrinks the image three times, and each time doubles the number of channels. Then one linear
@@ -402,7 +410,9 @@ plotting.show(
     "layer.",
 )
 
-# %% [markdown] id="block-text"
+# %% [markdown] id="block-text" tags=["optional"]
+# ### The blocks
+#
 # These are the sizes of the tutorial, which the full profile uses. The quick profile has half the channels,
 # half the side and half the code.
 #
@@ -420,7 +430,7 @@ plotting.show(
 # > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
 # > training instead.
 
-# %% [markdown] id="ex-3-4-text"
+# %% [markdown] id="ex-3-4-text" tags=["optional"]
 # ### Exercise 3.4
 #
 # Write `down_block`. It takes two numbers of channels and returns a module that halves height and width.
@@ -436,7 +446,7 @@ def down_block(in_channels, out_channels):
 # %% id="check-3-4" tags=["check", "nbval-check-output"]
 down_block = check("3.4", down_block)
 
-# %% [markdown] id="up-text"
+# %% [markdown] id="up-text" tags=["optional"]
 # ### Exercise 3.5
 #
 # Write `up_block`, which doubles height and width. It has the same three layers, but its convolution is
@@ -463,7 +473,7 @@ for block in blocks:
 # %% [markdown] id="loop-text"
 # ### Training
 #
-# `DeepAutoencoder` is built from these blocks. The loop is that of module 1: mean squared error, Adam, batches of
+# `DeepAutoencoder` is the network of the diagram. The loop is that of module 1: mean squared error, Adam, batches of
 # 128. After each epoch we compute the error on the calibration hands, and rebuild the same eight images: four
 # hands and four others. What do you expect to see for the four others?
 #
@@ -624,7 +634,7 @@ seen(
 # In medicine one often fixes what must be found, for example 95 % of the images that do not belong, and
 # asks for the price: the false-positive rate at 95 % true-positive rate (FPR at 95 % TPR).
 
-# %% [markdown] id="ex-3-6-text"
+# %% [markdown] id="ex-3-6-text" tags=["optional"]
 # ### Exercise 3.6
 #
 # Write it with scikit-learn's `roc_curve`. This function returns false-positive rates, true-positive rates
@@ -665,7 +675,7 @@ plotting.show(
 # are so many normal images. The **precision** is the share of alarms that are right. It follows from the
 # true-positive rate $t$, the false-positive rate $f$ and the share $\pi$ of anomalies (the *prevalence*).
 
-# %% [markdown] id="ex-3-7-text"
+# %% [markdown] id="ex-3-7-text" tags=["optional"]
 # ### Exercise 3.7
 #
 # Write it, on paper first: of 1,000 images, how many are flagged rightly, and how many wrongly? **Done**
@@ -730,9 +740,11 @@ seen(
     )
 )
 
-# %% [markdown] id="explore-threshold-text"
-# **Try it yourself.** Move the threshold over the scores of the worst class. Where would you set it? What
-# would you have to know to decide?
+# %% [markdown] id="explore-threshold-text" tags=["optional"]
+# ### Where would you set the threshold?
+#
+# Move the threshold over the scores of the worst class. Where would you set it? What would you have to know
+# to decide?
 
 # %% id="explore-threshold" tags=["nbval-ignore-output"]
 from helpers.widgets import threshold_explorer
@@ -748,7 +760,7 @@ seen(
     "missed one costs, and what it costs to look at a hand for nothing."
 )
 
-# %% [markdown] id="vae-text"
+# %% [markdown] id="vae-text" no_result="what the tutorial says, and why it does not follow"
 # ## 4 · Model or score?
 #
 # The tutorial compares an autoencoder, scored by its MAE, with a VAE, scored by what it calls the
@@ -892,7 +904,7 @@ claim(
     "trained on, it rebuilds hands about as well as the VAE", longer_errors[-1] < 1.1 * vae.sigma**2
 )
 
-# %% [markdown] id="terms-text"
+# %% [markdown] id="terms-text" tags=["optional"]
 # ### What the two terms of the VAE know
 #
 # The VAE offers several scores: the reconstruction (MAE, MSE), the KL, and both together, the negative
@@ -999,7 +1011,7 @@ mahalanobis = check("3.8", mahalanobis)
 # Bergmann et al. (2019) used 1 − SSIM as a residual. scikit-image has the function; one has to call it
 # rightly.
 
-# %% [markdown] id="ex-3-9-text"
+# %% [markdown] id="ex-3-9-text" tags=["optional"]
 # ### Exercise 3.9
 #
 # `ssim_residual` takes images and reconstructions (N, 1, H, W) with pixels in [0, 1]. It returns a map of
@@ -1123,7 +1135,7 @@ def compared(a, b, of=slice(None)):
 
 difference_table = pd.DataFrame([compared(a, b) for a, b in pairs])
 
-# %% [markdown] id="chosen-text"
+# %% [markdown] id="chosen-text" no_result="why a choice needs other images"
 # ### Choose on one half, judge on the other
 #
 # Now the question that matters most: is the best learned score better than the best trivial one? There is a
@@ -1428,7 +1440,9 @@ seen(
     f"{grid.worst[best]:.3f}. When you read a table of networks, ask which simple row is missing."
 )
 
-# %% [markdown] id="standardised-lesson"
+# %% [markdown] id="standardised-lesson" tags=["optional"]
+# ### Once more, on another split
+#
 # But we *found* this score by trying many on these very test images, and the best of many looks better than
 # it is. So we judge it once more, on another split and with other anomalies. Does it hold?
 
@@ -1454,9 +1468,10 @@ seen(
     "images come from the same collection, though: another hospital would be the real test."
 )
 
-# %% [markdown] id="score-explorer-text"
-# **Look at the images.** Sort the test set by any score. What do the least anomalous images of a class have
-# in common?
+# %% [markdown] id="score-explorer-text" tags=["optional"]
+# ### Look at the images
+#
+# Sort the test set by any score. What do the least anomalous images of a class have in common?
 
 # %% id="score-explorer" tags=["nbval-ignore-output"]
 from helpers.widgets import score_explorer
@@ -1750,7 +1765,7 @@ claim(
 )
 claim("the larger of two finds the even grey", hole_table["even grey"].iloc[2] > 0.8)
 
-# %% [markdown] id="residual-explorer-text"
+# %% [markdown] id="residual-explorer-text" tags=["optional"]
 # ### Try it on single hands
 #
 # Move the severity and watch image, reconstruction and residual. Can you make a hand that looks wrong to you
@@ -1780,7 +1795,7 @@ seen(
 #
 # The function `add_lesions` below paints with a brush. In this exercise you write the brush yourself.
 
-# %% [markdown] id="ex-3-11-text"
+# %% [markdown] id="ex-3-11-text" tags=["optional"]
 # ### Exercise 3.11
 #
 # Write `paint_lesion`. It takes an image (C, H, W), a cover (H, W) between 0 and 1, and a contrast in grey
@@ -1809,6 +1824,7 @@ paint_lesion = check("3.11", paint_lesion)
 
 # %% id="maps"
 from helpers.datasets.samples.lesions import add_lesions
+from helpers.scores import ssim_residual
 
 mean_hand = as_input(train.images).mean(dim=0, keepdim=True)
 MAPS = {
@@ -1852,26 +1868,8 @@ seen(
 #
 # > **Dice.** The overlap of two masks: the number of pixels that both contain, divided by the mean size of
 # > the two masks. It is 1 if they are equal and 0 if they share no pixel.
-
-# %% [markdown] id="ex-3-12-text"
-# ### Exercise 3.12
 #
-# Write it from this sentence, for two masks of True and False, arrays of any shape. All pixels count
-# together, also those of several images. **Done** when two empty masks agree, with a Dice of 1.
-
-
-# %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
-def dice(a, b):
-    """Overlap of two masks. bool arrays of one shape -> float between 0 and 1"""
-    ...
-
-
-# %% id="check-3-12" tags=["check", "nbval-check-output"]
-dice = check("3.12", dice)
-
-# %% [markdown] id="pixel-text"
-# With the flagged pixels $A$ and the mask $B$ you have written
-# $\text{Dice} = 2\,|A \cap B| \,/\, (|A| + |B|)$. Which of the three maps is better than chance?
+# Which of the three maps is better than chance?
 
 # %% id="pixel-table"
 from helpers.metrics import pixel_metrics
@@ -1907,6 +1905,34 @@ print(
 independent = (0.01 * 0.99 / healthy[0].size) ** 0.5
 print(f"standard deviation over images {share.std():.4f}; of independent pixels {independent:.4f}")
 
+# %% id="claim-pixels" tags=["claim"]
+claim(
+    "the pixels of one image resemble each other: images differ more than independent pixels",
+    share.std() > 2 * independent,
+)
+
+# %% [markdown] id="ex-3-12-text" tags=["optional"]
+# ### Exercise 3.12
+#
+# Write Dice from its definition above, for two masks of True and False, arrays of any shape. All pixels count
+# together, also those of several images. **Done** when two empty masks agree, with a Dice of 1.
+
+
+# %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
+def dice(a, b):
+    """Overlap of two masks. bool arrays of one shape -> float between 0 and 1"""
+    ...
+
+
+# %% id="check-3-12" tags=["check", "nbval-check-output"]
+dice = check("3.12", dice)
+
+# %% [markdown] id="by-image-text" tags=["optional"]
+# ### One number for each image
+#
+# As a formula, for the flagged pixels $A$ and the mask $B$, Dice is $2\,|A \cap B| \,/\, (|A| + |B|)$. The table above
+# counts the pixels of all images together. What does a single image have?
+
 # %% id="dice-by-image"
 flagged_pixels = maps["residual"] > limits["residual"]
 dice_by_image = np.array([dice(*pair) for pair in zip(flagged_pixels, masks, strict=True)])
@@ -1927,12 +1953,6 @@ seen(
     f"no typical value: {np.mean(dice_by_image == 0):.0%} of the images have a Dice of 0 and a "
     f"tenth have more than {np.quantile(dice_by_image, 0.9):.2f}. Report the distribution over "
     "images, not only one number."
-)
-
-# %% id="claim-pixels" tags=["claim"]
-claim(
-    "the pixels of one image resemble each other: images differ more than independent pixels",
-    share.std() > 2 * independent,
 )
 
 # %% [markdown] id="blind-text"
@@ -2151,7 +2171,7 @@ def anomaly_score(images):
 # %% id="check-3-15" tags=["check", "nbval-ignore-output"]
 anomaly_score = check("3.15", anomaly_score)
 
-# %% [markdown] id="believe"
+# %% [markdown] id="believe" held_by="claim-differences"
 # ## 11 · What to believe, and what not
 #
 # **Believe**
