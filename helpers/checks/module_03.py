@@ -468,6 +468,7 @@ def hidden_hands(each=40):
     return Hidden(
         images,
         np.arange(len(images)) >= len(normal),
+        roles.train.source,
         trivial=from_median(traits, roles.train.images[:1000], images)
         | {"mean image": mean_image_error(x_train, x).numpy()},
         rungs={

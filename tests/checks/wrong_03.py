@@ -1832,12 +1832,10 @@ def grey(images):
     return images.mean(axis=(1, 2, 3))
 
 
-@wrong("3.15", "not yet better than `mean image`")
 def brightness_alone(images):
     return np.abs(grey(images) - 55)
 
 
-@wrong("3.15", "upside down")
 def nearness(images):
     return -distance_to_mean(images)
 
@@ -1847,30 +1845,34 @@ def distance_to_mean(images):
     return ((images - mean) ** 2).mean(axis=(1, 2, 3))
 
 
-@wrong("3.15", "shape (360,)")
 def one_score_for_all(images):
     return distance_to_mean(images).mean()
 
 
-@wrong("3.15", "another score in another batch")
 def against_the_batch(images):
     return np.abs(grey(images) - grey(images).mean())
 
 
-@wrong("3.15", "Every image has the same score")
 def the_same(images):
     return np.ones(len(images))
 
 
-@wrong("3.15", "changes the images")
 def inverted_in_place(images):
     images[:] = 255 - images
     return distance_to_mean(images)
 
 
-@wrong("3.15", "None (is a `return` missing?)")
 def no_return(images):
     distance_to_mean(images)
 
 
-WRONG["3.15"] += [(np.arange(360), "`check` wants the function itself")]
+WRONG["3.15"] = [
+    (brightness_alone, "not yet better than `mean image`"),
+    (nearness, "upside down"),
+    (one_score_for_all, "shape (360,)"),
+    (against_the_batch, "another score in another batch"),
+    (the_same, "Every image has the same score"),
+    (inverted_in_place, "changes the images"),
+    (no_return, "None (is a `return` missing?)"),
+    (np.arange(360), "`check` wants the function itself"),
+]
