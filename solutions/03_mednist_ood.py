@@ -395,9 +395,9 @@ claim(
 # %% [markdown] id="architecture-text" no_result="the network, as the diagram shows it"
 # ## 3 · The convolutional autoencoder
 #
-# The encoder shrinks the image three times, and each time doubles the number of channels. Then one linear
-# layer makes the code. The decoder does the same steps backwards. The diagram is drawn from the network
-# that you will train.
+# The encoder halves the sides of the image three times, while the number of channels grows. Then one linear layer
+# makes the code. The decoder does the same steps backwards. The diagram is drawn from the network that you will
+# train.
 
 # %% id="architecture"
 from helpers.experiments.module_03 import network, steps
@@ -406,8 +406,12 @@ from helpers.models import DeepAutoencoder
 size = train.images.shape[-1]
 plotting.show(
     plotting.network_diagram(network(DeepAutoencoder, size), (1, size, size)),
-    "The autoencoder of this profile, drawn from the network itself, with the shape after each "
-    "layer.",
+    "The autoencoder in the size of this profile. The shape at each arrow is (channels, height, "
+    "width).",
+    alt="Two rows of boxes joined by arrows. Above, the encoder: three convolutions of stride 2 "
+    "and a linear layer, whose boxes get lower and wider, end in a small code. Below, the "
+    "decoder: a linear layer, three transposed convolutions and a last convolution lead back to "
+    "the size of the image.",
 )
 
 # %% [markdown] id="block-text" tags=["optional"]
@@ -663,8 +667,8 @@ plotting.show(
     f"({low:.1%} to {high:.1%}); to find 95 % of the class {worst}, "
     f"{fpr_at_tpr(mae[:n], mae[n:][names == worst]):.1%}.",
     alt=f"Left, ROC curves for all others and for {worst}: true-positive rate over false-positive "
-    "rate, both above the diagonal. Right, precision over recall for the same groups, with the "
-    "level of chance of each.",
+    f"rate. That of {worst} stays near 0 at first and then rises steeply. Right, precision over "
+    "recall for the same groups.",
 )
 
 # %% [markdown] id="precision-text" tags=["optional"]
@@ -791,8 +795,11 @@ from helpers.models import DeepVAE
 
 plotting.show(
     plotting.network_diagram(network(DeepVAE, size), (1, size, size)),
-    "The VAE has the same blocks. Its encoder ends in two vectors, the mean and the logarithm of "
-    "the variance of each latent dimension.",
+    "The VAE has the same blocks. Only the last layer of its encoder differs: it gives twice as "
+    "many numbers, the mean and the logarithm of the variance of each latent dimension. The code "
+    "is drawn from them.",
+    alt="The same two rows of boxes as for the autoencoder. The last layer of the encoder has "
+    "two numbers for each one of the code.",
 )
 
 # %% id="nats"
@@ -890,12 +897,17 @@ print(
 )
 
 # %% id="seen-longer" tags=["seen"]
+_ahead = vae.sigma**2 < longer_errors[0]
 seen(
     f"Yes, it was still falling: the error on calibration hands goes from {longer_errors[0]:.4f} "
-    f"to {longer_errors[-1]:.4f} in the additional epochs, and the last of them gains only "
-    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}. The VAE had {vae.sigma**2:.4f} after the "
-    "short training. So the VAE had learned faster, and the first comparison would have rewarded "
-    "it for that."
+    f"to {longer_errors[-1]:.4f} in the additional epochs, and the last of them changes it by "
+    f"only {abs(1 - longer_errors[-1] / longer_errors[-2]):.1%}. The VAE had {vae.sigma**2:.4f} "
+    "after the short training. "
+    + (
+        "So the VAE had learned faster, and the first comparison would have rewarded it for that."
+        if _ahead
+        else ""
+    )
 )
 
 # %% id="claim-longer" tags=["claim"]
@@ -1278,8 +1290,8 @@ _nats = [
 seen(
     f"Trained in nats the KL has an AUROC of {_kl.iloc[0]:.3f} and the MAE {_mae.iloc[0]:.3f}. "
     f"Trained with beta = {our_beta:.0f} the KL has {_kl.iloc[1]:.3f} and the MAE "
-    f"{_mae.iloc[1]:.3f}. The median KL was {_nats[0]:.0f} nats for hands and {_nats[1]:.0f} for "
-    f"others; with the larger beta it is {_nats[2]:.0f} and {_nats[3]:.0f}. A large beta makes "
+    f"{_mae.iloc[1]:.3f}. The median KL was {_nats[0]:.1f} nats for hands and {_nats[1]:.1f} for "
+    f"others; with the larger beta it is {_nats[2]:.1f} and {_nats[3]:.1f}. A large beta makes "
     "every nat expensive, so the encoder keeps to what it needs for hands."
 )
 
