@@ -174,7 +174,7 @@ split_by_content = check("3.1", split_by_content)
 #
 # We need hands to **train** on, hands to **calibrate** thresholds on, and hands to **test** on. As
 # **anomalies** we take about as many images as there are test hands, the same number from each other
-# class. The function `task` does this with the split of exercise 3.1. In the quick profile it also shrinks
+# class. The function `task` does this, with the split by content. In the quick profile it also shrinks
 # the images to 32×32 pixels (each new pixel is the mean of 2×2 old ones).
 #
 # MedNIST does not say which images belong to the same person. Where patients are known, split by patient
@@ -1020,8 +1020,8 @@ mahalanobis = check("3.8", mahalanobis)
 # > **SSIM.** The structural similarity of two images (Wang et al. 2004). It compares the mean, the standard
 # > deviation and the correlation of the two images in a small window around each pixel; 1 means equal.
 #
-# Bergmann et al. (2019) used 1 − SSIM as a residual. scikit-image has the function; one has to call it
-# rightly.
+# Bergmann et al. (2019) used 1 − SSIM as a residual. scikit-image has the function; it needs
+# the right arguments.
 
 # %% [markdown] id="ex-3-9-text" tags=["optional"]
 # ### Exercise 3.9
@@ -1455,8 +1455,8 @@ seen(
 # %% [markdown] id="standardised-lesson" tags=["optional"]
 # ### Once more, on another split
 #
-# But we *found* this score by trying many on these very test images, and the best of many looks better than
-# it is. So we judge it once more, on another split and with other anomalies. Does it hold?
+# We *found* this score by trying many on these very test images, and the best of many looks better than it
+# is. So we judge it once more, on another split and with other anomalies. Does it hold?
 
 # %% id="standardised-again"
 fit_part, _, test_part = split_by_content(hands.images, seed=1)
@@ -2168,8 +2168,8 @@ seen(
 # ### Exercise 3.15
 #
 # Write `anomaly_score(images)`: uint8 images (N, 1, H, W) in the size of this notebook in, one score for each
-# image out, higher for what is more anomalous. The check applies it to images that you have not seen: hands,
-# images of other classes, hands that are joined, rotated or upside down, and hands with a lesion. It compares
+# image out, higher for what is more anomalous. The check applies it to images that were not used for training:
+# hands, images of other classes, hands that are joined, rotated or upside down, and hands with a lesion. It compares
 # your AUROC with that of the course's scores. Your attempts are kept in a table beside this notebook; nobody
 # else sees it. **Done** when you beat the best trivial score by more than chance.
 
