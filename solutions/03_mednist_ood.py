@@ -351,6 +351,11 @@ claim(
     np.isclose(class_mean, class_table(baselines).loc["mean image"].mean()),
 )
 
+# %% id="quiz-weakest-class" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("03", "weakest-class")
+
 # %% [markdown] id="strata-text" tags=["optional"]
 # ### Redrawing within classes
 #
@@ -632,6 +637,9 @@ seen(
     "hospital that sends only bright hands would see many more false alarms."
 )
 
+# %% id="quiz-bright-hospital" tags=["nbval-ignore-output"]
+quiz("03", "bright-hospital", value=(mae[:n][bright] > threshold).mean())
+
 # %% [markdown] id="fpr-text" tags=["optional"]
 # ### One threshold, from the other side
 #
@@ -710,6 +718,9 @@ seen(
     "The detector and its threshold are the same. Only the archive has changed."
 )
 
+# %% id="quiz-precision" tags=["nbval-ignore-output"]
+quiz("03", "precision")
+
 # %% [markdown] id="per-class-text"
 # ### And for each class?
 #
@@ -776,6 +787,9 @@ seen(
 #
 # There is a third point. Its loss is the MSE averaged over pixels plus twice the KL averaged over latent
 # dimensions. Averages hide a weight: such a loss has a beta of its own (module 2).
+
+# %% id="quiz-two-scores" tags=["nbval-ignore-output"]
+quiz("03", "two-scores")
 
 # %% id="source-beta" tags=["nbval-check-output"]
 from helpers.losses import effective_beta
@@ -2218,8 +2232,6 @@ table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
 quiz("03")
 
 # %% id="progress" tags=["nbval-ignore-output"]
