@@ -189,6 +189,17 @@ n, names = len(normal), np.array(anomalies.classes)[anomalies.labels]
 print(f"train {len(train):,}, calibration {len(calibration):,}, test {n:,} + {len(anomalies):,}")
 print("pixels:", train.images.shape[2:], " anomalies:", *np.unique(names))
 
+# %% id="roles-figure"
+normal_roles = {"train": train, "calibrate": calibration, "test, normal": normal}
+shown_roles = {role: part.images[:10] for role, part in normal_roles.items()}
+shown_roles["test, anomaly"] = anomalies.images[np.arange(10) * (len(anomalies) // 10)]
+plotting.show(
+    plotting.image_rows(shown_roles),
+    "Ten images of each role. Only the last row is anomalous, and no network sees it in training.",
+    alt="Four rows of ten images: hands for training, for calibration and for testing, and two "
+    "images of each of the five other classes.",
+)
+
 # %% [markdown] id="near-text" tags=["optional"]
 # ### Near copies
 #
