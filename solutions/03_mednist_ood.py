@@ -196,8 +196,8 @@ shown_roles["test, anomaly"] = anomalies.images[np.arange(10) * (len(anomalies) 
 plotting.show(
     plotting.image_rows(shown_roles),
     "Ten images of each role. Only the last row is anomalous, and no network sees it in training.",
-    alt="Four rows of ten images: hands for training, for calibration and for testing, and two "
-    "images of each of the five other classes.",
+    alt="Four rows of ten images: hands for training, for calibration and for testing, and ten "
+    "images of the five other classes.",
 )
 
 # %% [markdown] id="near-text" tags=["optional"]
@@ -2249,7 +2249,7 @@ quiz("03")
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"]
 # ## Further reading
 #
 # - P. Bergmann et al., *Improving unsupervised defect segmentation by applying structural similarity to
