@@ -1554,8 +1554,8 @@ mae_matrix = matrix("AE MAE")
 by_pair = mae_matrix.stack().dropna()  # a class against itself is no pair
 hardest = by_pair.idxmin()
 print(
-    f"AE, MAE, {tasks.seeds.max()} training(s): {(by_pair >= 0.98).sum()} of {len(by_pair)} pairs "
-    "at 0.98 or above; the others:"
+    f"AE, MAE, mean over {tasks.seeds.max()} seed(s): {(by_pair >= 0.98).sum()} of {len(by_pair)} "
+    "pairs at 0.98 or above; the others:"
 )
 below_098 = by_pair[by_pair < 0.98].sort_values()
 for (own, other), value in below_098.items():
