@@ -1777,13 +1777,12 @@ hole_table = pd.DataFrame(
 hole_table.round(3)
 
 # %% id="seen-hole" tags=["seen"]
-_grey = hole_table["even grey"]
+_grey, _others = hole_table["even grey"], hole_table["other classes"]
 seen(
     f"AUROC on the even grey: {_grey.iloc[0]:.2f} without mean and standard deviation, "
     f"{_grey.iloc[1]:.2f} with both among 258 numbers, {_grey.iloc[2]:.2f} with a distance of "
     "their own. Two numbers hardly change a sum over 258; a distance of their own decides alone. "
-    "On the other classes it costs "
-    f"{hole_table['other classes'].iloc[0] - hole_table['other classes'].iloc[2]:.3f}."
+    f"On the other classes it costs {_others.iloc[0] - _others.iloc[2]:.3f}."
 )
 
 # %% [markdown] id="hole-lesson"
@@ -1875,8 +1874,7 @@ maps = {name: apply(f, lesioned).numpy() for name, f in MAPS.items()}
 # %% id="maps-figure"
 plotting.show(
     plotting.map_rows(lesioned[:6], masks[:6], {name: m[:6] for name, m in maps.items()}),
-    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels, and "
-    "three maps.",
+    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels.",
     alt="Six columns of hands. The upper row shows each hand with the outline of its lesion. "
     "Below stand three maps, bright in some lesions but also along bones, at labels and, for "
     "SSIM, in parts of the ground.",
@@ -1887,9 +1885,8 @@ _inside = {name: m[masks].mean() / m[~masks].mean() for name, m in maps.items()}
 seen(
     "Mean value inside the lesions divided by the mean outside: "
     + ", ".join(f"{name} {ratio:.1f}" for name, ratio in _inside.items())
-    + ". A ratio near 1 means that the map does not show lesions. All maps are also bright in "
-    "other places, along bones, at labels or in the ground, and these places hold many more "
-    "pixels than the lesions."
+    + ". A ratio near 1 means that the map does not show lesions. All maps are also bright "
+    "along bones, at labels or in the ground, where many more pixels lie than in the lesions."
 )
 
 # %% [markdown] id="dice-text"
