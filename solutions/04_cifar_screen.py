@@ -652,7 +652,10 @@ Screen = check("4.4", Screen)
 # are right to within 0.02.
 
 # %% id="ex-4-13" tags=["exercise"]
-blind_rates = ..., ...  # refused of the cats and dogs; refused of the others
+blind_rates = {
+    "pets": ...,  # share of the test cats and dogs that the blind screen refuses
+    "others": ...,  # share of the other classes that it refuses
+}
 
 # %% id="check-4-13" tags=["check", "nbval-check-output"]
 blind_rates = check("4.13", blind_rates)
@@ -807,7 +810,17 @@ seen(
 # > **Chroma.** The largest of a pixel's three channels minus the smallest, averaged over the image; 0 for
 # > every grey image.
 
-# %% [markdown] id="ex-4-6-text" no_result="a task"
+# %% [markdown] id="spearman-text" no_result="what PNG and ranks are"
+# **A second measure of complexity** is the size of the image as a PNG file. PNG predicts each byte from its
+# neighbours to the left and above, and packs what is left over. So smooth images make small files.
+#
+# The error may grow with the complexity along a curve, not along a straight line. So compare **ranks**: the
+# smallest value has rank 1, the next rank 2. Ranks follow any rising curve in a straight line.
+#
+# > **Rank correlation.** Pearson's correlation of the ranks of two quantities (Spearman's): 1 if one
+# > always grows with the other, 0 if they are unrelated.
+
+# %% [markdown] id="ex-4-6-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.6
 #
 # Write `total_variation`: (N, C, H, W) in, a tensor (N,) out. Take the mean over all pairs of neighbours
@@ -824,17 +837,7 @@ def total_variation(x):
 # %% id="check-4-6" tags=["check", "nbval-check-output"]
 total_variation = check("4.6", total_variation)
 
-# %% [markdown] id="spearman-text" no_result="what PNG and ranks are"
-# **A second measure of complexity** is the size of the image as a PNG file. PNG predicts each byte from its
-# neighbours to the left and above, and packs what is left over. So smooth images make small files.
-#
-# The error may grow with the complexity along a curve, not along a straight line. So compare **ranks**: the
-# smallest value has rank 1, the next rank 2. Ranks follow any rising curve in a straight line.
-#
-# > **Rank correlation.** Pearson's correlation of the ranks of two quantities (Spearman's): 1 if one
-# > always grows with the other, 0 if they are unrelated.
-
-# %% [markdown] id="ex-4-7-text" no_result="a task"
+# %% [markdown] id="ex-4-7-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.7
 #
 # Write `rank_correlation`: two arrays (n,) in, a `float` out. **Done** when equal values share their mean
@@ -860,7 +863,8 @@ rank_correlation = check("4.7", rank_correlation)
 # goes with the total variation, and which with the chroma?
 
 # %% id="complexity"
-from helpers.scores import compressed_bits
+from helpers.metrics import rank_correlation
+from helpers.scores import compressed_bits, total_variation
 
 
 def complexity(images):
@@ -875,6 +879,7 @@ def both(measure):
     return [measure(part.images) for part in (parts.test, parts.others)]
 
 
+rng = np.random.default_rng(0)
 variation, png, colourful = (both(measure) for measure in (complexity, png_bytes, chroma))
 some = parts.test.images[:100].reshape(100, 3, -1)
 shuffled = rng.permuted(np.tile(np.arange(32 * 32), (100, 1)), axis=1)[:, None]
@@ -1413,23 +1418,24 @@ pd.DataFrame(offers).round(3)
 # %% [markdown] id="ex-4-14-text" no_result="a task"
 # ### Exercise 4.14
 #
-# Choose the number by which the shelter should decide, and the reason. The numbers are `"AUROC"`,
-# `"FPR at 95 %"` and `"refused at 5 %"`, the share of the foreign images that a screen refuses when it
-# may refuse 5 % of the pets. The reasons are
+# Choose the number by which the shelter should decide: `"AUROC"`, `"FPR at 95 %"`, or `"refused at 5 %"`,
+# the share of the foreign images that a screen refuses when it may refuse 5 % of the pets. Give the
+# reason as well:
 #
-# - `"all thresholds"`: a fair number looks at all thresholds, not at one;
-# - `"most found"`: nearly all foreign images have to be found, so look where 95 % of them are;
-# - `"own threshold"`: the screen works at one threshold, so look at what it does there.
+# - `"A"`: a fair number looks at all thresholds, not at one;
+# - `"B"`: nearly all foreign images have to be found, so look where 95 % of them are;
+# - `"C"`: the screen works at one threshold, so look at what it does there;
+# - `"D"`: the number with the largest difference between the screens decides best.
 #
 # The check lets your number choose between A and B, and tries the chosen screen on images held back.
-# **Done** when the choice finds most foreign images at the refusals that the staff can bear, for the right
-# reason.
+# **Done** when the choice finds the most foreign images at the refusals that the staff can bear, and the
+# reason is right.
 
 # %% id="ex-4-14" tags=["exercise"]
-number, reason = ..., ...
+decision = {"choice": ..., "because": ...}
 
 # %% id="check-4-14" tags=["check", "nbval-check-output"]
-number, reason = check("4.14", (number, reason))
+decision = check("4.14", decision)
 
 # %% [markdown] id="literature" tags=["optional"] no_result="the literature, with its sources"
 # ### What the literature reaches
@@ -1707,7 +1713,7 @@ system.predict(some).round(3)
 # **risk-coverage curve** (El-Yaniv and Wiener 2010). Its mean risk is the **AURC**, and smaller is better
 # (Geifman, Uziel and El-Yaniv, arXiv 1805.08206).
 
-# %% [markdown] id="ex-4-12-text" no_result="a task"
+# %% [markdown] id="ex-4-12-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.12
 #
 # Write `risk_coverage`: confidences (N,), where higher means more sure, and whether the answer is right (N,)
@@ -1733,10 +1739,10 @@ risk_coverage = check("4.12", risk_coverage)
 # resampled images.
 
 # %% id="stream"
-from helpers.metrics import answered, aurc
+from helpers.metrics import answered, aurc, risk_coverage
 from helpers.datasets.splits import stream
 
-RATE = 0.2
+RATE, rng = 0.2, np.random.default_rng(0)
 i, j = stream(n, len(parts.others), RATE)
 confidence = np.concatenate([confident[i], confident_outside[j]])
 correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
@@ -2008,20 +2014,19 @@ Markdown(f"""| {parts.test.name}, {parts.test.source} data | |
 # %% [markdown] id="wrap-up-text" no_result="a task"
 # ## 10 · Wrap-up: build a better screen
 #
-# Now it is your turn, with any method. The check holds 800 images that you have not scored: test cats and
-# dogs that were drawn at random and mirrored, and images of the other classes from the training file,
-# which this notebook has not used. From the classes below, everything that you have built may help: the
-# CAE, the classifier's logits and features, trivial scores, or a network of your own. Fit it to the cats
-# and dogs of the `autoencoder`, `classifier`, `tuning` and `calibration` parts. To see how well a score
-# does before you hand it in, use `auroc` on `parts.test` and `parts.others`.
+# Now it is your turn, with any method. The check holds 800 images that no notebook shows. Half of them are
+# mirrored test images of cats and dogs. The other half belong to the other classes and come from the
+# training file. Everything that you have built may help: the CAE, the classifier's logits and features,
+# or a network of your own. Fit it to cats and dogs only, those of the first four parts. Before you hand a
+# score in, measure it with `auroc` on `parts.test` and `parts.others`.
 
 # %% [markdown] id="ex-4-15-text" no_result="a task"
 # ### Exercise 4.15
 #
-# Write `screen_score`: uint8 images (N, 3, 32, 32) in; (N,) out, where higher means more anomalous. The
-# check shows your AUROC on the hidden images beside the rungs: a coin, the course's trivial scores, the CAE's
-# error, and energy and all stages. **Done** when you pass the CAE's error. It takes some seconds at most,
-# and your best attempts are kept in a table beside this notebook.
+# Write `screen_score`: uint8 images (N, 3, 32, 32) in; (N,) out, where higher means more anomalous. An image
+# must get the same score alone and in a batch. The check shows your AUROC on the hidden images beside scores
+# of the course. **Done** when you beat its trivial scores by more than chance. Your best attempts are kept in
+# a table beside this notebook.
 
 
 # %% id="ex-4-15" tags=["exercise"]
@@ -2036,7 +2041,7 @@ screen_score = check("4.15", screen_score)
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further" no_result="the literature"
+# %% [markdown] id="further" tags=["optional"] no_result="the literature"
 # ## Further reading
 #
 # - D. Hendrycks and K. Gimpel, *A baseline for detecting misclassified and out-of-distribution examples
