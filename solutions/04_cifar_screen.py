@@ -149,6 +149,7 @@ plotting.show(
     plotting.image_rows(rows),
     "Eight training images, and two of the versions that the network trains on: mirrored or not, and "
     "shifted by up to four pixels.",
+    alt="Three rows of eight small colour images of cats and dogs. In the second and third row each is mirrored or not, and moved by some pixels, with a grey or dark edge where it was moved from.",
 )
 
 # %% id="classifier"
@@ -194,6 +195,7 @@ plotting.show(
     "Of each other class the image on which the classifier is most sure: "
     + ", ".join(f"{names[i]} a {PETS[answer[i]]}" for i in surest)
     + ".",
+    alt="Eight small images in a row, one of each other class, with the name of the class, the answer cat or dog, and its probability above.",
 )
 
 # %% id="sure"
@@ -318,6 +320,7 @@ plotting.show(
     f"T = {T:.2f} ({T_low:.2f} to {T_high:.2f}): the classifier was {sided}. Bars are Wilson intervals. "
     f"The calibration error is {ece[0]:.4f} before and {ece[1]:.4f} after. {verdict} within what a "
     f"perfect classifier has on so many images ({chance[0]:.4f} to {chance[1]:.4f}).",
+    alt="Share of right answers over the probability of the answer, from 0.5 to 1, with error bars, for the classifier before and after the temperature. A diagonal line marks perfect calibration.",
 )
 
 # %% id="claim-chance" tags=["claim"]
@@ -432,6 +435,7 @@ plotting.show(
     plotting.image_rows({"image": watched} | snapshots),
     "Four cats and dogs, then a frog, a horse, an airplane and a truck, and how the CAE rebuilds them "
     "after some of the epochs.",
+    alt="Four or so rows of eight images: the originals, then their reconstructions after 1, 5 and more epochs. The first ones are blurred grey spots; later ones show shapes, and hardly any colour.",
 )
 
 # %% id="seen-snapshots" tags=["seen"]
@@ -468,6 +472,7 @@ plotting.show(
     f"epoch, {history[-1]['accuracy']:.1%} after the last) and of the CAE; share of the tuning images' "
     f"lightness and colour that the CAE explains: {first.lightness:.0%} and {first.colour:.0%} after one "
     f"epoch, {last.lightness:.0%} and {last.colour:.0%} at the end.",
+    alt="Three panels over the epochs: the cross-entropy of the classifier, the squared error of the CAE on training and tuning images, and the shares of lightness and colour that the CAE explains.",
 )
 
 # %% id="claim-curves" tags=["claim"]
@@ -509,6 +514,7 @@ plotting.show(
     plotting.boxes(frame, "class", "error", order=order, log=True),
     f"AUROC of the error over the eight classes: {area:.3f} ({low:.3f} to {high:.3f}). With a smaller "
     f"median error than cats and dogs: {', '.join(easier) or 'none'}.",
+    alt="Ten boxes of reconstruction errors on a logarithmic axis, cats and dogs first, then the other classes in the order of their medians. All boxes overlap.",
 )
 
 # %% id="seen-class-error" tags=["seen"]
@@ -702,6 +708,7 @@ plotting.show(
     plotting.labelled_pictures(both, titles),
     f"{len(passed)} of {(names == 'horse').sum()} horses pass the CAE's screen; eight of them above. "
     "Below, the cats and dogs with the largest errors.",
+    alt="Two rows of eight images with p-values above. Above, horses that pass, mostly brown or grey. Below, refused cats and dogs, many with strong colours or strong contrast.",
 )
 
 # %% id="seen-horse" tags=["seen"]
@@ -787,6 +794,7 @@ plotting.show(
     plotting.image_rows(rows),
     "Of the others, the eight with the smallest error and the eight with the largest, each with its "
     f"reconstruction. Smallest: {', '.join(names[order[:8]])}; largest: {', '.join(names[order[-8:]])}.",
+    alt="Four rows of eight images: those with the smallest errors, dull and smooth; their reconstructions, alike; those with the largest errors, with large areas of strong colour; their reconstructions, grey or brown.",
 )
 
 # %% id="seen-extremes" tags=["seen"]
@@ -920,6 +928,7 @@ plotting.show(
     f"{correlations.loc['total variation', (groups[1], 'lightness')]:.2f} among the others. Colour and "
     f"chroma: {correlations.loc['chroma', (groups[0], 'colour')]:.2f} and "
     f"{correlations.loc['chroma', (groups[1], 'colour')]:.2f}.",
+    alt="Two clouds of points on logarithmic axes. Left, the error in lightness rises with the total variation; right, the error in colour rises with the chroma. Cats and dogs and the others lie in the same clouds.",
 )
 
 # %% id="seen-parts" tags=["seen"]
@@ -1008,6 +1017,7 @@ plotting.show(
     plotting.labelled_pictures(np.concatenate([made, rebuilt]), titles + ["rebuilt"] * len(made)),
     "Eight patterns and their reconstructions. Above each: its error, and the share of cats and dogs "
     "that have a smaller one. The five plain ones have a total variation of 0.",
+    alt="Two rows of eight images: plain grey, brown, blue, green and red, a gradient, a chessboard and noise; below, their reconstructions, in which most of the colour and the finest detail are missing.",
 )
 
 # %% id="seen-plain" tags=["seen"]
@@ -1168,6 +1178,7 @@ plotting.show(
     figure,
     "The two logits of 300 cats and dogs (blue) and 300 others (orange) over the values of two scores. The "
     "softmax score changes across the diagonal only, the energy also along it.",
+    alt="Two panels with the logit of cat and of dog as axes and points for images. Left, bands of the softmax score run along the diagonal; right, bands of the energy run across it, from high values in the lower left to low ones in the upper right.",
 )
 
 # %% [markdown] id="ex-4-9-text" no_result="a task"
@@ -1335,6 +1346,7 @@ plotting.show(
     f"{judged.AUROC[best_trivial]:.3f}, whose interval is reached by those of "
     f"{', '.join(unclear) or 'no learned score'}. On the same images energy and all stages is above "
     f"the CAE's error by {low:.3f} to {high:.3f}.",
+    alt="Dots with interval bars for each of the scores, from the highest AUROC down to the lowest. The learned scores of the classifier stand at the top; trivial scores and the CAE's error stand below.",
 )
 
 # %% id="seen-judge" tags=["seen"]
@@ -1369,6 +1381,7 @@ plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
     f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
+    alt="A table of AUROCs in colour: one row a score, the best over all classes first; one column a class. No row is the darkest in all columns.",
 )
 
 # %% id="seen-judged" tags=["seen"]
@@ -1484,6 +1497,7 @@ plotting.show(
     f"False-alarm rates on cats and dogs. {share[0]:.0%} lie in the binomial interval "
     f"({narrow[0]:.1%} to {narrow[1]:.1%}), {share[1]:.0%} in the beta-binomial one ({wide[0]:.1%} to "
     f"{wide[1]:.1%}), which is the right one; the mean is {np.mean(list(draws.values())):.2%}.",
+    alt="One row of ten dots for each score: false-alarm rates from about 3 to 7 %, around a line at 5 %, over a narrow and a wide grey band.",
 )
 
 # %% id="seen-draws" tags=["seen"]
@@ -1545,6 +1559,7 @@ plotting.show(
         if alike
         else "This notebook's own training is on other data, so do not compare it."
     ),
+    alt="One row of dots for each score, one dot a training, with the AUROC on the horizontal axis. The rows of different scores lie at different heights of AUROC and partly overlap.",
 )
 
 # %% id="claim-seeds" tags=["claim"]
@@ -1600,6 +1615,7 @@ plotting.show(
     )
     + f". The {len(as_usual)} small trainings of usual length: AUROC {as_usual.min():.3f} to "
     f"{as_usual.max():.3f}.",
+    alt="Three panels over the epochs, one line a training: the error on tuning images falls, the share of colour explained rises, the AUROC falls when the colour rises.",
 )
 
 # %% id="seen-longer" tags=["seen"]
@@ -1801,6 +1817,7 @@ plotting.show(
     f"One image in five is foreign; all answered, {1 - correct.mean():.1%} are wrong. AURC {plain_aurc:.3f} "
     f"by the probability. Behind the screen ({system_score}) {behind.AURC:.3f}, a change of "
     f"{behind['change from']:+.4f} to {behind['to']:+.4f}; by that score alone {alone.AURC:.3f}.",
+    alt="Risk over coverage for three ways to be confident. The lines by probability and behind the screen rise from near 0 and nearly coincide; the line by the score alone lies above them over most of the range.",
 )
 
 # %% id="seen-risk" tags=["seen"]
@@ -1938,6 +1955,7 @@ for path in sorted(folder.iterdir()):
 plotting.show(
     plotting.labelled_pictures(np.stack(list(read.values())), list(read), columns=5),
     "What the networks see of: " + ", ".join(read) + ".",
+    alt="Five small versions of the same cat or dog: from a printer's colours, grey, animated, lying on its side, and of one pixel's width.",
 )
 
 # %% [markdown] id="upload-text" no_result="a task"
