@@ -121,6 +121,18 @@ for role, part in parts._asdict().items():
 # After each stage the means of its channels are kept as **features**, a short description of the image.
 # A linear layer turns the last features into two numbers, one for "cat" and one for "dog".
 
+# %% id="classifier-diagram"
+from helpers import models, plotting
+
+plotting.use_course_style()
+plotting.show(
+    plotting.network_diagram(models.SmallResNet(stride=2), (3, 32, 32)),
+    "The classifier of the quick profile, drawn from the network itself. The arrow before the linear layer "
+    "takes the mean of each channel.",
+    alt="Boxes from left to right: a convolution that halves the side, three residual blocks with poolings "
+    "between them that halve it again, a linear layer, and two outputs.",
+)
+
 # %% [markdown] id="training-text" no_result="how the classifier is trained"
 # **The training.** Each batch is mirrored and shifted at random, so that the network seldom sees an image
 # twice in the same way. The optimiser is AdamW, which is Adam with a weight decay, and its step length
@@ -133,11 +145,9 @@ for role, part in parts._asdict().items():
 # > long steps find a good region, short ones settle in it.
 
 # %% id="augmented"
-from helpers import plotting
 from helpers.augment import flip_and_shift
 from helpers.training import as_input
 
-plotting.use_course_style()
 torch.manual_seed(0)
 eight = as_input(parts.classifier.images[:8])
 rows = {
@@ -344,6 +354,16 @@ claim(
 # All weights start at random, with variances after Glorot and Bengio ("Xavier", 2010), as in the article.
 # The quick profile uses half the channels and a shorter code.
 
+# %% id="cae-diagram"
+from helpers.experiments.module_04 import SIZES
+
+plotting.show(
+    plotting.network_diagram(models.ColourAutoencoder(*SIZES["small"]), (3, 32, 32)),
+    "The CAE of the quick profile, drawn from the network itself: the encoder in blue, the decoder in green.",
+    alt="Two rows of boxes for the encoder, whose images get smaller and get more channels until a linear "
+    "layer makes the code, and two rows for the decoder, which goes the same way back.",
+)
+
 # %% [markdown] id="ex-4-3-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.3
 #
@@ -435,7 +455,7 @@ plotting.show(
     plotting.image_rows({"image": watched} | snapshots),
     "Four cats and dogs, then a frog, a horse, an airplane and a truck, and how the CAE rebuilds them "
     "after some of the epochs.",
-    alt="Four or so rows of eight images: the originals, then their reconstructions after 1, 5 and more epochs. The first ones are blurred grey spots; later ones show shapes, and hardly any colour.",
+    alt="A row of eight images, and one row of their reconstructions for each of some epochs. The first reconstructions are blurred grey spots; later ones show shapes.",
 )
 
 # %% id="seen-snapshots" tags=["seen"]
@@ -514,7 +534,7 @@ plotting.show(
     plotting.boxes(frame, "class", "error", order=order, log=True),
     f"AUROC of the error over the eight classes: {area:.3f} ({low:.3f} to {high:.3f}). With a smaller "
     f"median error than cats and dogs: {', '.join(easier) or 'none'}.",
-    alt="Ten boxes of reconstruction errors on a logarithmic axis, cats and dogs first, then the other classes in the order of their medians. All boxes overlap.",
+    alt="Ten boxes of reconstruction errors on a logarithmic axis: cats and dogs first, then the other classes in the order of their medians. The boxes overlap.",
 )
 
 # %% id="seen-class-error" tags=["seen"]
@@ -657,7 +677,7 @@ Screen = check("4.4", Screen)
 # screen refuse? And what share of the other classes? Write two numbers between 0 and 1. **Done** when both
 # are right to within 0.02.
 
-# %% id="ex-4-13" tags=["exercise"]
+# %% id="ex-4-13" tags=["exercise"] reference="blind_rates"
 blind_rates = {
     "pets": ...,  # share of the test cats and dogs that the blind screen refuses
     "others": ...,  # share of the other classes that it refuses
@@ -1009,7 +1029,7 @@ plain_errors = made_errors[: len(plain)]
 
 # %% id="plain-figure"
 titles = [
-    f"{name}, {e:.4f}\n{(errors < e).mean():.0%}"
+    f"{name}\n{e:.4f}, {(errors < e).mean():.0%}"
     for name, e in zip([*colours, *patterns], made_errors, strict=True)
 ]
 rebuilt = (255 * apply(ae, made).clamp(0, 1).numpy()).round().astype(np.uint8)
@@ -1133,9 +1153,17 @@ goes = [rank_correlation(s, colourful[0]) for s in (errors, corrected[0])]
 claim("the corrected score goes with the chroma more than before", goes[1] > goes[0])
 
 # %% id="seen-corrected" tags=["seen"]
+_detail = pd.Series(variation[1]).groupby(names).median()
+_r = rank_correlation(_detail[change.index], change)
 seen(
     f"Gaining most: {change.idxmax()} ({change.max():+.2f}); losing most: {change.idxmin()} "
-    f"({change.min():+.2f}). Classes with much detail had been helped by it, and smooth ones had been hidden."
+    f"({change.min():+.2f}). The rank correlation of the change with the median total variation of the class "
+    f"is {_r:.2f}: "
+    + (
+        "smooth classes gain, and detailed ones lose."
+        if _r < -0.5
+        else "detail is not all that counts."
+    )
 )
 
 # %% [markdown] id="corrected-lesson" held_by="claim-corrected"
@@ -1161,6 +1189,10 @@ seen(
 # > **Energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
 # > logits are low.
 
+# %% [markdown] id="plane-text"
+# The two panels show the plane of the two logits, shaded by the two scores, with images as points. Look at
+# where the images lie. How much can the energy know here that the softmax does not?
+
 # %% id="logit-plane"
 grid = torch.stack(torch.meshgrid(*2 * [torch.linspace(-6, 6, 61)], indexing="xy"), dim=-1)
 heights = {
@@ -1179,6 +1211,15 @@ plotting.show(
     "The two logits of 300 cats and dogs (blue) and 300 others (orange) over the values of two scores. The "
     "softmax score changes across the diagonal only, the energy also along it.",
     alt="Two panels with the logit of cat and of dog as axes and points for images. Left, bands of the softmax score run along the diagonal; right, bands of the energy run across it, from high values in the lower left to low ones in the upper right.",
+)
+
+# %% id="seen-plane" tags=["seen"]
+_all = torch.cat([logits, outside_logits])
+_height, _difference = _all.sum(dim=1).std(), (_all[:, 0] - _all[:, 1]).std()
+seen(
+    "Not much: all images lie close to one line, since training with two classes moves the two logits in "
+    f"opposite directions. Their sum has a standard deviation of {_height:.2f}, their difference one of "
+    f"{_difference:.2f}. With ten classes the height has more room."
 )
 
 # %% [markdown] id="ex-4-9-text" no_result="a task"
@@ -1346,7 +1387,7 @@ plotting.show(
     f"{judged.AUROC[best_trivial]:.3f}, whose interval is reached by those of "
     f"{', '.join(unclear) or 'no learned score'}. On the same images energy and all stages is above "
     f"the CAE's error by {low:.3f} to {high:.3f}.",
-    alt="Dots with interval bars for each of the scores, from the highest AUROC down to the lowest. The learned scores of the classifier stand at the top; trivial scores and the CAE's error stand below.",
+    alt="One row a score, sorted by AUROC from the highest to the lowest: a dot with an interval bar. A dotted line marks 0.5.",
 )
 
 # %% id="seen-judge" tags=["seen"]
@@ -1381,7 +1422,7 @@ plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
     f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
-    alt="A table of AUROCs in colour: one row a score, the best over all classes first; one column a class. No row is the darkest in all columns.",
+    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
 )
 
 # %% id="seen-judged" tags=["seen"]
@@ -1444,7 +1485,7 @@ pd.DataFrame(offers).round(3)
 # **Done** when the choice finds the most foreign images at the refusals that the staff can bear, and the
 # reason is right.
 
-# %% id="ex-4-14" tags=["exercise"]
+# %% id="ex-4-14" tags=["exercise"] reference="decision"
 decision = {"choice": ..., "because": ...}
 
 # %% id="check-4-14" tags=["check", "nbval-check-output"]
@@ -1476,7 +1517,7 @@ decision = check("4.14", decision)
 # %% [markdown] id="ten-text" tags=["optional"]
 # ### Ten calibrations for each screen
 #
-# As in section 4, each score is calibrated ten times on other images. Grey bands are the interval for a
+# As in section 4, each score is calibrated ten times on other images. The two bands are the interval for a
 # known threshold and that of exercise 4.5. Which one holds the rates?
 
 # %% id="all-draws"
@@ -1497,7 +1538,7 @@ plotting.show(
     f"False-alarm rates on cats and dogs. {share[0]:.0%} lie in the binomial interval "
     f"({narrow[0]:.1%} to {narrow[1]:.1%}), {share[1]:.0%} in the beta-binomial one ({wide[0]:.1%} to "
     f"{wide[1]:.1%}), which is the right one; the mean is {np.mean(list(draws.values())):.2%}.",
-    alt="One row of ten dots for each score: false-alarm rates from about 3 to 7 %, around a line at 5 %, over a narrow and a wide grey band.",
+    alt="One row of ten dots for each score, the false-alarm rates of ten calibrations, around a line at 5 %, over a narrow and a wide band.",
 )
 
 # %% id="seen-draws" tags=["seen"]
@@ -1615,7 +1656,7 @@ plotting.show(
     )
     + f". The {len(as_usual)} small trainings of usual length: AUROC {as_usual.min():.3f} to "
     f"{as_usual.max():.3f}.",
-    alt="Three panels over the epochs, one line a training: the error on tuning images falls, the share of colour explained rises, the AUROC falls when the colour rises.",
+    alt="Three panels over the epochs, one line a training: the error on tuning images, the share of colour explained, and the AUROC. The line of the large network is a single point.",
 )
 
 # %% id="seen-longer" tags=["seen"]
@@ -1817,7 +1858,7 @@ plotting.show(
     f"One image in five is foreign; all answered, {1 - correct.mean():.1%} are wrong. AURC {plain_aurc:.3f} "
     f"by the probability. Behind the screen ({system_score}) {behind.AURC:.3f}, a change of "
     f"{behind['change from']:+.4f} to {behind['to']:+.4f}; by that score alone {alone.AURC:.3f}.",
-    alt="Risk over coverage for three ways to be confident. The lines by probability and behind the screen rise from near 0 and nearly coincide; the line by the score alone lies above them over most of the range.",
+    alt="Risk over coverage, from 0 to 1, for three ways to be confident: by probability, behind the screen, by the score alone. All three end in the same point, where everything is answered.",
 )
 
 # %% id="seen-risk" tags=["seen"]
@@ -2047,7 +2088,7 @@ Markdown(f"""| {parts.test.name}, {parts.test.source} data | |
 # a table beside this notebook.
 
 
-# %% id="ex-4-15" tags=["exercise"]
+# %% id="ex-4-15" tags=["exercise"] reference="screen_score"
 def screen_score(images):
     """Your score of each image, higher for more anomalous. uint8 (N, 3, 32, 32) -> (N,)"""
     ...
