@@ -1,4 +1,4 @@
-"""Diagrams of networks and of convolutions, drawn from the real thing, so that they cannot drift."""
+"""Diagrams of networks and convolutions, made from the model itself, so that they cannot drift."""
 
 from dataclasses import dataclass, field
 from math import log2
@@ -28,14 +28,14 @@ class Box:
 
 
 def network_diagram(model, shape, title=None):
-    """Draw a network from left to right, in the order in which `forward` uses its layers. -> Picture
+    """Draw a network from left to right, in the order in which its layers are used. -> Picture
 
-    model : nn.Module; one blank image goes through it in eval mode, and its modes stay what they were
+    model : nn.Module; one blank image goes through it in eval mode; its modes stay as they were
     shape : (C, H, W) of an image, or (d,) of a code, for a decoder alone
-    A box is a layer with weights, together with what belongs to it (activation, batch normalization).
-    Its height follows the side of its output in pixels, its width the number of channels. An arrow
-    carries the shape that passes there, "a → b" where `forward` itself changes it. What lies below an
-    attribute `decoder` stands in rows of its own, after the code.
+    A box is a layer with weights, with its activation and batch normalization. Its height follows
+    the side of its output in pixels, its width the number of channels. An arrow carries the shape
+    that passes there, "a → b" where `forward` itself changes it. What lies below an attribute
+    `decoder` stands in rows of its own, after the code.
     """
     boxes, shape_out = network_boxes(model, shape)
     rows = [row for decoder in (False, True) for row in _rows(boxes, decoder)]
@@ -59,6 +59,7 @@ def network_diagram(model, shape, title=None):
         places += [(box.shape_out, _colour(box), "\n".join(box.lines)) for box in row]
         places += [(following, GREY if end else None, end)]
         needed = [box.shape_in for box in row] + [following]
+        right = 0.0
         for i, (form, colour, text) in enumerate(places):
             x = PITCH * (i + 0.5)
             width, tall = _extent(form, largest) if colour else (0, 0)
@@ -77,7 +78,7 @@ def network_diagram(model, shape, title=None):
 
 
 def network_boxes(model, shape):
-    """Layers with weights, in the order of their use. -> list of Box, and the shape of the output"""
+    """Layers with weights, in the order of their use. -> list of Box, shape of the output"""
     boxes, waiting, hooks = [], [], []
     modes = [(part, part.training) for part in model.modules()]
     names = {part: name for name, part in model.named_modules()}
@@ -227,8 +228,8 @@ def transposed_picture(size, kernel_size, stride=1, padding=0, output_padding=0)
 
     size : side of the input in pixels; the rest as in nn.ConvTranspose2d
     Above, the input; below, the output: each input pixel adds a kernel to it, `stride` pixels from
-    that of its neighbour. `padding` cuts off a rim (dashed); `output_padding` adds a row below and a
-    column at the right (yellow).
+    that of its neighbour. `padding` cuts off a rim (dashed); `output_padding` adds a row below and
+    a column at the right (yellow).
     """
     whole = (size - 1) * stride + kernel_size
     output = whole - 2 * padding + output_padding
