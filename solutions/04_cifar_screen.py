@@ -1283,9 +1283,9 @@ class_mahalanobis = check("4.10", class_mahalanobis)
 # %% [markdown] id="ex-4-11-text" no_result="a task"
 # ### Exercise 4.11
 #
-# `normalised_knn` gets (M, d), (N, d) and k, and gives a tensor (N,). It runs, and it gives one number for
-# each image. **But there is a bug in it.** Find it and mend it. **Done** when a feature that is ten times
-# as long has the same score, whether it is a training feature or a new one.
+# `normalised_knn` gets training features (M, d), new features (N, d) and k, and gives a tensor (N,). It
+# runs, and it gives one number for each image. **But there is a bug in it.** Find it and mend it. **Done**
+# when a feature that is ten times as long has the same score, whichever other images are in the batch.
 
 
 # %% id="ex-4-11" tags=["exercise"] reference="helpers.scores.normalised_knn"
@@ -1398,44 +1398,8 @@ seen(
     f"beforehand, energy and all stages, has {judged.AUROC['energy and all stages']:.2f}."
 )
 
-# %% [markdown] id="judged-question"
-# Now look at single classes. Is one score the best on all of them?
-
-# %% id="judged-figure"
-values = pd.DataFrame(
-    {
-        name: per_class_auroc(scores["test"][name], scores["others"][name], names)
-        for name in judged.index
-    }
-).T
-ranked = judged.AUROC.sort_values(ascending=False).index
-widest = max(
-    np.ptp(
-        bootstrap_interval(
-            scores["test"][leader], scores["others"][leader][names == kind], resamples=200
-        )
-    )
-    for kind in values
-)
-highest = [f"{kind} {values[kind].idxmax()}" for kind in values]
-plotting.show(
-    plotting.auroc_table(values.loc[ranked]),
-    f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
-    f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
-    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
-)
-
-# %% id="seen-judged" tags=["seen"]
-_low = values.loc["CAE error"]
-seen(
-    f"No: {values.idxmax().nunique()} different scores lead on the eight classes. The CAE's error goes from "
-    f"{_low.min():.2f} ({_low.idxmin()}) to {_low.max():.2f} ({_low.idxmax()}), which follows detail and "
-    "colour, not likeness to a cat."
-)
-
 # %% id="claim-judged" tags=["claim"]
 claim("the score fixed beforehand beats the CAE's error", low > 0)
-claim("no score leads on all classes", values.idxmax().nunique() > 1)
 claim("a screen at 5 % refuses few of the others", judged["refused out"].max() < 0.3)
 claim(
     "neither brightness nor chroma tells much", judged.AUROC[["brightness", "chroma"]].max() < 0.6
@@ -1444,7 +1408,7 @@ claim(
 # %% [markdown] id="table-lesson" held_by="claim-judged"
 # "Energy and all stages" was fixed before anyone looked at the test set. So its lead over the CAE's error,
 # on the same images, may be believed. The highest of many scores on one test set may not: on another
-# test set another score may lead. No score leads on all classes, since each stage holds something else.
+# test set another score may lead.
 
 # %% [markdown] id="refused-lesson" held_by="claim-judged"
 # Now compare the last two columns of the first table with the AUROC. A screen that may refuse only 5 % of
@@ -1490,6 +1454,49 @@ decision = {"choice": ..., "because": ...}
 
 # %% id="check-4-14" tags=["check", "nbval-check-output"]
 decision = check("4.14", decision)
+
+# %% [markdown] id="judged-question" tags=["optional"]
+# ### Class by class
+#
+# Now look at single classes. Is one score the best on all of them?
+
+# %% id="judged-figure"
+values = pd.DataFrame(
+    {
+        name: per_class_auroc(scores["test"][name], scores["others"][name], names)
+        for name in judged.index
+    }
+).T
+ranked = judged.AUROC.sort_values(ascending=False).index
+widest = max(
+    np.ptp(
+        bootstrap_interval(
+            scores["test"][leader], scores["others"][leader][names == kind], resamples=200
+        )
+    )
+    for kind in values
+)
+highest = [f"{kind} {values[kind].idxmax()}" for kind in values]
+plotting.show(
+    plotting.auroc_table(values.loc[ranked]),
+    f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
+    f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
+    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
+)
+
+# %% id="seen-judged" tags=["seen"]
+_low = values.loc["CAE error"]
+seen(
+    f"No: {values.idxmax().nunique()} different scores lead on the eight classes. The CAE's error goes from "
+    f"{_low.min():.2f} ({_low.idxmin()}) to {_low.max():.2f} ({_low.idxmax()}), which follows detail and "
+    "colour, not likeness to a cat."
+)
+
+# %% id="claim-classes" tags=["claim"]
+claim("no score leads on all classes", values.idxmax().nunique() > 1)
+
+# %% [markdown] id="class-lesson" held_by="claim-classes"
+# No score leads on all classes, since each stage holds something else.
 
 # %% [markdown] id="literature" tags=["optional"] no_result="the literature, with its sources"
 # ### What the literature reaches

@@ -321,8 +321,9 @@ def every_score(models, ae, parts, images, tuning):
 def two_screens(seed, normal=2000, foreign=400):
     """Scores of two screens that were drawn, for the choice between them. -> {name: (n,), (m,)}
 
-    Screen A is sure of some foreign images and blind to the others; screen B ranks most foreign images
-    a little higher than normal ones. So B has the larger AUROC, and A finds more at few refusals.
+    Screen A is sure of some foreign images and blind to the others; screen B ranks most foreign
+    images a little higher than normal ones. So B has the larger AUROC, and A finds more at few
+    refusals.
     """
     rng = np.random.default_rng(seed)
     scores = {name: (rng.normal(size=normal), rng.normal(size=foreign)) for name in ("A", "B")}
@@ -354,8 +355,8 @@ def held_back_images(each=400, seed=15):
 def patch_distances(train_images, images, size=5, stride=4, atoms=64, seed=0):
     """How unusual an image's small patches are: a score without training. uint8 twice -> array (N,)
 
-    Patches are whitened and compared with some patches of the training images, the atoms. Their mean
-    responses describe an image; the score is the Mahalanobis distance of this description.
+    Patches are whitened and compared with some patches of the training images, the atoms. Means and
+    deviations of the responses describe an image; the score is the Mahalanobis distance of that.
     """
     from sklearn.covariance import LedoitWolf
 
