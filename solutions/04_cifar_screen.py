@@ -461,7 +461,7 @@ plotting.show(
 # %% id="seen-snapshots" tags=["seen"]
 _last = error_parts(ae, watched).sum(axis=0)
 seen(
-    "Hardly. All eight are blurred in the same way, and nearly grey. The errors of the four cats and dogs "
+    "Hardly. All eight are blurred in the same way. The errors of the four cats and dogs "
     f"are {', '.join(f'{e:.4f}' for e in _last[:4])}; those of the frog, the horse, the airplane and the "
     f"truck are {', '.join(f'{e:.4f}' for e in _last[4:])}. The two groups "
     f"{'overlap' if _last[4:].min() < _last[:4].max() else 'do not overlap'}."
@@ -614,7 +614,7 @@ seen(
     f"matters: on our network it refuses {(4 * errors > limit).mean():.0%} of the cats and dogs."
 )
 
-# %% [markdown] id="screen-text"
+# %% [markdown] id="screen-text" no_result="a rule and an interface"
 # ## 4 · The screen
 #
 # A threshold belongs to the network that made the errors, and it cannot be taken over from an article.
@@ -728,16 +728,16 @@ plotting.show(
     plotting.labelled_pictures(both, titles),
     f"{len(passed)} of {(names == 'horse').sum()} horses pass the CAE's screen; eight of them above. "
     "Below, the cats and dogs with the largest errors.",
-    alt="Two rows of eight images with p-values above. Above, horses that pass, mostly brown or grey. Below, refused cats and dogs, many with strong colours or strong contrast.",
+    alt="Two rows of eight images with p-values above: horses that pass, and below them refused cats and dogs, many with strong colours or strong contrast.",
 )
 
 # %% id="seen-horse" tags=["seen"]
 _pass, _lost = chroma(parts.others.images[passed]), chroma(parts.test.images[refused])
 seen(
-    "The refused cats and dogs often have strong colours or strong light and dark; most horses are brown or "
-    "grey. As a number: the largest minus the smallest colour channel, averaged over the image, is "
-    f"{np.median(_lost):.2f} for the median refused cat or dog and {np.median(_pass):.2f} for the median "
-    "horse that passes. Section 5 measures this properly."
+    "The refused cats and dogs have stronger colours or stronger light and dark. As a number: the largest "
+    f"minus the smallest colour channel, averaged over the image, is {np.median(_lost):.2f} for the median "
+    f"refused cat or dog and {np.median(_pass):.2f} for the median horse that passes. Section 5 measures this "
+    "properly."
 )
 
 # %% [markdown] id="interval-text" tags=["optional"] no_result="the two chances"
@@ -814,16 +814,15 @@ plotting.show(
     plotting.image_rows(rows),
     "Of the others, the eight with the smallest error and the eight with the largest, each with its "
     f"reconstruction. Smallest: {', '.join(names[order[:8]])}; largest: {', '.join(names[order[-8:]])}.",
-    alt="Four rows of eight images: those with the smallest errors, dull and smooth; their reconstructions, alike; those with the largest errors, with large areas of strong colour; their reconstructions, grey or brown.",
+    alt="Four rows of eight images: those with the smallest errors, dull and smooth; their reconstructions; those with the largest errors, in strong colours; their reconstructions, much duller.",
 )
 
 # %% id="seen-extremes" tags=["seen"]
 _chroma = chroma(parts.others.images[order])
 seen(
-    "The best ones are even and dull. The worst ones are not full of detail, as one might expect: most show "
-    "a large area of one strong colour, and the network rebuilds it grey or brown. The mean chroma (largest "
-    f"minus smallest channel) is {_chroma[:8].mean():.2f} for the best eight and {_chroma[-8:].mean():.2f} "
-    "for the worst eight."
+    "The best ones are even and dull. One might expect the worst ones to be full of detail. What they have in "
+    "common is strong colour, which the network rebuilds much duller. The mean chroma (largest minus smallest "
+    f"channel) is {_chroma[:8].mean():.2f} for the best eight and {_chroma[-8:].mean():.2f} for the worst eight."
 )
 
 # %% [markdown] id="complexity-text" no_result="definitions"
@@ -1037,7 +1036,7 @@ plotting.show(
     plotting.labelled_pictures(np.concatenate([made, rebuilt]), titles + ["rebuilt"] * len(made)),
     "Eight patterns and their reconstructions. Above each: its error, and the share of cats and dogs "
     "that have a smaller one. The five plain ones have a total variation of 0.",
-    alt="Two rows of eight images: plain grey, brown, blue, green and red, a gradient, a chessboard and noise; below, their reconstructions, in which most of the colour and the finest detail are missing.",
+    alt="Two rows of eight images: plain grey, brown, blue, green and red, a gradient, a chessboard and noise; below, their reconstructions, all blurred and dull.",
 )
 
 # %% id="seen-plain" tags=["seen"]
@@ -1190,27 +1189,17 @@ seen(
 # > logits are low.
 
 # %% [markdown] id="plane-text"
-# The two panels show the plane of the two logits, shaded by the two scores, with images as points. Look at
-# where the images lie. How much can the energy know here that the softmax does not?
+# The next figure shows the two logits of 300 cats and dogs and of 300 others. The softmax sees only how far
+# a point lies from the diagonal; the energy also sees how far up the diagonal it lies. Look at where the
+# images lie. How much can the energy know here that the softmax does not?
 
 # %% id="logit-plane"
-grid = torch.stack(torch.meshgrid(*2 * [torch.linspace(-6, 6, 61)], indexing="xy"), dim=-1)
-heights = {
-    "1 - max softmax": 1 - grid.softmax(dim=-1).amax(dim=-1),
-    "energy": -grid.logsumexp(dim=-1),
-}
-figure, axes = plotting.new_figure(9, 3.6, ncols=2)
-for axis, (title, values) in zip(axes, heights.items(), strict=True):
-    filled = axis.contourf(*grid.unbind(dim=-1), values, levels=8, cmap="Greys", alpha=0.6)
-    for group, colour in ((logits, plotting.NORMAL), (outside_logits, plotting.ANOMALY)):
-        axis.plot(*group[:300].T, ".", color=colour, markersize=3)
-    axis.set(title=title, xlabel="logit of cat", ylabel="logit of dog", xlim=(-6, 6), ylim=(-6, 6))
-    figure.colorbar(filled, ax=axis)
+both_groups = {"cats and dogs": logits[:300].T, "others": outside_logits[:300].T}
 plotting.show(
-    figure,
-    "The two logits of 300 cats and dogs (blue) and 300 others (orange) over the values of two scores. The "
-    "softmax score changes across the diagonal only, the energy also along it.",
-    alt="Two panels with the logit of cat and of dog as axes and points for images. Left, bands of the softmax score run along the diagonal; right, bands of the energy run across it, from high values in the lower left to low ones in the upper right.",
+    plotting.scatter(both_groups, "logit of cat", "logit of dog"),
+    "The two logits of 300 cats and dogs and of 300 images of the other classes.",
+    alt="A cloud of points with the logit of cat and the logit of dog as axes. It is long and narrow, and runs "
+    "from the upper left to the lower right.",
 )
 
 # %% id="seen-plane" tags=["seen"]
@@ -1638,7 +1627,7 @@ print(f"falls with it in {(mended < raw).sum()} of {len(seeds)} trainings")
 # just as long as above. Images, batches and step length are the same. Guess before you run the cell: what
 # happens to the error on tuning images, to the share of colour explained, and to the AUROC?
 
-# %% id="longer-cae"
+# %% id="longer-runs"
 from helpers.results import read_table
 
 long = read_table("04_longer", source="real", profile="quick")
@@ -1650,6 +1639,8 @@ runs = {
     )
     for _, row in long.iterrows()
 }
+
+# %% id="longer-cae"
 ends = pd.DataFrame({name: run.iloc[-1] for name, run in runs.items()})
 plotting.show(
     plotting.training_curves(
@@ -2027,7 +2018,7 @@ show_judgement(folder / "telephone.jpg", own_system, ae)
 # %% id="upload" tags=["nbval-ignore-output"]
 upload_explorer(own_system, ae, parts.others.images[middle[0]])
 
-# %% [markdown] id="believe" no_result="a summary of what the sections above hold by claims"
+# %% [markdown] id="believe" held_by="claim-draws, claim-parts, claim-seeds, claim-seven, claim-judged"
 # ## 9 · What to believe, and what not
 #
 # **Believe**
