@@ -69,7 +69,7 @@ counts.set_index(pd.Index(train.classes, name="class"))
 # |---|---|---|
 # | classifier | 70 % | its training |
 # | autoencoder | 18 % | its training |
-# | tuning | 4 % | single numbers: a temperature, a slope |
+# | tuning | 4 % | single numbers, such as the slope of a line |
 # | calibration | 8 % | the thresholds of the screens |
 #
 # The test set has the last role. Its cats and dogs and its other classes serve for the reports.
@@ -115,7 +115,7 @@ for role, part in parts._asdict().items():
 # correction, and the block adds it to its own input. So the input can pass unchanged, and the
 # gradient finds a short way back.
 #
-# > **Residual connection.** A path that carries a block's input past its layers and adds it to
+# > **residual connection.** A path that carries a block's input past its layers and adds it to
 # > their output (also called a skip connection).
 #
 # After each stage the means of its channels are kept as **features**, a short description of the image.
@@ -135,14 +135,11 @@ plotting.show(
 
 # %% [markdown] id="training-text" no_result="how the classifier is trained"
 # **The training.** Each batch is mirrored and shifted at random, so that the network seldom sees an image
-# twice in the same way. The optimiser is AdamW, which is Adam with a weight decay, and its step length
-# follows a one-cycle schedule: up for the first part of the training, then down to nearly 0.
+# twice in the same way. The step length follows a one-cycle schedule, as in module 3: it rises first and
+# then falls to nearly 0. The optimiser is AdamW, which is Adam with one more step.
 #
-# > **Weight decay.** After each step every weight is made a little smaller, so that weights which the
+# > **weight decay.** After each step every weight is made a little smaller, so that weights which the
 # > data do not need fade away.
-#
-# > **One-cycle schedule.** A step length that first rises and then falls, once over the whole training:
-# > long steps find a good region, short ones settle in it.
 
 # %% id="augmented"
 from helpers.augment import flip_and_shift
@@ -177,12 +174,11 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {history[-1][
 print(f"{right.mean():.1%} of {n:,} test cats and dogs right ({low:.1%} to {high:.1%})")
 
 # %% [markdown] id="logits-text" no_result="a definition, and arithmetic"
-# **From numbers to probabilities.** The two outputs can be any numbers. They become probabilities in
-# two steps: take exponentials, which are positive, and divide by their sum.
+# **From numbers to probabilities.** The two outputs are logits, one for each class, and can be any
+# numbers. They become probabilities in two steps: take exponentials, which are positive, and divide them by
+# their sum.
 #
-# > **Logits.** The outputs of a classifier before they become probabilities, one number for each class.
-#
-# > **Softmax.** The function that turns logits into probabilities: the exponential of each logit, divided
+# > **softmax.** The function that turns logits into probabilities: the exponential of each logit, divided
 # > by the sum of all the exponentials.
 #
 # For the logits 2 and 0 this gives 0.88 and 0.12. The two always sum to 1, whatever the image shows.
@@ -232,16 +228,16 @@ seen(
 #
 # An answer can be uncertain for three reasons, and each one asks for another remedy.
 #
-# > **Aleatoric uncertainty.** The image itself leaves the answer open, however much the network has learned.
+# > **aleatoric uncertainty.** The image itself leaves the answer open, however much the network has learned.
 #
 # At 32×32 pixels nobody can tell some of the cats from dogs. A good classifier then says 50 %.
 #
-# > **Epistemic uncertainty.** The network does not know, because it has seen too little.
+# > **epistemic uncertainty.** The network does not know, because it has seen too little.
 #
 # Another network, trained in the same way, would say something else. More training images would help.
 
 # %% [markdown] id="distributional-text" no_result="definitions"
-# > **Distributional uncertainty.** The image does not belong to the images that the question is about.
+# > **distributional uncertainty.** The image does not belong to the images that the question is about.
 #
 # "Cat or dog?" has no right answer for a frog. (Malinin and Gales, arXiv 1802.10501, separate this kind
 # from the epistemic one.) The article calls the frog's case aleatoric, and the word matters. A
@@ -256,7 +252,7 @@ seen(
 # bins by their probability, and draw the share of right answers in each bin. This is a **reliability
 # diagram**.
 #
-# > **Calibration error.** The gap between the probability and the share of right answers, averaged
+# > **calibration error.** The gap between the probability and the share of right answers, averaged
 # > over the bins, each weighted by its number of images (expected calibration error, ECE).
 
 # %% [markdown] id="temperature-text" no_result="a definition, and the literature with its source"
@@ -265,7 +261,7 @@ seen(
 # $T > 1$ they move together, and the probabilities become more cautious. With $T < 1$ the network becomes
 # more sure. The class that comes first stays the same.
 #
-# > **Temperature.** The number $T > 0$ by which all logits are divided before the softmax.
+# > **temperature.** The number $T > 0$ by which all logits are divided before the softmax.
 
 # %% id="temperature-picture"
 for T in (0.5, 1, 2):
@@ -832,9 +828,9 @@ seen(
 # how much detail there is to rebuild, and **colour**, as long as it is not a colour of fur. We measure
 # both. Detail means that neighbouring pixels differ.
 #
-# > **Total variation.** The mean absolute difference between neighbouring pixels of an image.
+# > **total variation.** The mean absolute difference between neighbouring pixels of an image.
 #
-# > **Chroma.** The largest of a pixel's three channels minus the smallest, averaged over the image; 0 for
+# > **chroma.** The largest of a pixel's three channels minus the smallest, averaged over the image; 0 for
 # > every grey image.
 
 # %% [markdown] id="spearman-text" no_result="what PNG and ranks are"
@@ -844,7 +840,7 @@ seen(
 # The error may grow with the complexity along a curve, not along a straight line. So compare **ranks**: the
 # smallest value has rank 1, the next rank 2. Ranks follow any rising curve in a straight line.
 #
-# > **Rank correlation.** Pearson's correlation of the ranks of two quantities (Spearman's): 1 if one
+# > **rank correlation.** Pearson's correlation of the ranks of two quantities (Spearman's): 1 if one
 # > always grows with the other, 0 if they are unrelated.
 
 # %% [markdown] id="ex-4-6-text" tags=["optional"] no_result="a task"
@@ -1185,7 +1181,7 @@ seen(
 # has found little for either, and that is lost. The **energy** keeps the height of the logits (Liu et al.,
 # arXiv 2010.03759): it is low where some logit is high, and close to minus the largest logit.
 #
-# > **Energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
+# > **energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
 # > logits are low.
 
 # %% [markdown] id="plane-text"
@@ -1552,8 +1548,7 @@ claim("the binomial interval is too narrow", share[0] < share[1] and share[1] > 
 # Which of these differences are luck of the training? The table holds the same scores after trainings from
 # other seeds (`make results`). It also has one score that takes too long here.
 #
-# > **Ensemble.** Several networks trained from different seeds, whose probabilities are averaged.
-#
+# An **ensemble** is several networks trained from different seeds, whose probabilities are averaged.
 # Its score is one minus the largest mean probability (Lakshminarayanan et al., arXiv 1612.01474). This is
 # the *total* uncertainty: it is large where both networks hesitate, and where they contradict each other.
 # Only the second is epistemic. Alone it is measured by the mutual information, which is the entropy of
@@ -1758,11 +1753,11 @@ system.predict(some).round(3)
 # **Two numbers judge it.** Such a system can be right about everything if it answers nothing. So one number
 # says how much it answers, and another how often it is then wrong. An answer on a frog counts as wrong.
 #
-# > **Selective classification.** Classification by a system that may refuse to answer.
+# > **selective classification.** Classification by a system that may refuse to answer.
 #
-# > **Coverage.** The share of images that a system answers.
+# > **coverage.** The share of images that a system answers.
 #
-# > **Risk.** The share of the given answers that are wrong.
+# > **risk.** The share of the given answers that are wrong.
 #
 # Sort the images by confidence and answer only the first ones. Each number of answers gives one point of the
 # **risk-coverage curve** (El-Yaniv and Wiener 2010). Its mean risk is the **AURC**, and smaller is better
