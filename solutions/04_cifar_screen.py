@@ -244,6 +244,11 @@ seen(
 # probability near 50 % tells you of an aleatoric uncertainty. Against the distributional kind it may not
 # help: it answers a question that nobody should have asked about a frog.
 
+# %% id="quiz-frog" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("04", "frog")
+
 # %% [markdown] id="calibration-text" tags=["optional"] no_result="a definition"
 # ### Do the probabilities mean what they say?
 #
@@ -706,6 +711,10 @@ claim("but it lets most of them pass", refused_others.mean() < 0.4)
 # nothing about frogs. What a screen is worth is the other number: the share of the others that it refuses.
 # The CAE's screen refuses more of them than the blind one, but it lets most of them pass.
 
+# %% id="quiz-refused" tags=["nbval-ignore-output"]
+found, false = 0.01 * refused_others.mean(), 0.99 * refused.mean()
+quiz("04", "refused", value=found / (found + false))
+
 # %% [markdown] id="horse-text"
 # **Which images pass?** In the article a horse passed, one of its three others. The upper row shows
 # horses that pass here. The lower row shows the cats and dogs with the largest errors, which are refused.
@@ -1087,6 +1096,9 @@ seen(
     f"{areas_of['colour']:.2f}. Nobody asked the autoencoder to know what a cat is, and it does not."
 )
 
+# %% id="quiz-deer" tags=["nbval-ignore-output"]
+quiz("04", "dull-deer")
+
 # %% [markdown] id="correct-text" tags=["optional"] no_result="the method"
 # ### Take the complexity away
 #
@@ -1226,6 +1238,9 @@ def energy(logits, temperature=1.0):
 
 # %% id="check-4-9" tags=["check", "nbval-check-output"]
 energy = check("4.9", energy)
+
+# %% id="quiz-logits" tags=["nbval-ignore-output"]
+quiz("04", "logits")
 
 # %% [markdown] id="mahalanobis-text" tags=["optional"] no_result="a definition, with its source"
 # ### Distance to the nearest class
@@ -2030,8 +2045,6 @@ upload_explorer(own_system, ae, parts.others.images[middle[0]])
 # - that a screen makes the system safe. At a false-alarm rate that one can bear, most foreign images pass.
 
 # %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
 quiz("04")
 
 # %% [markdown] id="results-text" tags=["optional"] no_result="a heading"
