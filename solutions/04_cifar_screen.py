@@ -4,20 +4,19 @@
 # A classifier that tells cats from dogs gives an answer even when it is shown a frog. It says "dog", and
 # it is sure of it. One popular remedy is a **screen**: train an autoencoder on cats and dogs, put it before
 # the classifier, and refuse every image that it rebuilds badly. The article that this module follows built
-# such a screen, judged it on seven images, and left the classifier out. You build the whole system,
-# calibrate it, and judge it on thousands of images. It will turn out that the autoencoder makes a poor
-# screen for photographs. You will see what its error measures instead, and which scores do better.
+# such a screen, judged it on seven images, and left the classifier out. You build the whole system and
+# judge it on thousands of images. You will see that the autoencoder makes a poor screen for photographs,
+# what its error measures instead, and which scores do better.
 #
 # **Afterwards you can**
 # - say which kind of uncertainty you mean, and which kinds a score can see;
 # - build a screen that promises a false-alarm rate, and test the promise;
 # - find out what a reconstruction error really follows;
-# - score images with what a classifier has computed anyway;
-# - judge the classifier and its screen together, as one system that may refuse an image.
+# - judge a classifier and its screen together, as one system that may refuse an image.
 #
-# **You need** from module 1: autoencoders, AUROC, conformal p-values. From module 3: the Mahalanobis
-# distance and intervals of paired differences. Of classifiers in PyTorch you need the first steps:
-# cross-entropy, and a training loop over batches. Module 2 is not needed.
+# **You need** from module 1: autoencoders, AUROC, conformal p-values; from module 3: the Mahalanobis
+# distance. Of classifiers you need the first steps: cross-entropy, and a training loop over batches.
+# Module 2 is not needed.
 #
 # <!-- time -->
 
@@ -241,8 +240,7 @@ seen(
 #
 # "Cat or dog?" has no right answer for a frog. (Malinin and Gales, arXiv 1802.10501, separate this kind
 # from the epistemic one.) The article calls the frog's case aleatoric, and the word matters. A
-# probability near 50 % tells you of an aleatoric uncertainty. Against the distributional kind it may not
-# help: it answers a question that nobody should have asked about a frog.
+# probability near 50 % tells you of an aleatoric uncertainty; of the distributional kind it may tell nothing.
 
 # %% id="quiz-frog" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz
@@ -306,9 +304,8 @@ print(f"T = {T:.3f}; expected calibration error {ece[0]:.4f} before, {ece[1]:.4f
 # %% [markdown] id="chance-text"
 # **Is that a fault at all?** Both numbers come from samples. The tuning images are few, so $T$ needs an
 # interval: draw as many images again with replacement, and fit again. The calibration error of a
-# *perfect* classifier is not 0 either. In each bin the share of right answers differs a little from the
-# probability by chance, and the error adds up the sizes of these differences. To see how large it gets,
-# believe our probabilities, and draw right and wrong answers from them.
+# *perfect* classifier is not 0 either, since in each bin the share of right answers differs from the
+# probability by chance. To see how large it gets, draw right and wrong answers from our probabilities.
 
 # %% id="chance"
 rng = np.random.default_rng(0)
@@ -342,10 +339,9 @@ claim(
 )
 
 # %% [markdown] id="reliability-lesson" held_by="claim-chance"
-# So a calibration error needs an interval, like any other number. A drop that stays within this interval
-# is no improvement. The network here is small and was trained briefly. All this speaks of cats and dogs
-# only: no temperature makes the probability of a frog mean anything. (With two classes a temperature
-# changes no ranking of the images by their probability. So the system of section 7 leaves it out.)
+# So a calibration error needs an interval, and a drop that stays within it is no improvement. All this speaks
+# of cats and dogs only: no temperature makes the probability of a frog mean anything. (With two classes a
+# temperature changes no ranking of the images by their probability, so section 7 leaves it out.)
 
 # %% [markdown] id="cae-intro" no_result="how the network is built"
 # ## 3 · The autoencoder
@@ -548,10 +544,10 @@ seen(
 # %% [markdown] id="seven-text" tags=["optional"]
 # ### What do seven images show?
 #
-# The article saw seven images, four pets and three others. It chose the threshold on these seven, and
-# then six of them were right. Draw seven of ours, choose the threshold that is best for them, and apply
-# it to all images. Then do the same with a **blind** score, which is a random number in the place of the
-# error. How well will the blind score do on its seven images?
+# The article saw seven images, four pets and three others, and chose its threshold so that six of them
+# were right. Draw seven of ours, choose the threshold that is best for them, and apply it to all images.
+# Then do the same with a **blind** score, a random number in the place of the error. How well will the
+# blind score do on its seven images?
 
 # %% id="seven"
 from helpers.metrics import balanced_accuracy
@@ -748,9 +744,8 @@ seen(
 # %% [markdown] id="interval-text" tags=["optional"] no_result="the two chances"
 # ### Is the promise kept?
 #
-# On the test images the false-alarm rate is a little off 5 %. Is that chance? Two draws play a part. The
-# $m$ test images are a draw: if the true rate were known, the number of alarms would be binomial. The
-# $n$ calibration images are a draw as well, and they decide the threshold and so the true rate. As in
+# On the test images the false-alarm rate is a little off 5 %. Is that chance? Two draws play a part: the $m$
+# test images, and the $n$ calibration images, which decide the threshold and so the true rate. As in
 # module 1, both draws together make the number of alarms beta-binomial.
 
 # %% [markdown] id="ex-4-5-text" tags=["optional"] no_result="a task"
@@ -1079,10 +1074,9 @@ claim(
 
 # %% [markdown] id="colour-lesson" held_by="claim-colour"
 # Complexity explains most of the errors, and colour explains the largest ones. The network expects the
-# colours that cats and dogs usually have, and every other colour costs. That also answers the question
-# about the horses: the refused cats and dogs are more colourful than the horses that pass. None of this
-# asks whether a cat is in the image. How well does each part of the error tell the others from cats and
-# dogs?
+# colours that cats and dogs usually have, and every other colour costs. So the refused cats and dogs are
+# more colourful than the horses that pass. None of this asks whether a cat is in the image. How well does
+# each part of the error tell the others from cats and dogs?
 
 # %% id="parts-auroc"
 areas_of = {part: auroc(*targets[part]) for part in ("lightness", "colour")}
@@ -1102,10 +1096,9 @@ quiz("04", "dull-deer")
 # %% [markdown] id="correct-text" tags=["optional"] no_result="the method"
 # ### Take the complexity away
 #
-# The error in lightness says little more than how complex an image is. Serrà et al. (arXiv 1909.11480)
-# found the same for likelihoods, and they subtract the complexity. The idea for our error: ask which
-# error one expects of an image as complex as this one. Only what lies above that counts. The expected
-# error comes from a straight line through the logarithms,
+# Serrà et al. (arXiv 1909.11480) found that likelihoods follow complexity, too, and they subtract it. The idea
+# for our error: ask which error one expects of an image as complex as this one, and count only what lies
+# above that. The expected error comes from a straight line through the logarithms,
 #
 # $$\log \text{error} \approx a + b \,\log \text{complexity},$$
 #
@@ -1445,9 +1438,8 @@ pd.DataFrame(offers).round(3)
 # - `"C"`: the screen works at one threshold, so look at what it does there;
 # - `"D"`: the number with the largest difference between the screens decides best.
 #
-# The check lets your number choose between A and B, and tries the chosen screen on images held back.
-# **Done** when the choice finds the most foreign images at the refusals that the staff can bear, and the
-# reason is right.
+# The check tries the screen that your number chooses on images held back. **Done** when it finds the most
+# foreign images at the refusals that the staff can bear, and the reason is right.
 
 # %% id="ex-4-14" tags=["exercise"] reference="decision"
 decision = {"choice": ..., "because": ...}
@@ -1624,10 +1616,9 @@ print(f"falls with it in {(mended < raw).sum()} of {len(seeds)} trainings")
 
 # %% [markdown] id="seeds-lesson" held_by="claim-seeds"
 # Of six trainings, the sixth lies outside the range of the other five in one case of three, for each
-# score. So some values outside are to be expected. How far to trust a difference between two scores is
-# said by the range over trainings, not by the interval of one training. The lead of all stages together
-# over the CAE's error holds with every seed. The temperature of section 2 does not reliably help: it is
-# fitted to few tuning images, as its interval said.
+# score, so some values outside are to be expected. To trust a difference between two scores, look at the
+# range over trainings, not at the interval of one training. The lead of all stages together over the CAE's
+# error holds with every seed. The temperature of section 2 does not reliably help.
 
 # %% [markdown] id="longer-text" tags=["optional"]
 # ### Is the autoencoder only too small, or too briefly trained?
@@ -1695,12 +1686,11 @@ claim("size alone: no better reconstruction", large["tuning error"] > small["tun
 claim("and a screen like the small one's", abs(large.AUROC - small.AUROC) < 0.03)
 
 # %% [markdown] id="longer-cae-lesson" held_by="claim-longer"
-# Longer training makes the reconstructions better and the screen worse, with both seeds. The curves show
-# when. At first the small network explains hardly any colour, and the AUROC stays where it was. Then it
-# learns colours, and the AUROC falls most in the same epochs. Frogs and skies are now rebuilt in their
-# colours as well, and the error in colour was what the screen had lived on. Size alone changes little: the
-# large network, trained just as long, rebuilds no better and screens about as well. Nothing in either
-# training tells the network to rebuild a frog badly.
+# Longer training makes the reconstructions better and the screen worse, with both seeds. At first the small
+# network explains hardly any colour, and the AUROC stays where it was. Then it learns colours, and the AUROC
+# falls most in the same epochs: frogs and skies are now rebuilt in their colours as well. Size alone changes
+# little: the large network, trained just as long, rebuilds no better and screens about as well. Nothing in
+# either training tells the network to rebuild a frog badly.
 
 # %% [markdown] id="longer-scores-text"
 # **And the scores of the classifier?** The full profile has a classifier that looks at all pixels (no
@@ -1888,9 +1878,8 @@ claim("kNN alone is as good as the probability", areas.loc["kNN", ways[1]].AURC 
 # A screen asks "is it a cat or a dog at all?", and the probability asks "which of the two?". A score of the
 # first kind does not know which pets the classifier gets wrong, so alone it makes a poor confidence. (One
 # that uses the last stage's features knows some of both: compare kNN.) A screen that may refuse 5 % of
-# the pets finds so few of the foreign images that the AURC hardly changes. The printed intervals say
-# which changes are more than chance. The screen does better than blind refusal, which finds no larger share
-# of the foreign images than of the others.
+# the pets finds so few of the foreign images that the AURC hardly changes. Still it does better than blind
+# refusal, which finds no larger share of the foreign images than of the others.
 
 # %% [markdown] id="cost-text" tags=["optional"] no_result="how the rules work"
 # ### What a refusal costs
@@ -1946,12 +1935,11 @@ claim("and gains from the screen", (costs["Chow and screen"] < costs.Chow)[:3].a
 
 # %% [markdown] id="cost-lesson" held_by="claim-cost"
 # Where a refusal costs a tenth of an error, it is cheapest to look at every image, without classifier and
-# screen. At 0.2 and 0.3 Chow's rule beats the screen at 5 %. It may refuse as many images as the price is
-# worth, and the classifier is less sure of foreign images than of cats and dogs, so many of them are
-# refused. The screen adds a little by what it knows besides; the interval says whether that is more than
-# chance. At 0.5 Chow's rule never refuses, since the more probable of two classes has at least one half.
-# The best $\alpha$ depends on the price and on the share of foreign images, and a calibration on cats and
-# dogs knows neither.
+# screen. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many images as the price is
+# worth, and the classifier is less sure of foreign images than of cats and dogs. The screen adds a little.
+# At 0.5 Chow's rule never refuses, since the more probable of two classes has at least one half. The best
+# $\alpha$ depends on the price and on the share of foreign images; a calibration on cats and dogs knows
+# neither.
 
 # %% [markdown] id="explore-risk-text" no_result="a task"
 # **Try it yourself.** Find a share of foreign images and a price at which the CAE's screen pays at
@@ -1970,9 +1958,8 @@ risk_explorer(confident, right, confident_outside, p_inside, p_outside)
 # %% [markdown] id="own-text" tags=["optional"] no_result="what the function does"
 # ## 8 · Your own images
 #
-# Images come as files, and files can be odd. Some lie on their side with a note that says so. Others have
-# transparent parts, are grey, have a printer's colours, or hold several frames. `read_picture` makes 32×32
-# pixels of any of them, or says what is wrong. It takes the middle square of an image that is not square.
+# Files can be odd: lying on their side with a note that says so, grey, in a printer's colours, with several
+# frames. `read_picture` makes 32×32 pixels of any of them, or says what is wrong. It takes the middle square.
 # The article squeezes the whole image into a square instead, which changes its aspect ratio: a long dog
 # becomes a short one, and is unlike the training images in one more way.
 
@@ -2079,11 +2066,10 @@ Markdown(f"""| {parts.test.name}, {parts.test.source} data | |
 # %% [markdown] id="wrap-up-text" no_result="a task"
 # ## 10 · Wrap-up: build a better screen
 #
-# Now it is your turn, with any method. The check holds 800 images that no notebook shows. Half of them are
-# mirrored test images of cats and dogs. The other half belong to the other classes and come from the
-# training file. Everything that you have built may help: the CAE, the classifier's logits and features,
-# or a network of your own. Fit it to cats and dogs only, those of the first four parts. Before you hand a
-# score in, measure it with `auroc` on `parts.test` and `parts.others`.
+# Now it is your turn, with any method. The check holds 800 images that no notebook shows: mirrored test
+# images of cats and dogs, and as many images of the other classes from the training file. Use everything
+# that you have built, or a network of your own, but fit it to cats and dogs of the first four parts only.
+# Before you hand a score in, measure it with `auroc` on `parts.test` and `parts.others`.
 
 # %% [markdown] id="ex-4-15-text" no_result="a task"
 # ### Exercise 4.15
