@@ -257,6 +257,14 @@ quiz("04", "frog")
 #
 # > **calibration error.** The gap between the probability and the share of right answers, averaged
 # > over the bins, each weighted by its number of images (expected calibration error, ECE).
+#
+# In the next figure a simulated classifier is perfectly calibrated. Draw its images anew several times, and
+# watch the calibration error.
+
+# %% id="reliability-explorable" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.reliability(n=2000)
 
 # %% [markdown] id="temperature-text" no_result="a definition, and the literature with its source"
 # **One number to mend it.** Large networks that are trained for a long time tend to be too sure, and one
@@ -1188,6 +1196,19 @@ seen(
 #
 # > **energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
 # > logits are low.
+#
+# Move the point along the diagonal in the next figure: which of the two numbers changes?
+
+# %% id="logit-explorable" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.logits(a=4, b=1)
+
+# %% id="seen-diagonal" tags=["seen"]
+seen(
+    "Only the energy. Along the diagonal the difference of the logits stays the same, and so does the largest "
+    "probability; the energy falls as both logits grow. Across the diagonal both change."
+)
 
 # %% [markdown] id="plane-text"
 # The next figure shows the two logits of 300 cats and dogs and of 300 others. The softmax sees only how far
