@@ -1,5 +1,6 @@
 """A framed note that reads well in JupyterLab, VS Code, Colab, and as plain text in a terminal."""
 
+import base64
 import html
 import textwrap
 
@@ -78,6 +79,36 @@ def _inline(text):
     return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(pieces))
 
 
+class Shown:
+    """A PNG as a figure, with its description for those who do not see it and its caption.
+
+    It is HTML alone, for no viewer takes an image's description from an image output: in HTML it
+    reaches JupyterLab, exports and the site. Beside HTML, an image output would be stored and never
+    shown.
+
+    png : bytes; width : on the page, in CSS pixels; alt : what is seen; caption : what it says
+    """
+
+    def __init__(self, png, width, alt, caption=""):
+        self.png, self.width, self.alt, self.caption = png, width, alt, caption
+
+    def _repr_html_(self):
+        source = base64.b64encode(self.png).decode()
+        caption = f"<figcaption>{_small(self.caption)}</figcaption>" if self.caption else ""
+        return (
+            f'<figure style="margin:0"><img alt="{html.escape(self.alt)}" width="{self.width}" '
+            f'style="max-width:100%;height:auto" src="data:image/png;base64,{source}">'
+            f"{caption}</figure>"
+        )
+
+    def __repr__(self):
+        return f"[figure: {self.alt}]\n{self.caption}".strip()
+
+
+def _small(text):
+    return f'<small style="opacity:.85">{_inline(text)}</small>'
+
+
 class Caption:
     """A line of small text under a figure."""
 
@@ -85,7 +116,7 @@ class Caption:
         self.text = text
 
     def _repr_html_(self):
-        return f'<small style="opacity:.85">{_inline(self.text)}</small>'
+        return _small(self.text)
 
     def __repr__(self):
         return self.text

@@ -19,13 +19,15 @@ class Page(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.targets, self.anchors = [], {"", "top"}
+        self.targets, self.images, self.anchors = [], [], {"", "top"}
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         named = dict(attributes)
         self.anchors |= {named[key] for key in ("id", "name") if named.get(key)}
         self.targets += [named[key] for key in ("href", "src") if named.get(key)]
+        if tag == "img":
+            self.images.append((named["src"], named.get("alt", "")))
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +61,6 @@ def test_no_dead_links(site):
 
 def test_every_solved_notebook_shows_its_figures(site):
     for source in sources():
-        targets = Page(site / "solutions" / f"{source.stem}.html").targets
-        assert len([t for t in targets if "_images/" in t]) > 5
+        images = Page(site / "solutions" / f"{source.stem}.html").images
+        assert len([src for src, _ in images if src.startswith("data:image/png")]) > 5
+        assert not [alt for _, alt in images if len(alt) < 20]

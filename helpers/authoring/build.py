@@ -29,6 +29,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
+PNG_IN_HTML = re.compile(r'src="data:image/png;base64,([^"]+)"')  # of a figure
 EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
 
 
@@ -184,10 +185,10 @@ def executed_on(cells):
 
 def publish(module, solution):
     """Bring the module's picture and its table of results from the solution to the documents."""
-    if picture := tagged_output(solution, "cover", "image/png"):
+    if figure := tagged_output(solution, "cover", "text/html", PNG_IN_HTML):
         path = COURSE / "solutions" / "figures" / f"{module}.png"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(base64.b64decode(picture))
+        path.write_bytes(base64.b64decode(PNG_IN_HTML.search(figure)[1]))
     if table := tagged_output(solution, "results", "text/markdown"):
         fill(COURSE / "docs" / "results.md", f"results-{module}", table)
 
@@ -223,13 +224,14 @@ def measured_table(modules):
     return "\n".join(rows)
 
 
-def tagged_output(notebook, tag, kind):
-    """The first output of the MIME type `kind` of the cells with this tag, or None."""
+def tagged_output(notebook, tag, kind, pattern=""):
+    """The first output of the MIME type `kind`, with `pattern` in it, of the cells with this tag,
+    or None."""
     for cell in notebook.cells:
         if tag in cell.metadata.get("tags", []):
             for output in cell.outputs:
-                if kind in output.get("data", {}):
-                    return output.data[kind]
+                if re.search(pattern, data := output.get("data", {}).get(kind, "")) and data:
+                    return data
 
 
 def record_timing(module, seconds):

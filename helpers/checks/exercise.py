@@ -68,6 +68,7 @@ class Exercise:
     hints: tuple[str, str, str]
     probe: Callable[[Callable], Iterator[Finding]]
     edits: dict[str, dict]
+    broken: str | None = None
 
     def __post_init__(self):
         self.load_reference()  # no check should wait for an import
@@ -89,6 +90,14 @@ class Exercise:
 
     def edited(self, edit=(), label="copy"):
         """The reference, compiled anew from its source with pieces of it replaced."""
+        reference = self.load_reference()
+        names = NAMES | vars(inspect.getmodule(reference))
+        code = self.edited_source(edit, label)
+        exec(compile(code, f"<exercise {self.id}, mistake {label}>", "exec"), names)
+        return names[reference.__name__]
+
+    def edited_source(self, edit, label):
+        """The source of the reference with pieces of it replaced."""
         source = self.source()
         where = f"exercise {self.id}, mistake {label}"
         if len(edit) % 2:
@@ -100,10 +109,17 @@ class Exercise:
                     "the mistake along with the reference"
                 )
             source = source.replace(old, new)
-        reference = self.load_reference()
-        names = NAMES | vars(inspect.getmodule(reference))
-        exec(compile(source, f"<{where}>", "exec"), names)
-        return names[reference.__name__]
+        return source
+
+    @cached_property
+    def bug(self):
+        """The mistake that the learner's cell holds, or None: `broken` names it."""
+        if self.broken is None:
+            return None
+        for mistake in self.mistakes:
+            if mistake.name == self.broken:
+                return mistake
+        raise TextError(f"exercise {self.id}: `broken` is {self.broken!r}, which is no mistake")
 
     @cached_property
     def mistakes(self):
@@ -112,6 +128,19 @@ class Exercise:
             Mistake(name, about["says"], tuple(about["edit"]), self)
             for name, about in self.edits.items()
         )
+
+
+def broken_source(id):
+    """The source that the learner's cell of exercise `id` ("1.5") begins with, or None.
+
+    Where an exercise has a `broken`, it is the reference with this mistake put in: the learner
+    finds it. Elsewhere the cell is the scaffold that stands in the module's source.
+    """
+    module = importlib.import_module(f"helpers.checks.module_{int(id.split('.')[0]):02}")
+    exercise = next(e for e in module.EXERCISES if e.id == id)
+    if exercise.bug is None:
+        return None
+    return exercise.edited_source(exercise.bug.edit, exercise.broken).rstrip()
 
 
 def texts(module):

@@ -1,9 +1,9 @@
 """The figures of the notebooks, by what they show.
 
 One colour for one thing throughout the course, from the palette of Okabe and Ito, which
-colour-blind readers can tell apart. Each function returns its figure; `show` displays it with a
-line of text for those who cannot see it. scikit-learn and the like come in with the figure that
-needs them.
+colour-blind readers can tell apart. Each function returns its figure; `show` displays it with
+a caption, and a description for those who do not see it. scikit-learn and the like come in with
+the figure that needs them.
 """
 
 # ruff: noqa: F401  (the names are for the notebooks)
@@ -48,6 +48,7 @@ from helpers.plotting.style import (
     THIRD,
     THRESHOLD,
     Picture,
+    as_output,
     new_figure,
     show,
     use_course_style,

@@ -11,6 +11,7 @@ from helpers.plotting.style import (
     SECOND,
     THIRD,
     THRESHOLD,
+    as_output,
     legend_beside,
     log_scale,
     new_figure,
@@ -22,12 +23,21 @@ class LiveCurve:
 
     def __init__(self, x_label, y_label):
         self.labels = {"xlabel": x_label, "ylabel": y_label}
-        self.handle = display(self.draw([]), display_id=True)
+        self.handle = display(self.output([]), display_id=True)
 
     def update(self, history):
         """Redraw with `history`, a list of dicts of numbers, one entry a point."""
         if self.handle:
-            self.handle.update(self.draw(history))
+            self.handle.update(self.output(history))
+
+    def output(self, history):
+        """The figure with its description."""
+        x, y = self.labels.values()
+        alt = f"Two curves, of training and validation: {y} over {x}, logarithmic."
+        for name in ("train", "validation"):
+            if values := [row[name] for row in history if name in row]:
+                alt += f" {name.capitalize()}: from {values[0]:.3g} to {values[-1]:.3g}."
+        return as_output(self.draw(history), alt)
 
     def draw(self, history):
         figure, axis = new_figure(6, 2.8)

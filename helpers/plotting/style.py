@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from PIL import Image
 
-from helpers.banner import Caption
+from helpers.banner import Shown
 
 NORMAL, ANOMALY, THRESHOLD, SECOND = "#0072B2", "#D55E00", "#222222", "#009E73"
 THIRD, FOURTH = "#CC79A7", "#E69F00"
 GROUPS = [NORMAL, ANOMALY, SECOND, THIRD, FOURTH, "#56B4E9"]
 LINES = ["-", "--", ":", "-."]
+PIXELS = 100  # of the page to an inch of a figure
 RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMALY])
 
 
@@ -25,7 +26,6 @@ def use_course_style():
     sns.set_theme(style="ticks", context="notebook", font_scale=0.9)
     matplotlib.rcParams.update(
         {
-            "figure.dpi": 110,
             "figure.facecolor": "white",
             "axes.spines.right": False,
             "axes.spines.top": False,
@@ -34,22 +34,40 @@ def use_course_style():
     )
 
 
-def show(figure, text):
-    """Display a figure, and under it what it says in words."""
-    display(figure, Caption(text))
+def show(figure, caption, alt=None):
+    """Display a figure with its caption under it, as one output.
+
+    caption : what the figure says, for everyone
+    alt : what is seen, for those who do not see it: the kind of plot, its axes, how the curves or
+        images run. A screen reader reads it in the place of the image.
+    """
+    display(as_output(figure, alt or caption, caption))
+
+
+def as_output(figure, alt, caption=""):
+    """What `display` takes: the figure as an image of twice its size on the page, so that it is
+    sharp on screens of high density, with its description and its caption."""
+    return Shown(to_png(figure), round(PIXELS * figure.get_figwidth()), alt, caption)
+
+
+def to_png(figure):
+    """The figure as a PNG file of 256 colours, rare ones among them.
+
+    They are hardly to be told apart from all colours, and the file is half as large.
+    """
+    page, small = BytesIO(), BytesIO()
+    figure.savefig(page, format="png", dpi=2 * PIXELS)
+    picture = Image.open(page).convert("RGB")
+    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture.save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 class Picture(Figure):
     """A figure that shows itself as PNG wherever it is displayed, and never without being asked."""
 
     def _repr_png_(self):
-        page, small = BytesIO(), BytesIO()
-        self.savefig(page, format="png")
-        # 256 colours, the rare ones among them: hardly to be told apart, and half of the size
-        picture = Image.open(page).convert("RGB")
-        picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        picture.save(small, "png", optimize=True)
-        return small.getvalue()
+        return to_png(self)
 
 
 def new_figure(width=7.0, height=3.2, **grid):

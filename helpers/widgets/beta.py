@@ -19,6 +19,11 @@ CURVES = {
     "auroc": "AUROC",
 }
 
+SEEN = (
+    "Above, samples from the prior of one VAE in a row. Below, four curves over beta, one "
+    "line a latent size, the chosen VAE marked: reconstruction, KL, active units, AUROC."
+)
+
 
 def beta_explorer(table):
     """Choose beta and the latent size; samples from the prior and the figures of that VAE follow.
@@ -48,7 +53,9 @@ def beta_explorer(table):
     def draw(figure, beta, latent_dim):
         return draw_beta(figure, table, beta, latent_dim)
 
-    return Explorer(draw, controls, widgets.VBox(list(controls.values())), size=(9.5, 4.9))
+    return Explorer(
+        draw, controls, widgets.VBox(list(controls.values())), size=(9.5, 4.9), alt=SEEN
+    )
 
 
 def draw_beta(figure, table, beta, latent_dim):

@@ -8,7 +8,8 @@ from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from helpers.banner import Banner, Caption
+from helpers.banner import Banner, Caption, Shown
+from helpers.plotting.style import PIXELS, to_png
 
 
 class Explorer:
@@ -18,9 +19,13 @@ class Explorer:
     figure, text : the present state, as a matplotlib Figure and in words
     """
 
-    def __init__(self, draw, controls, layout, size):
-        """draw(figure, **values of the controls) -> text. `layout` is the widget shown."""
-        self.controls, self.layout, self._draw, self._size = controls, layout, draw, size
+    def __init__(self, draw, controls, layout, size, alt):
+        """draw(figure, **values of the controls) -> text. `layout` is the widget shown.
+
+        size : in inches; alt : what is seen in every state, for those who do not see it
+        """
+        self.controls, self.layout, self.alt = controls, layout, alt
+        self._draw, self._size = draw, size
         self._id, self._shown = uuid.uuid4().hex, False
         for control in controls.values():
             control.observe(self._redraw, "value")
@@ -28,7 +33,7 @@ class Explorer:
 
     def _redraw(self, change=None):
         try:
-            figure = Figure(figsize=self._size, dpi=100)  # outside pyplot: shown only by us
+            figure = Figure(figsize=self._size, dpi=2 * PIXELS)  # outside pyplot: shown only by us
             # the drawing functions place their axes: a layout engine doubles the time of a redraw
             figure.set_layout_engine("none")
             values = {name: control.value for name, control in self.controls.items()}
@@ -51,7 +56,14 @@ class Explorer:
         self._redraw()
 
     def _show(self, update):
-        display(_Picture(self.figure), display_id=self._id + "picture", update=update)
+        if update:  # while a slider moves: quickly; the first, which notebooks keep, small
+            page = io.BytesIO()
+            FigureCanvasAgg(self.figure).print_png(page, pil_kwargs={"compress_level": 1})
+            png = page.getvalue()
+        else:
+            png = to_png(self.figure)
+        picture = Shown(png, round(PIXELS * self.figure.get_figwidth()), self.alt)
+        display(picture, display_id=self._id + "picture", update=update)
         display(Caption(self.text), display_id=self._id + "line", update=update)
 
     def _ipython_display_(self):
@@ -68,16 +80,3 @@ def show_controls(widget, without_kernel):
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     bundle = {"text/plain": without_kernel, "application/vnd.jupyter.widget-view+json": view}
     display(bundle, raw=True)
-
-
-class _Picture:
-    def __init__(self, figure):
-        buffer = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(buffer, pil_kwargs={"compress_level": 1})
-        self.png = buffer.getvalue()
-
-    def _repr_png_(self):
-        return self.png
-
-    def __repr__(self):
-        return "[picture, described in the next line]"

@@ -8,6 +8,11 @@ from helpers.training import as_input
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "Four images: one end, the decoded point between, the blended pixels between, the other "
+    "end. Below, two strips with the whole way, decoded and blended."
+)
+
 
 def latent_explorer(model, images, labels, classes):
     """Pick two pictures and slide from the code of one to the code of the other.
@@ -35,7 +40,7 @@ def latent_explorer(model, images, labels, classes):
         "t": t,
     }
     layout = widgets.VBox([parts.row([from_class, from_which]), parts.row([to_class, to_which]), t])
-    return Explorer(draw, controls, layout, size=(9.5, 4.2))
+    return Explorer(draw, controls, layout, size=(9.5, 4.2), alt=SEEN)
 
 
 STEPS = 21  # positions of t from 0 to 1

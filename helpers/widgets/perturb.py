@@ -13,6 +13,11 @@ from helpers.training import as_input
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "Three images: input, reconstruction, residual. Below, a histogram of the normal scores "
+    "with the threshold and the score of this image as vertical lines."
+)
+
 
 def perturb_explorer(model, score, images, labels, threshold, normal_scores):
     """Perturb a picture and watch its reconstruction and where its score falls.
@@ -49,7 +54,7 @@ def perturb_explorer(model, score, images, labels, threshold, normal_scores):
     pairs = [*sliders.values(), undo]
     rows += [parts.row(pairs[i : i + 2]) for i in range(0, len(pairs), 2)]
     controls = {"digit": digit, "which": which, **sliders}
-    explorer = Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 5.2))
+    explorer = Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 5.2), alt=SEEN)
     undo.on_click(lambda _: explorer.set(**neutral))
     return explorer
 

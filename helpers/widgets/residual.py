@@ -9,6 +9,11 @@ from helpers.training import as_input
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "Two rows, clean and corrupted, of four images: input, reconstruction, residual, and the "
+    "map of 1 − SSIM, with colour bars."
+)
+
 
 def residual_explorer(model, images, corruptions):
     """Choose a picture, how it is spoiled and how much; residual and SSIM residual follow.
@@ -37,7 +42,7 @@ def residual_explorer(model, images, corruptions):
         return draw_residuals(figure, *pictures, errors, f"{corruption}, severity {severity:.2f}")
 
     rows = [controls["which"], parts.row([controls["corruption"], controls["severity"]])]
-    return Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 4.8))
+    return Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 4.8), alt=SEEN)
 
 
 def draw_residuals(figure, x, x_hat, residual, dissimilarity, errors, what):

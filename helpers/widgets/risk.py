@@ -11,6 +11,11 @@ from helpers.widgets.explorer import Explorer
 
 ALPHAS = np.linspace(0, 1, 101)  # from answering all to refusing all
 
+SEEN = (
+    "Left, risk over coverage by the probability alone and behind the screen, the present "
+    "state as a dot. Right, cost per image over alpha, with the cost of refusing all."
+)
+
 
 def risk_explorer(inside, right, outside, p_inside, p_outside):
     """Choose a screen, its alpha, the share of foreign pictures and the price of a refusal.
@@ -38,7 +43,7 @@ def risk_explorer(inside, right, outside, p_inside, p_outside):
         parts.row([controls["screen"], controls["rate"]]),
         parts.row([controls["alpha"], controls["price"]]),
     ]
-    return Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 3.6))
+    return Explorer(draw, controls, widgets.VBox(rows), size=(9.5, 3.6), alt=SEEN)
 
 
 def mean_cost(correct, refused, price):

@@ -10,6 +10,8 @@ from helpers.widgets.explorer import Explorer
 
 SHOWN = 6  # pictures in a round, one of them real
 
+SEEN = "Six numbered images in a row; after a guess the real one is framed."
+
 
 def sample_quiz(real, samples, rounds=8):
     """Find the real picture among six; a guess reveals it, and the first guess counts.
@@ -43,7 +45,7 @@ def sample_quiz(real, samples, rounds=8):
         return text
 
     layout = widgets.VBox([number, guess])
-    return Explorer(draw, {"number": number, "guess": guess}, layout, size=(9.5, 2.0))
+    return Explorer(draw, {"number": number, "guess": guess}, layout, size=(9.5, 2.0), alt=SEEN)
 
 
 def draw_rounds(real, samples, rounds):

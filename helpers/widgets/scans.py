@@ -10,6 +10,11 @@ from helpers.plotting import NORMAL as NORMAL_COLOUR
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "A scan, the same scan with a map laid over it, and histograms of the scores of normal "
+    "and diseased scans with the score of this scan as a vertical line."
+)
+
 
 def scan_explorer(scans, scores, maps):
     """Choose a score, a class and a place in the order; fade a map in over the scan.
@@ -52,7 +57,7 @@ def scan_explorer(scans, scores, maps):
 
     choices = parts.row([controls[name] for name in ("score", "shown", "layer")])
     layout = widgets.VBox([choices, controls["place"], controls["opacity"]])
-    return Explorer(draw, controls, layout, size=(9.5, 4.4))
+    return Explorer(draw, controls, layout, size=(9.5, 4.4), alt=SEEN)
 
 
 def draw_scan(figure, picture, overlay, mask, opacity, title, layer):

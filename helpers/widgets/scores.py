@@ -10,6 +10,11 @@ from helpers.widgets.explorer import Explorer
 
 SHOWN = 10  # pictures in a row
 
+SEEN = (
+    "Two rows of ten images, the least and the most anomalous, framed by class. Below, "
+    "histograms of the scores with these images marked."
+)
+
 
 def score_explorer(images, names, scores, normal="Hand"):
     """Choose a score and a class; see its least and most anomalous pictures, and where they lie.
@@ -39,7 +44,7 @@ def score_explorer(images, names, scores, normal="Hand"):
         return draw_sorted(figure, images, names, arrays[score], keep, skip, normal, score, shown)
 
     layout = widgets.VBox([parts.row([controls["score"], controls["shown"]]), controls["skip"]])
-    return Explorer(draw, controls, layout, size=(9.5, 5.0))
+    return Explorer(draw, controls, layout, size=(9.5, 5.0), alt=SEEN)
 
 
 def draw_sorted(figure, images, names, scores, keep, skip, normal, score, shown):

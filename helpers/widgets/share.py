@@ -6,6 +6,11 @@ from helpers.plotting import GROUPS, LINES, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "Two panels, L1 and kNN: AUROC over the share of labelled patients, one line a disease "
+    "and one for all with its interval; the chosen share is a vertical line."
+)
+
 
 def share_explorer(table):
     """Move the share of labelled patients; AUROC of each disease for both detectors follows.
@@ -33,7 +38,7 @@ def share_explorer(table):
     def draw(figure, share):
         return draw_share(figure, table, groups, share)
 
-    return Explorer(draw, {"share": slider}, slider, size=(9.5, 3.4))
+    return Explorer(draw, {"share": slider}, slider, size=(9.5, 3.4), alt=SEEN)
 
 
 def draw_share(figure, table, groups, share):

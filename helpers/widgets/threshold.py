@@ -9,6 +9,11 @@ from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
+SEEN = (
+    "Left, histograms of normal and anomalous scores with the threshold, above a table of "
+    "four counts. Right, the ROC curve with the point of this threshold."
+)
+
 
 def threshold_explorer(normal_scores, anomaly_scores, *, thresholds, start=None):
     """Move the threshold; histogram, counts, rates and the point on the ROC curve follow.
@@ -37,7 +42,7 @@ def threshold_explorer(normal_scores, anomaly_scores, *, thresholds, start=None)
 
     buttons = [parts.button(name, slider, value) for name, value in named.items()]
     layout = widgets.VBox([slider, parts.row(buttons)])
-    return Explorer(draw, {"threshold": slider}, layout, size=(9.5, 4.4))
+    return Explorer(draw, {"threshold": slider}, layout, size=(9.5, 4.4), alt=SEEN)
 
 
 def confusion_counts(normal_scores, anomaly_scores, threshold):

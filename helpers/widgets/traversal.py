@@ -12,6 +12,11 @@ from helpers.widgets.explorer import Explorer
 
 VALUES = torch.linspace(-3, 3, 13)  # the prior N(0, 1) holds nearly all of its mass between
 
+SEEN = (
+    "The image, its reconstruction, and the image decoded with one latent changed; bars of "
+    "the KL of all latents; below, a strip of decoded images over the values of that latent."
+)
+
 
 def traversal_explorer(vae, images, labels, classes):
     """Set one latent of a picture's code to a value, and watch what the decoder makes of it.
@@ -38,7 +43,7 @@ def traversal_explorer(vae, images, labels, classes):
 
     controls = {"digit": digit, "which": which, "rank": rank, "value": value}
     layout = widgets.VBox([parts.row([digit, which]), rank, value])
-    return Explorer(draw, controls, layout, size=(9.5, 4.2))
+    return Explorer(draw, controls, layout, size=(9.5, 4.2), alt=SEEN)
 
 
 def kl_per_latent(vae, images):

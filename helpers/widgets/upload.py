@@ -16,6 +16,10 @@ from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
 SIZE = (9.5, 3.4)
+SEEN = (
+    "Three images: the picture as it came, as the networks see it, and rebuilt by the autoencoder. "
+    "Right, the p-value of each screen as a dot, and the region of refusal shaded."
+)
 LIMIT = (
     "Yours may have {} MB; of a larger one the server says nothing and closes the connection. "
     "`show_judgement(path, ...)` reads a file of any size."
@@ -39,13 +43,13 @@ def upload_explorer(system, autoencoder, example):
             return f"{said} {LIMIT.format(upload_limit())}"
         return draw_file(figure, content, system, autoencoder, name)
 
-    return Explorer(draw, {"upload": upload}, upload, size=SIZE)
+    return Explorer(draw, {"upload": upload}, upload, size=SIZE, alt=SEEN)
 
 
 def show_judgement(path, system, autoencoder):
     """The same for a file at `path`, as a figure with its text."""
     figure = Picture(figsize=SIZE)
-    show(figure, draw_file(figure, path, system, autoencoder, Path(path).name))
+    show(figure, draw_file(figure, path, system, autoencoder, Path(path).name), alt=SEEN)
 
 
 def upload_limit():

@@ -86,7 +86,7 @@ def test_an_uploaded_picture_is_judged_and_a_letter_is_named(system, autoencoder
 
 def test_a_path_gives_the_same(system, autoencoder, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(upload, "show", lambda figure, text: shown.append((figure, text)))
+    monkeypatch.setattr(upload, "show", lambda figure, text, alt: shown.append((figure, text)))
     path = tmp_path / "white.png"
     path.write_bytes(png("white"))
     show_judgement(path, system, autoencoder)

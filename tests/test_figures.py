@@ -1,0 +1,116 @@
+"""Figures: described for those who do not see them, and readable for those who do."""
+
+import ast
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from helpers import plotting
+from helpers.authoring.build import sources
+from helpers.banner import Shown
+
+# cells whose figure has no description yet; to be emptied
+WITHOUT_ALT = {
+    "01": """
+        angles-figure baseline-table bottleneck-figure bottleneck-pictures data-figure
+        denoise-figure fashion generative-figure interpolation neighbours per-digit
+        promise-per-digit residuals roc-figure rotated simulation-figure snapshots
+        train-histogram trap-histogram trap-per-digit
+    """,
+    "02": """
+        beta-table calibration flat ink-figure kl-per-latent manifold mc-picture
+        posterior-figure repair-picture reparam-picture samples sigma-figure ten-digits
+        ten-digits-intervals two-curves two-digits-figure
+    """,
+    "03": """
+        baselines-figure blind-figure contact-sheet differences-figure grid-figure histogram
+        joined-figure joined-pictures maps-figure matrix-mae near per-class residuals roc-figure
+        seeds-figure severity-figure snapshots terms-figure vae-curve vae-histogram
+        vae-residuals
+    """,
+    "04": """
+        all-draws augmented class-error-figure complexity-figure curves extremes frog horse
+        judge-figure judged-figure longer-cae odd-read plain reliability risk-figure
+        seeds-figure snapshots
+    """,
+    "05": """
+        baselines boxes contact-sheet ladder-figure ladder-knn ladder-real layers maps
+        pretrain-figure train-figure
+    """,
+}
+
+
+def figures_shown(source):
+    """(cell id, whether it has a description) of each call of plotting.show in a source."""
+    cell = ""
+    starts = {}
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
+        if found := re.match(r'# %%.* id="([^"]+)"', line):
+            cell = found[1]
+        starts[number] = cell
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plotting.show":
+            described = len(node.args) > 2 or "alt" in [word.arg for word in node.keywords]
+            yield starts[node.lineno], described
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_every_figure_of_a_module_has_a_description(source):
+    shown = list(figures_shown(source))
+    missing = {cell for cell, described in shown if not described}
+    assert len(shown) > 5
+    assert missing <= set(WITHOUT_ALT.get(source.stem[:2], "").split())
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_no_description_is_a_mood_or_the_caption(source):
+    """It names what is drawn, in a sentence at least."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plotting.show":
+            words = {word.arg: word.value for word in node.keywords}
+            if alt := words.get("alt", node.args[2] if len(node.args) > 2 else None):
+                text = ast.unparse(alt)
+                assert len(text.split()) > 6 and "?" not in text, text
+                assert text != ast.unparse(node.args[1])
+
+
+class Images(HTMLParser):
+    """The attributes of all img elements."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.found.append(dict(attributes))
+
+
+def test_a_figure_is_one_output_with_its_description(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting.style, "display", shown.append)
+    figure, axis = plotting.new_figure(4, 2)
+    axis.plot([0, 1])
+    plotting.show(figure, "It rises by `1`.", alt='A line "from" 0 to 1 <up>')
+    (output,) = shown
+    (image,) = Images(output._repr_html_()).found
+    assert image["alt"] == 'A line "from" 0 to 1 <up>'
+    assert "It rises by <code>1</code>." in output._repr_html_()
+    assert image["alt"] in repr(output) and "It rises" in repr(output)
+    assert not hasattr(output, "_repr_png_")  # it would be stored twice
+    picture = Image.open(BytesIO(output.png))
+    assert picture.width == 2 * int(image["width"]) == 800  # sharp where a pixel is half as wide
+    assert picture.mode == "P"
+
+
+def test_a_live_curve_says_where_it_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plotting.lines, "display", lambda output, **_: shown.append(output))
+    curve = plotting.LiveCurve("epoch", "error")
+    output = curve.output([{"train": 2.0, "validation": 3.0}, {"train": 1.0, "validation": 1.5}])
+    assert isinstance(shown[0], Shown) and "error over epoch" in shown[0].alt
+    assert "Train: from 2 to 1. Validation: from 3 to 1.5." in output.alt
