@@ -3,11 +3,10 @@
 #
 # <!-- time -->
 #
-# An autoencoder gives a reconstruction error. How large must it be before an image is odd? This module
+# An autoencoder gives a reconstruction error, but no scale for it. A variational autoencoder (VAE)
 # turns the error into a **log-likelihood**, and the code into a **distribution** from which we can
-# draw new images. You derive the quantity that a variational autoencoder (VAE) maximises, and you check
-# every step with numbers. You then find out why a published VAE had learned nothing. At the end you know
-# how far a likelihood can be trusted as an anomaly score.
+# draw new images. You derive what a VAE maximises, and you check every step with numbers. Then you find
+# out why a published VAE had learned nothing, and how far a likelihood can be trusted as an anomaly score.
 #
 # **Afterwards you can**
 # - write a VAE and its loss, and say the unit of every term;
@@ -15,10 +14,9 @@
 # - measure how far a bound lies below the log-likelihood;
 # - judge a generative model's anomaly score, and explain why it may prefer the anomaly.
 #
-# **You need** module 1. You should know what the mean and the standard deviation of a Gaussian are, and
-# that a density is a curve whose area is 1. Expectation, KL divergence and Jensen's inequality are
-# explained in section 1. If densities are new to you, read chapter 3 of *Deep Learning* by Goodfellow,
-# Bengio and Courville first (deeplearningbook.org).
+# **You need** module 1, the mean and standard deviation of a Gaussian, and what a density is: a curve whose
+# area is 1. If densities are new to you, first read chapter 3 of *Deep Learning* by Goodfellow, Bengio and
+# Courville (deeplearningbook.org).
 
 # %% id="setup" tags=["setup"]
 import math
@@ -48,8 +46,7 @@ preload("seaborn", "helpers.checks.module_02")  # while you read
 # %% [markdown] id="ideas-text"
 # ## 1 · Three ideas, in one dimension
 #
-# Three ideas carry the whole module. Each of them can be drawn as a curve over a single number $z$. We
-# look at the pictures first, and write the formulas afterwards.
+# Three ideas carry the whole module, and each can be drawn as a curve over a single number $z$.
 #
 # Suppose that a computer draws numbers $z$ from a Gaussian. What is $z^2$ on average? You can draw many
 # numbers and take the mean of their squares. The more you draw, the less this mean changes.
@@ -148,15 +145,15 @@ test = digits["test"]
 # %% [markdown] id="hold-out-text"
 # ### Exercise 2.1
 #
-# As in module 1 the images have three roles: some train the network, some calibrate the threshold, and
-# the test images are for the report. The held-out digit may appear in the last role only. If it sat in the
-# calibration set, the threshold would already know the anomaly.
+# As in module 1, some images train the network, some calibrate the threshold, and the test images are for the
+# report. The held-out digit may appear in the last role only. If it sat in the calibration set, the threshold
+# would already know the anomaly.
 #
-# Write `hold_one_out`. It takes the labels and returns the *positions* of the normal images for training
-# and for calibration. The positions are drawn at random, the two parts do not overlap, and each part is in
-# random order. `calibration_share` is the share of the normal images that calibrate; you may round as you
-# like. **Done** when the same seed gives the same split, another seed gives another one, and the other
-# random numbers of the notebook are not disturbed.
+# Write `hold_one_out`: labels in, *positions* of the normal images for training and for calibration out. The
+# positions are drawn at random, the two parts do not overlap, and each is in random order.
+# `calibration_share` is the share of the normal images that calibrate; round as you like. **Done** when the
+# same seed gives the same split, another seed gives another one, and the other random numbers of the notebook
+# are not disturbed.
 
 
 # %% id="ex-2-1" tags=["exercise"] reference="helpers.datasets.splits.hold_one_out"
@@ -332,10 +329,10 @@ plotting.show(
 # > **Posterior.** The distribution of the codes that can have produced a given image,
 # > $p(z \mid x)$. The encoder's Gaussian, $q(z \mid x)$, is meant to approximate it.
 #
-# How probable is an image under the whole model? One would decode every possible code, and average the
-# probabilities that these decoded images give to $x$: $p(x) = \int p(x \mid z)\,p(z)\,dz$, an expectation
-# over the prior. But nearly all codes explain a given image badly. Draws from the prior would hit the few
-# good ones almost never. The encoder helps, because it proposes codes that fit the image.
+# How probable is an image under the whole model? We would have to average over all codes:
+# $p(x) = \int p(x \mid z)\,p(z)\,dz$, an expectation over the prior. But nearly all codes explain a given
+# image badly, and draws from the prior would almost never hit the good ones. The encoder proposes codes that
+# fit.
 #
 # > **Importance sampling.** Estimating an expectation over one distribution with draws from another, which
 # > hits the important places more often. Each draw gets a weight that corrects for the difference.
@@ -702,10 +699,10 @@ sample_quiz((real > 0.5).float(), (samples > 0.5).float())
 # %% [markdown] id="traversal-text" tags=["optional"]
 # ### What does a single latent mean?
 #
-# Change one latent and keep the others. The latents of a plain VAE need not mean anything that has a name:
-# if you rotate the space of codes, it fits the prior as well as before. (The encoder's covariance is
-# diagonal, which does prefer some directions, similar to those of a PCA: Rolínek et al., arXiv 1812.06775.
-# It does not follow that these are meaningful factors: Locatello et al., arXiv 1811.12359.)
+# Change one latent and keep the others. A latent need not mean anything that has a name: rotated codes fit
+# the prior as well as before. (The encoder's diagonal covariance does prefer some directions, similar to
+# those of a PCA: Rolínek et al., arXiv 1812.06775. They need not be meaningful factors: Locatello et al.,
+# arXiv 1811.12359.)
 
 # %% id="traversal" tags=["nbval-ignore-output"]
 from helpers.widgets import traversal_explorer
@@ -792,10 +789,9 @@ claim(
 # %% [markdown] id="noise-text" tags=["optional"]
 # ### Does a VAE remove noise better?
 #
-# One of the sources of this course says that a VAE is better at removing noise, because its latent space is
-# less sparse. We test it with the two networks that we have: add noise to the calibration digits, clip, and
-# compare the reconstructions with the clean images, by the PSNR of module 1. How much does each network
-# lose, compared with clean input?
+# One of the sources of this course says that a VAE removes noise better, because its latent space is less
+# sparse. We test it with our two networks: add noise to the calibration digits, and compare the
+# reconstructions with the clean images, by the PSNR of module 1. How much does noise cost each network?
 
 # %% id="noise"
 from helpers.metrics import psnr
@@ -822,12 +818,12 @@ seen(
 # %% [markdown] id="iwae-text" tags=["optional"]
 # ## 6 · Is it a bound? Check it
 #
-# With two latents the integral over $z$ can be computed by brute force: a fine grid, and a sum. Then
-# $\log p(x)$ is *known*, and everything that claims to lie below it can be tested.
+# With two latents the integral over $z$ can be computed by brute force, as a sum over a fine grid. Then
+# $\log p(x)$ is *known*, and every bound can be tested.
 #
-# We can also make the bound tighter. In section 1 the gap of Jensen's inequality was small where the
-# numbers were alike. A mean of $K$ weights varies less than a single weight. So we average $K$ weights
-# *before* we take the logarithm (importance-weighted autoencoder, IWAE; Burda et al.):
+# We can also make the bound tighter. In section 1 the gap was small where the numbers were alike, and a mean
+# of $K$ weights varies less than a single weight. So we average $K$ weights *before* we take the logarithm
+# (importance-weighted autoencoder, IWAE; Burda et al.):
 #
 # $$\text{IWAE}_K = \mathbb E\left[\log \frac1K \sum_{k=1}^K w_k\right], \qquad
 # w_k = \frac{p(x, z_k)}{q(z_k \mid x)}, \qquad
@@ -997,11 +993,10 @@ claim("a Gaussian fitted to each image leaves less than half of the gap", after.
 # %% [markdown] id="published-elbo" tags=["optional"]
 # ### Beside a published number
 #
-# How good is our network as a density model? The table below was computed beforehand (`make results`), on
-# all ten digits, drawn in black and white, in the full profile. Burda et al. report −86.76 nats for their
-# VAE with one layer of latents, by IWAE with 5,000 draws and with digits drawn anew at each step, as here.
-# (For digits drawn once and for all they report −88.71.) A bound with fewer draws is lower for the same
-# network, so only rows with the same number of draws are comparable.
+# How good is our network as a density model? The numbers below were computed beforehand (`make results`), on
+# all ten digits, drawn in black and white, in the full profile. Burda et al. report −86.76 nats for a VAE with
+# one layer of latents, by IWAE with 5,000 draws, and digits drawn anew at each step as here. (Digits drawn
+# once and for all: −88.71.) A bound with fewer draws is lower for the same network.
 
 # %% id="binarised"
 from helpers.results import over_seeds, read_table
@@ -1058,10 +1053,10 @@ print(f"that notebook's beta: {effective_beta(256, 28 * 28, 100):,.0f}")
 # %% [markdown] id="collapse-text"
 # ### What such a beta does
 #
-# The KL counts a hundred thousand times as much as it should. The cheapest thing for the network is then to
+# The KL counts a hundred thousand times as much as it should. So the cheapest thing for the network is to
 # send no code at all, and to return the same image every time. The best constant is the mean image. Train
 # the network and compare. (It is our own network with a hundred latents, trained for fewer steps with a
-# larger step size. The loss decides here: a network that follows it stops at the mean image.)
+# larger step size; the loss decides here.)
 
 
 # %% id="collapse"
@@ -1285,8 +1280,7 @@ print(f"standard deviation of a pixel: {vae.sigma:.3f}")
 # %% [markdown] id="probability-text" tags=["optional"]
 # ### How many draws does a score need?
 #
-# The library has all these scores. Here you write one of them yourself, and you see how much it varies by
-# chance.
+# Here you write one of these scores yourself, and you see how much it varies by chance.
 
 # %% [markdown] id="ex-2-12-text" tags=["optional"]
 # ### Exercise 2.12
@@ -1558,10 +1552,7 @@ seen(
 # ### Choose a score
 #
 # You have now seen two digits. A screen must work for the anomaly that comes next, and nobody knows which
-# digit that is. Which of these scores would you use for it, and for what reason?
-
-# %% [markdown] id="quiz-simple-text"
-# First a question about what you have just seen.
+# digit that is. First a question about what you have just seen.
 
 # %% id="quiz-simple" tags=["nbval-ignore-output"]
 quiz("02", "simple-images")
@@ -1665,8 +1656,7 @@ seen(
 # Tonnaer (PhD thesis, table 3.3; Gaussian decoder) gives AUROCs by minus ELBO, for the digits 0 to 9. With 2
 # latents they are .96 .73 .97 .94 .73 .92 .95 .77 .92 .66, and with 32 latents .81 .09 .92 .87 .78 .86 .87
 # .51 .89 .58. The 1 is found with 2 latents, and lies far below one half with 32: a network that rebuilds
-# better also rebuilds a stroke better. Our own VAEs have 5, 10 and 20 latents. (`held_out_vae("1",
-# latent_dim=2)` trains another.)
+# better also rebuilds a stroke better. (`held_out_vae("1", latent_dim=2)` trains another VAE.)
 
 # %% [markdown] id="thresholded-text" tags=["optional"]
 # ## 9 · An AUROC computed from decisions

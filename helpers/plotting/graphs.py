@@ -201,6 +201,18 @@ def broken_log(values):
     return places, [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
 
 
+def mark_broken(axis, values, places, runs):
+    """Ticks for the places of `broken_log`, few enough to be read, and // where the axis is cut."""
+    first = range(runs[0].start, runs[0].stop)
+    shown = {first[0], first[-1], *(i for i in first if values[i] == 1)}
+    shown = sorted(shown | set(range(runs[0].stop, len(values))))
+    names = [f"{values[i]:g}" if values[i] < 1e4 else f"{values[i]:.0e}" for i in shown]
+    axis.set_xticks(places[shown], [name.replace("e+0", "e") for name in names])
+    for run in runs[1:]:
+        cut = (places[run.start - 1] + places[run.start]) / 2
+        axis.text(cut, 0, "//", transform=axis.get_xaxis_transform(), ha="center", va="center")
+
+
 def nats_maps(images, nats):
     """Images (N, 1, H, W), and below them the nats of their pixels, on one scale with its bar."""
     figure, axes = new_figure(1.05 * len(images) + 0.9, 2.4, nrows=2, ncols=len(images))

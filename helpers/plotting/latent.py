@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.plotting.pictures import as_pictures, draw_picture
-from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_figure
+from helpers.plotting.style import NORMAL, SECOND, legend_beside, new_figure
 
 
 def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False):
@@ -46,7 +46,7 @@ def reparameterization(noise, gaussians):
     """The same noise moved and stretched into each of {name: (mu, sigma)}."""
     figure, axis = new_figure(7, 2.8)
     for level, ((name, (mu, sigma)), colour) in enumerate(
-        zip(gaussians.items(), (NORMAL, ANOMALY, SECOND), strict=False)
+        zip(gaussians.items(), (NORMAL, SECOND), strict=False)
     ):
         top, bottom = 2 * level + 1, 2 * level
         z = mu + sigma * noise
@@ -61,24 +61,26 @@ def reparameterization(noise, gaussians):
 
 
 def posteriors(pictures, titles, line, posterior, mu, sigma):
-    """The true posterior on a grid of z, and the encoder's Gaussian as an ellipse of two sigma.
+    """The posterior on a grid of z, and the encoder's Gaussian: its centre, an ellipse of two sigma.
 
     pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
-    down the rows; mu, sigma (N, 2)
+    down the rows; mu, sigma (N, 2). All panels are equally wide and share one scale of colours.
     """
-    figure, axes = new_figure(9.4, 2.9, ncols=len(pictures))
+    figure, axes = new_figure(9.8, 2.8, ncols=len(pictures))
     line, angle = np.asarray(line), np.linspace(0, 2 * np.pi, 100)
     ends = (line[0], line[-1])
-    for axis, picture, title, density, m, s in zip(
-        axes, as_pictures(pictures), titles, np.asarray(posterior), mu, sigma, strict=True
+    mu, sigma, posterior = np.asarray(mu), np.asarray(sigma), np.asarray(posterior)
+    peaks = [np.unravel_index(density.argmax(), density.shape) for density in posterior]
+    modes = np.array([(line[column], line[row]) for row, column in peaks])
+    half = 0.7 * np.abs(mu - modes).max() + 4 * sigma.max()
+    for axis, picture, title, density, m, s, mode in zip(
+        axes, as_pictures(pictures), titles, posterior, mu, sigma, modes, strict=True
     ):
-        m, s = np.asarray(m), np.asarray(s)
-        axis.imshow(density, origin="lower", extent=(*ends, *ends), cmap="Blues")
-        axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=ANOMALY)
-        row, column = np.unravel_index(density.argmax(), density.shape)
-        mode = np.array([line[column], line[row]])
+        share = density / density.max()
+        shown = axis.imshow(share, origin="lower", extent=(*ends, *ends), cmap="Blues", vmin=0)
+        axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=SECOND)
+        axis.plot(*m, "+", color=SECOND, markersize=9)
         centre = (m + mode) / 2
-        half = 0.7 * np.abs(m - mode).max() + 4 * s.max()
         axis.set(
             xlim=(centre[0] - half, centre[0] + half),
             ylim=(centre[1] - half, centre[1] + half),
@@ -87,4 +89,5 @@ def posteriors(pictures, titles, line, posterior, mu, sigma):
         )
         draw_picture(axis.inset_axes((0.74, 0.74, 0.26, 0.26)), picture)
     axes[0].set_ylabel("$z_2$")
+    figure.colorbar(shown, ax=axes, label="density, its peak = 1", ticks=[0, 0.5, 1], shrink=0.8)
     return figure

@@ -2,11 +2,15 @@
 
 import numpy as np
 
+from helpers.plotting.graphs import broken_log, mark_broken
 from helpers.plotting.style import (
     ANOMALY,
     GROUPS,
     LINES,
+    NORMAL,
     RESIDUAL,
+    SECOND,
+    THIRD,
     legend_beside,
     log_scale,
     new_figure,
@@ -141,18 +145,24 @@ def beta_sweep(table):
         "auroc": "AUROC",
     }
     figure, axes = new_figure(9.5, 2.7, ncols=4)
+    betas = sorted(table.beta.unique())
+    places, runs = broken_log(betas)
     for axis, (column, name) in zip(axes, panels.items(), strict=True):
         for (size, part), colour, line in zip(
-            table.groupby("latent_dim"), GROUPS, LINES, strict=False
+            table.groupby("latent_dim"), (NORMAL, SECOND, THIRD), LINES, strict=False
         ):
             seeds = part.groupby("beta")[column]
-            mean = seeds.mean()
-            label = f"{size} latents"
-            axis.plot(mean.index, mean, line, color=colour, marker=".", label=label)
-            axis.fill_between(mean.index, seeds.min(), seeds.max(), color=colour, alpha=0.2)
-        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 10, 1e3, 1e5])
-        axis.set_xticks([], minor=True)
-    axes[0].legend(loc="lower right")
+            mean, low, high = (
+                values.reindex(betas).to_numpy()
+                for values in (seeds.mean(), seeds.min(), seeds.max())
+            )
+            for i, run in enumerate(runs):
+                label = f"{size} latents" if i == 0 else None
+                axis.plot(places[run], mean[run], line, color=colour, marker=".", label=label)
+                axis.vlines(places[run], low[run], high[run], color=colour, alpha=0.4)
+        mark_broken(axis, betas, places, runs)
+        axis.set(xlabel="beta", title=name)
+    axes[0].legend(loc="upper left")
     return figure
 
 
