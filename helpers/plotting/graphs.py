@@ -1,5 +1,7 @@
 """What module 2 draws: ideas on one-dimensional pictures, the VAE's graph, two code spaces."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -128,7 +130,9 @@ def vae_graph(vae, shape):
         ((16, 4), (17, 4)),
         ((21, 4), (21.8, 4)),
     ):
-        axis.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color="0.2"))
+        axis.add_patch(
+            FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color="0.2")
+        )
     axis.text(10.9, 0.5, "KL to the prior: from mu and logvar", ha="center", fontsize=9)
     axis.text(20.6, 0.5, "log p(x | z): from x and the logits", ha="center", fontsize=9)
     return figure
@@ -198,7 +202,7 @@ def broken_log(values):
     steps[cuts - 1] = 0.6
     places = np.concatenate([places[:1], places[0] + np.cumsum(steps)])
     ends = [0, *cuts.tolist(), len(places)]
-    return places, [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return places, [slice(*pair) for pair in pairwise(ends)]
 
 
 def mark_broken(axis, values, places, runs):

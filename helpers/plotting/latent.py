@@ -61,7 +61,7 @@ def reparameterization(noise, gaussians):
 
 
 def posteriors(pictures, titles, line, posterior, mu, sigma):
-    """The posterior on a grid of z, and the encoder's Gaussian: its centre, an ellipse of two sigma.
+    """The posterior on a grid of z, and the encoder's Gaussian: its centre, and two sigma.
 
     pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
     down the rows; mu, sigma (N, 2). All panels are equally wide and share one scale of colours.
