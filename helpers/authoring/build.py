@@ -110,7 +110,12 @@ def make_notebook(cells, *, solved):
 
 
 def reference_source(name):
-    """The source text of the function or class `name` of helpers, to stand in a cell."""
+    """The source text of the function or class `name` of helpers, to stand in a cell.
+
+    A name without a module is an exercise's own, whose solution its file of texts holds.
+    """
+    if "." not in name:
+        return next(e for e in exercises() if e.reference == name).source().strip()
     module, attribute = name.rsplit(".", 1)
     return source_of(getattr(importlib.import_module(module), attribute)).rstrip()
 
