@@ -189,12 +189,11 @@ print("labels to fit:", *np.unique(fitted.labels))
 # %% [markdown] id="ex-2-2-text"
 # ### Exercise 2.2
 #
-# The function below computes $\log p(x \mid z)$ for a batch, from the images and their reconstructions
-# to one number an image, (N,). It runs, and a network trains with it, but its values are not
-# log-likelihoods: **it has a bug**. Find it and correct it. `sigma` may be a number, or a tensor that is
-# being learned. Training needs gradients, so tensors must stay tensors; float64 in gives float64 out, here
-# and in the exercises below. **Done** when the result agrees with the density of the normal distribution,
-# pixel by pixel, and gradients reach `x_hat` and `sigma`.
+# The function below computes $\log p(x \mid z)$ for a batch: images and reconstructions in, one number for each
+# image out, (N,). It runs, and a network trains with it, but **it has a bug**. Find it and correct it. `sigma`
+# may be a number, or a tensor that is being learned. Training needs gradients, so tensors stay tensors; float64
+# in gives float64 out, here and in the exercises below. **Done** when the result agrees with the density of the
+# normal distribution, pixel by pixel, and gradients reach `x_hat` and `sigma`.
 
 
 # %% id="ex-2-2" tags=["exercise"] reference="helpers.losses.gaussian_log_likelihood"
@@ -1229,7 +1228,7 @@ quiz("02", "beta-of-a-mean")
 # of one image's error with its weight in the log-likelihood. (The summed cross-entropy is minus the
 # log-likelihood itself.) **Done** when all three are right to within 2 %.
 
-# %% id="ex-2-14" tags=["exercise"] reference="2.14"
+# %% id="ex-2-14" tags=["exercise"] reference="tutorial_betas"
 tutorial_betas = {"PyTorch": ..., "ARENA": ..., "MIT": ...}  # your predictions
 
 # %% id="check-2-14" tags=["check", "nbval-check-output"]
@@ -1599,20 +1598,24 @@ quiz("02", "simple-images")
 # %% [markdown] id="ex-2-15-text"
 # ### Exercise 2.15
 #
-# Choose one of the four scores above for the next anomaly, which is neither a 0 nor a 1, and give your reason.
-# The check judges your choice on the eight other digits, each held out in turn, and tells you their AUROCs.
-# **Done** when the choice holds there, and the reason would have led to it.
+# Choose one of the four scores above for the next anomaly, which is neither a 0 nor a 1: `"-ELBO"`,
+# `"-ELBO less PNG bits"`, `"error per ink"` or `"error"`. And choose your reason:
+#
+# - `"A"`: it is what the network was trained on;
+# - `"B"`: it is the best of the four for ones;
+# - `"C"`: the worse of its two AUROCs is the best of the four;
+# - `"D"`: it is the best of the four for zeros.
+#
+# The check judges your choice on the eight other digits, each held out in turn. **Done** when the choice holds
+# there, and the reason leads to it.
 
-# %% id="ex-2-15" tags=["exercise"] reference="2.15"
+# %% id="ex-2-15" tags=["exercise"] reference="score_choice"
 score_choice = {
-    # "-ELBO", "-ELBO less PNG bits", "error per ink" or "error"
-    "choice": ...,
-    # "it is the best for ones", "it is the best for zeros", "its worse case is the best"
-    # or "it is what the network was trained on"
-    "because": ...,
+    "choice": ...,  # the name of a score
+    "because": ...,  # "A", "B", "C" or "D"
 }
 
-# %% id="check-2-15" tags=["check", "nbval-check-output"]
+# %% id="check-2-15" tags=["check"]
 score_choice = check("2.15", score_choice)
 
 # %% [markdown] id="table-text"
@@ -1807,7 +1810,7 @@ seen(
 # are there to be overtaken.
 
 
-# %% id="ex-2-16" tags=["exercise"] reference="2.16"
+# %% id="ex-2-16" tags=["exercise"] reference="my_score"
 def my_score(images):
     """A score of your own, higher for anomalies. uint8 (N, 1, 28, 28) -> (N,)"""
     ...

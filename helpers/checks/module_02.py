@@ -519,10 +519,10 @@ def unseen_images():
     """The wrap-up's digits, zeros and clothes, and the course's scores of them."""
     from helpers.experiments.module_02 import baseline_scores, normal_digits, unreported
 
-    images, anomalous = unreported()
+    images, anomalous, source = unreported()
     scores = baseline_scores(normal_digits(), images)
     trivial = {name: scores.pop(name) for name in ("ink", "mean image")}
-    return Hidden(images, anomalous, trivial, scores)
+    return Hidden(images, anomalous, source, trivial, rungs=scores)
 
 
 PROBES = [probe_hold_one_out, probe_gaussian, probe_bernoulli, probe_kl]

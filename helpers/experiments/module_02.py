@@ -118,7 +118,8 @@ def normal_digits(count=3000):
 def unreported(seed=7):
     """Images for the wrap-up: test digits that the notebook does not report on, and clothes.
 
-    -> uint8 images (N, 1, 28, 28), bool (N,): true for zeros and clothes, which are anomalous
+    -> uint8 images (N, 1, 28, 28); bool (N,), true for zeros and clothes, which are anomalous;
+    "real" or "sample"
     """
     test = load("mnist")["test"]
     part = test.take(slice(0, 2 * len(test) // 5))
@@ -129,7 +130,8 @@ def unreported(seed=7):
     normal = others.draw(min(len(others), 400), seed=seed)[0].images
     clothes = load("fashion_mnist")["test"].draw(60, seed=seed)[0].images
     odd = np.concatenate([part.images[zeros[:120]], clothes])
-    return np.concatenate([normal, odd]), np.repeat([False, True], [len(normal), len(odd)])
+    anomalous = np.repeat([False, True], [len(normal), len(odd)])
+    return np.concatenate([normal, odd]), anomalous, test.source
 
 
 def held_out(held_out, seed=0):
