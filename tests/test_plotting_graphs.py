@@ -27,14 +27,6 @@ def test_jensens_gap_is_marked_between_both_orders():
     assert sorted(gap.get_ydata()) == pytest.approx([0, np.log(1.25)])
 
 
-def test_an_axis_is_cut_where_decades_are_empty():
-    places, runs = graphs.broken_log([0.1, 1, 16, 1e5])
-    assert [list(range(4))[run] for run in runs] == [[0, 1, 2], [3]]
-    assert places[:3] == pytest.approx(np.log10([0.1, 1, 16]))
-    assert 0.5 < places[3] - places[2] < 1
-    assert graphs.broken_log([1, 10, 100])[1] == [slice(0, 3)]
-
-
 def test_nats_are_shown_as_they_are():
     nats = torch.zeros(2, 1, 4, 4)
     nats[1, 0, 2, 3] = 5.0

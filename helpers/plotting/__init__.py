@@ -7,6 +7,7 @@ the figure that needs them.
 """
 
 # ruff: noqa: F401  (the names are for the notebooks)
+from helpers.plotting.diagrams import convolution_picture, network_diagram, transposed_picture
 from helpers.plotting.latent import embedding, posteriors, reparameterization
 from helpers.plotting.lines import (
     LiveCurve,
@@ -39,9 +40,11 @@ from helpers.plotting.scores import (
 )
 from helpers.plotting.style import (
     ANOMALY,
+    CLASSES,
     FOURTH,
     GROUPS,
     LINES,
+    MARKERS,
     NORMAL,
     RESIDUAL,
     SECOND,
@@ -49,6 +52,7 @@ from helpers.plotting.style import (
     THRESHOLD,
     Picture,
     as_output,
+    ink,
     new_figure,
     show,
     use_course_style,

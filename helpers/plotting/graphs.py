@@ -1,27 +1,12 @@
 """What module 2 draws: ideas on one-dimensional pictures, the VAE's graph, two code spaces."""
 
-from itertools import pairwise
-
 import numpy as np
 import torch
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import nn
 
 from helpers.plotting.pictures import as_pictures, draw_picture
-from helpers.plotting.style import NORMAL, SECOND, THRESHOLD, legend_beside, new_figure
-
-CLASS_COLOURS = [
-    "#0072B2",
-    "#56B4E9",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#7F7F7F",
-    "#332288",
-    "#999933",
-    "#222222",
-    "#882255",
-]
+from helpers.plotting.style import CLASSES, NORMAL, SECOND, THRESHOLD, legend_beside, new_figure
 
 
 def gaussian(z, mu=0.0, sigma=1.0):
@@ -162,7 +147,7 @@ def code_spaces(codes, labels, classes, spread=1.0):
     """
     figure, axes = new_figure(9, 4, ncols=len(codes))
     for axis, (name, points) in zip(axes, codes.items(), strict=True):
-        for i, (label, colour) in enumerate(zip(classes, CLASS_COLOURS, strict=False)):
+        for i, (label, colour) in enumerate(zip(classes, CLASSES, strict=False)):
             own = points[labels == i]
             if len(own):
                 axis.scatter(*own.T, s=4, color=colour, linewidths=0, alpha=0.7, label=label)
@@ -188,33 +173,6 @@ def decoded_grids(grids, columns):
         axis.imshow(picture, cmap="gray", extent=extent, aspect="auto")
         axis.set(xlabel="$z_1$", ylabel="$z_2$", title=name)
     return figure
-
-
-def broken_log(values):
-    """Places on a logarithmic axis that leaves out empty decades: values, ascending -> places, runs
-
-    Where a value is more than a hundred times the one before it, the axis is cut to half a decade.
-    runs : slices of the values that belong together; no line should join two of them
-    """
-    places = np.log10(np.asarray(values, dtype=float))
-    steps = np.diff(places)
-    cuts = np.flatnonzero(steps > 2) + 1
-    steps[cuts - 1] = 0.6
-    places = np.concatenate([places[:1], places[0] + np.cumsum(steps)])
-    ends = [0, *cuts.tolist(), len(places)]
-    return places, [slice(*pair) for pair in pairwise(ends)]
-
-
-def mark_broken(axis, values, places, runs):
-    """Ticks for the places of `broken_log`, few enough to be read, and // where the axis is cut."""
-    first = range(runs[0].start, runs[0].stop)
-    shown = {first[0], first[-1], *(i for i in first if values[i] == 1)}
-    shown = sorted(shown | set(range(runs[0].stop, len(values))))
-    names = [f"{values[i]:g}" if values[i] < 1e4 else f"{values[i]:.0e}" for i in shown]
-    axis.set_xticks(places[shown], [name.replace("e+0", "e") for name in names])
-    for run in runs[1:]:
-        cut = (places[run.start - 1] + places[run.start]) / 2
-        axis.text(cut, 0, "//", transform=axis.get_xaxis_transform(), ha="center", va="center")
 
 
 def nats_maps(images, nats):

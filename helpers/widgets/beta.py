@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from helpers.plotting import SECOND, THRESHOLD
-from helpers.plotting.graphs import broken_log, mark_broken
+from helpers.plotting.tables import unbroken
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -17,7 +17,7 @@ CURVES = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "active": "active units",
-    "auroc": "AUROC",
+    "auroc": "AUROC (dotted: chance)",
 }
 
 SEEN = (
@@ -63,23 +63,21 @@ def draw_beta(figure, table, beta, latent_dim):
     """Samples of one VAE, and the curves over beta of all with its point marked. -> text"""
     rows = table[(table.beta == beta) & (table.latent_dim == latent_dim)]
     betas = sorted(table.beta.unique())
-    places, runs = broken_log(betas)
     curves = table.pivot_table(index="beta", columns="latent_dim", values=list(CURVES))
     grid = figure.add_gridspec(
-        2, 2, left=0.065, right=0.94, bottom=0.11, top=0.6, hspace=0.45, wspace=0.12
+        2, 2, left=0.065, right=0.97, bottom=0.11, top=0.6, hspace=0.45, wspace=0.12
     )
     for (column, label), place in zip(CURVES.items(), grid, strict=True):
         axes = figure.add_subplot(place)
-        axes.axvline(places[betas.index(beta)], color="0.8", linestyle="--")
+        axes.axvline(betas.index(beta), color="0.8", linestyle="--")
         if column == "auroc":
             axes.axhline(0.5, color="0.6", linestyle=":")
-            axes.annotate("chance", (1.01, 0.5), xycoords=("axes fraction", "data"), va="center")
         for size, curve in curves[column].items():
             chosen = size == latent_dim
-            for run in runs:  # no line across the decades that nobody computed
+            for run in unbroken(betas):
                 axes.plot(
-                    places[run],
-                    curve.reindex(betas).to_numpy()[run],
+                    run,
+                    curve.reindex(betas).iloc[run],
                     "o-",
                     markersize=4,
                     color=SECOND if chosen else "0.75",
@@ -88,7 +86,7 @@ def draw_beta(figure, table, beta, latent_dim):
                 )
         if len(rows):
             axes.plot(
-                places[betas.index(beta)],
+                betas.index(beta),
                 rows[column].mean(),
                 "o",
                 markersize=10,
@@ -98,7 +96,7 @@ def draw_beta(figure, table, beta, latent_dim):
             )
         axes.set_title(label, loc="left")
         if place.rowspan.stop == 2:
-            mark_broken(axes, betas, places, runs)
+            axes.set_xticks(range(len(betas)), [f"{b:g}" for b in betas])
             axes.set_xlabel("beta")
         else:
             axes.set_xticks([])
