@@ -173,18 +173,16 @@ print("labels to fit:", *np.unique(fitted.labels))
 # %% [markdown] id="gaussian-text"
 # ### From an error to a likelihood
 #
-# A decoder that returns a grey image $\hat x$ says what it expects, but not how sure it is. So no image
-# can prove it wrong. A **latent variable model** says more. First a code $z$ is drawn, and then every
-# pixel is drawn from a distribution around the decoder's output. Take a Gaussian with standard deviation
-# $\sigma$ for each pixel. An image that lies far from $\hat x$ is then improbable, and $\sigma$ says how far
-# is far:
+# A decoder that returns a grey image $\hat x$ says what it expects, but not how sure it is. A **latent variable
+# model** says more. First a code $z$ is drawn, and then every pixel is drawn from a distribution around the
+# decoder's output. Take a Gaussian with standard deviation $\sigma$ for each pixel. An image far from
+# $\hat x$ is then improbable, and $\sigma$ says how far is far:
 #
 # $$\log p(x \mid z) = \sum_{i=1}^{D} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma^2}
 # - \frac12 \log(2\pi\sigma^2) \right].$$
 #
-# The sum runs over the $D$ pixels of *one* image, and the unit is the nat. The decoder that maximises this
-# sum is the one that minimises the squared error. But the squared error alone has no scale: $\sigma$
-# decides how much it counts.
+# The sum runs over the $D$ pixels of *one* image, in nats. A decoder that maximises it minimises the squared
+# error; $\sigma$ decides how much that error counts.
 
 # %% [markdown] id="ex-2-2-text"
 # ### Exercise 2.2
@@ -257,8 +255,8 @@ seen(
 #
 # For a grey value $x_i$ the same formula is a mean. It averages over all ways to draw the image in black
 # and white, where $x_i$ is the probability of ink. So we can train on grey images and still count in
-# nats. (As a density of the grey values the formula would not integrate to 1. Loaiza-Ganem and Cunningham,
-# arXiv 1907.06845, give the missing constant.)
+# nats. (A density of the grey values would need another constant: Loaiza-Ganem and Cunningham, arXiv
+# 1907.06845.)
 
 # %% [markdown] id="ex-2-3-text"
 # ### Exercise 2.3
@@ -375,14 +373,6 @@ def kl_divergence(mu, logvar):
 # %% id="check-2-4" tags=["check", "nbval-check-output"]
 kl_divergence = check("2.4", kl_divergence)
 
-# %% [markdown] id="quiz-shift-text"
-# Before you go on, compute one KL in your head.
-
-# %% id="quiz-shift" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
-quiz("02", "kl-of-a-shift")
-
 # %% [markdown] id="mc-text" tags=["optional"]
 # ### A formula against its definition
 #
@@ -425,6 +415,14 @@ plotting.show(
     alt="Estimates of the KL with error bars over the number of draws, on a logarithmic axis. The bars "
     "shrink from left to right around a dashed line, the exact value.",
 )
+
+# %% [markdown] id="quiz-shift-text"
+# Now compute one KL in your head.
+
+# %% id="quiz-shift" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("02", "kl-of-a-shift")
 
 # %% [markdown] id="reparam-text"
 # ### A gradient through a random draw
@@ -621,6 +619,8 @@ plotting.show(
 )
 
 # %% id="quiz-unseen" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("02", "unseen-cost", value=unseen[-1] / (kl - reconstruction)[-1])
 
 # %% id="seen-curves" tags=["seen"]
@@ -639,13 +639,13 @@ claim("the reconstruction term falls", -reconstruction[-1] < -reconstruction[0])
 claim("the digit that was held out costs more", unseen[-1] > (kl - reconstruction)[-1])
 claim("the unseen digit improves, too", unseen[-1] < unseen[0])
 
-# %% [markdown] id="kl-text"
+# %% [markdown] id="kl-text" tags=["optional"]
 # ### What does the code carry?
 #
 # Each of the ten latents has its own KL. A latent with a KL of zero equals the prior, whatever the image
 # shows, and so it tells the decoder nothing.
 
-# %% [markdown] id="ex-2-9-text"
+# %% [markdown] id="ex-2-9-text" tags=["optional"]
 # ### Exercise 2.9
 #
 # Count the latents that do carry something. Burda et al. (arXiv 1509.00519) call a latent **active** if
@@ -683,8 +683,7 @@ quiz("02", "silent-latent")
 #
 # A VAE is a **generative** model: draw $z$ from the prior, decode, and you have a new image. In module 1 you
 # had to fit a distribution to the codes afterwards. Here the KL term makes the codes follow the prior while
-# the network learns. The quiz below shows samples and real digits in black and white, so that the soft
-# edges of a decoded image do not give it away. What else does?
+# the network learns.
 
 # %% id="samples"
 set_seed(1)
@@ -697,6 +696,12 @@ plotting.show(
     alt="Two rows of twelve images. The upper row shows soft shapes, many of them readable digits and "
     "some between two digits. The lower row shows sharp handwritten digits.",
 )
+
+# %% [markdown] id="tell-text" tags=["optional"]
+# ### Can you tell them apart?
+#
+# Below, samples and real digits are both made black and white, so that the soft edges of a decoded image do not
+# give it away. What else does?
 
 # %% id="sample-quiz" tags=["nbval-ignore-output"]
 from helpers.widgets import sample_quiz
@@ -1130,7 +1135,8 @@ claim("the trained network is as good as a constant", ((ratio > 0.99) & (ratio <
 # ### The repair
 #
 # The trained network is no better than a constant image. Now we change **nothing but the units**:
-# log-likelihood and KL are both summed over one image, and both are averaged over the batch.
+# log-likelihood and KL are both summed over one image, and both are averaged over the batch. Below we also count
+# the **active** latents, whose mean `mu` varies from image to image with a variance above 0.01.
 
 
 # %% id="repair"
@@ -1145,6 +1151,8 @@ def repaired_loss(vae, x):
 repaired = train_source(fitted.images, repaired_loss, training_length(quick=240, full=2000))
 
 # %% id="repair-figure"
+from helpers.latent import active_units
+
 shown = calibration.images[:12]
 rows = {"digit": shown}
 for name, model in {"its loss": collapsed["0"], "in nats": repaired}.items():
@@ -1504,8 +1512,8 @@ claim("the same ink elsewhere costs more", own_costs["ones"].mean() < min(turned
 # %% [markdown] id="complexity-text"
 # ### Two remedies
 #
-# The same happens with colour images: models of photographs find house numbers more probable than the
-# photographs themselves (Nalisnick et al., 2019). Two remedies have been tried:
+# Models of photographs, too, find house numbers more probable than the photographs (Nalisnick et al., 2019).
+# Two remedies have been tried:
 #
 # - **Serrà et al.** (arXiv 1909.11480) subtract the complexity of the image itself, measured by the bits that
 #   a general-purpose compressor needs: $-\log p(x) - \text{PNG}(x)\ln 2$, in nats. Both terms must be about
@@ -1644,18 +1652,6 @@ plotting.show(
     "most scores; the rows of the nearest training image are dark.",
 )
 
-# %% id="ten-digits-intervals"
-summary = pd.DataFrame(
-    {"score": names, "auroc": areas.values, "low": areas - half, "high": areas + half}
-)
-summary["mean of ten digits"] = "mean of ten digits"
-plotting.show(
-    plotting.intervals(summary, "score", "mean of ten digits"),
-    "Means over the ten digits. The interval is the mean of the ten intervals, as if all ten erred "
-    "together: a cautious one.",
-    alt="One dot with an interval for each score, the mean AUROC over ten digits.",
-)
-
 # %% id="seen-ten-digits" tags=["seen"]
 of_vae = areas[names[:9]]
 hard = aurocs.drop(columns="mean").loc[of_vae.idxmax()].nsmallest(2)
@@ -1679,7 +1675,19 @@ claim("the nearest image per ink beats every VAE", areas["nearest, per ink"] > o
 # ### Does a second training agree?
 #
 # The VAE of the zeros in this notebook was trained on another part of the digits than the one in the table.
-# Do its numbers agree with the table, within half an interval?
+# Do its numbers agree with the table, within half an interval? First the table's means with their intervals.
+
+# %% id="ten-digits-intervals"
+summary = pd.DataFrame(
+    {"score": names, "auroc": areas.values, "low": areas - half, "high": areas + half}
+)
+summary["mean of ten digits"] = "mean of ten digits"
+plotting.show(
+    plotting.intervals(summary, "score", "mean of ten digits"),
+    "Means over the ten digits. The interval is the mean of the ten intervals, as if all ten erred "
+    "together: a cautious one.",
+    alt="One dot with an interval for each score, the mean AUROC over ten digits.",
+)
 
 # %% id="live-agrees"
 distance = {}
@@ -1738,7 +1746,7 @@ def balanced_accuracy(normal_scores, anomaly_scores, threshold):
 # %% id="check-2-13" tags=["check", "nbval-check-output"]
 balanced_accuracy = check("2.13", balanced_accuracy)
 
-# %% [markdown] id="thresholded-question" tags=["optional"]
+# %% [markdown] id="thresholded-question"
 # Compare the AUROC of the scores, the "AUROC" of the flags, and the balanced accuracy, at two thresholds. Which
 # of them agree?
 
@@ -1793,13 +1801,13 @@ seen(
     "the detection rate at the false-alarm rate that you can afford."
 )
 
-# %% [markdown] id="wrap-text"
+# %% [markdown] id="wrap-text" tags=["optional"]
 # ## 11 · Your own screen
 #
 # The last task is open. Digits from 1 to 9 are normal. Among the images of the check, which you have not seen,
 # some are zeros, and some are no digits at all.
 
-# %% [markdown] id="ex-2-16-text"
+# %% [markdown] id="ex-2-16-text" tags=["optional"]
 # ### Exercise 2.16
 #
 # Write `my_score(images)`: uint8 images (N, 1, 28, 28) in, (N,) scores out, higher for anomalies. Use what you
