@@ -503,8 +503,7 @@ claim("the score function varies more", by_score.std() > 3 * by_path.std())
 # | `Linear` 400→2·latent_dim | mu, logvar | | `Unflatten` to 1×28×28 | logits |
 #
 # The decoder ends in logits, and `decode` applies the sigmoid to them. In training mode $z$ is drawn. In
-# eval mode `forward` uses $\mu$, so that the same image always gives the same reconstruction. (The decoder
-# has dense layers because images as small as these train faster with them.)
+# eval mode `forward` uses $\mu$, so that the same image always gives the same reconstruction.
 
 # %% [markdown] id="ex-2-7-text"
 # ### Exercise 2.7
@@ -830,7 +829,7 @@ seen(
     "show how such a sentence is tested, and that the reason given for it needs a test of its own."
 )
 
-# %% [markdown] id="iwae-text" tags=["optional"]
+# %% [markdown] id="iwae-text" tags=["optional"] no_result="a property of every mean, by Jensen's inequality"
 # ## 6 · Is it a bound? Check it
 #
 # With two latents the integral over $z$ can be computed by brute force, as a sum over a fine grid. Then
@@ -1008,7 +1007,7 @@ claim(
     after.mean() < before.mean() / 2,
 )
 
-# %% [markdown] id="published-elbo" tags=["optional"]
+# %% [markdown] id="published-elbo" tags=["optional"] no_result="literature: Burda et al., arXiv 1509.00519"
 # ### Beside a published number
 #
 # How good is our network as a density model? The numbers below were computed beforehand (`make results`), on
@@ -1032,7 +1031,7 @@ print(
     f"IWAE 100 lies {-86.76 - row['bound, 100']:.1f} nats below the −86.76 of Burda et al. (IWAE 5000)"
 )
 
-# %% [markdown] id="autopsy-text"
+# %% [markdown] id="autopsy-text" no_result="quoted from the notebook that is re-taught"
 # ## 7 · A VAE that learned nothing
 #
 # The notebook on which this module is based trains a VAE with 100 latents on pixels in [−1, 1] and batches
@@ -1714,7 +1713,7 @@ seen(
     "if it holds over several trainings."
 )
 
-# %% [markdown] id="published-text" tags=["optional"]
+# %% [markdown] id="published-text" tags=["optional"] no_result="literature: Tonnaer, table 3.3"
 # ### Published figures for the same task
 #
 # Tonnaer (PhD thesis, table 3.3; Gaussian decoder) gives AUROCs by minus ELBO, for the digits 0 to 9. With 2
@@ -1827,7 +1826,7 @@ def my_score(images):
 # %% id="check-2-16" tags=["check"]
 my_score = check("2.16", my_score)
 
-# %% [markdown] id="calibration-lesson"
+# %% [markdown] id="calibration-lesson" held_by="claim-ten-digits"
 # ## 12 · What to believe, and what not
 #
 # **Believe**
