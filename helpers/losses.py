@@ -81,8 +81,8 @@ def bernoulli_log_likelihood(x, logits):
 
     Nats, summed over pixels. Computed from the logits, since log(sigmoid(-200)) would be -inf.
     """
-    per_pixel = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
-    return per_pixel.flatten(start_dim=1).sum(dim=1)
+    of_pixels = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return of_pixels.flatten(start_dim=1).sum(dim=1)
 
 
 bernoulli_log_likelihood = reads(
