@@ -675,7 +675,7 @@ plotting.show(
 # What would a bar of height zero have meant?
 
 # %% id="quiz-latent" tags=["nbval-ignore-output"]
-quiz("02", "silent-latent")
+quiz("02", "dead-latent")
 
 # %% [markdown] id="samples-text"
 # ### Drawing new images
@@ -1213,7 +1213,7 @@ claim("the collapsed decoder is worse at mu", errors_of["before"][1] > errors_of
 # reconstruction error equal to that of the mean image. None of them needs a labelled anomaly.
 
 # %% id="quiz-beta" tags=["nbval-ignore-output"]
-quiz("02", "beta-of-a-mean")
+quiz("02", "mean-loss-beta")
 
 # %% [markdown] id="tutorial-text" tags=["optional"]
 # ### The losses of three tutorials
@@ -1600,7 +1600,7 @@ seen(
 # digit that is. First a question about what you have just seen.
 
 # %% id="quiz-simple" tags=["nbval-ignore-output"]
-quiz("02", "simple-images")
+quiz("02", "likelihood-of-ones")
 
 # %% [markdown] id="ex-2-15-text"
 # ### Exercise 2.15
