@@ -335,7 +335,7 @@ plotting.show(
 # > hits the important places more often. Each draw gets a weight that corrects for the difference.
 #
 # Here the weight of a code is $p(x, z) / q(z \mid x)$, with $p(x, z) = p(x \mid z)\,p(z)$, and the mean
-# weight is $p(x)$. In the logarithm we need, Jensen's inequality lets us take the mean outside:
+# weight is $p(x)$. We need its logarithm, and Jensen's inequality lets us exchange logarithm and mean:
 #
 # $$\log p(x) = \log \mathbb E_{q}\!\left[\frac{p(x, z)}{q(z \mid x)}\right]
 # \;\ge\; \mathbb E_{q}\!\left[\log \frac{p(x, z)}{q(z \mid x)}\right]
@@ -1221,7 +1221,7 @@ quiz("02", "mean-loss-beta")
 # The loss of that notebook is no exception. Three well-known teaching codes for VAEs use these losses:
 #
 # - PyTorch's own MNIST example: binary cross-entropy *summed* over batch and pixels, plus the KL *summed*
-#   over batch and latents.
+#   over batch and latents. (A constant that was added lately changes no weight.)
 # - ARENA's chapter on VAEs: `MSELoss()`, a *mean* over everything, plus 0.1 times the *mean* of the KL over
 #   batch and latents; MNIST, 28×28 pixels, 5 latents, batches of 512.
 # - MIT's lab on faces: the absolute error as a *mean* over the 64×64×3 numbers of an image, plus 0.0005
@@ -1310,7 +1310,7 @@ beta_explorer(betas)
 # Back to the first VAE, which was trained in nats without the zeros. What could serve as an anomaly score?
 # - The reconstruction error, as in module 1.
 # - The KL: how far the code of an image lies from the prior.
-# - Minus the ELBO, which adds both in nats, and minus the IWAE bound, which is closer to $-\log p(x)$.
+# - Minus the ELBO, which adds both in nats, and minus the tighter IWAE bound of section 6.
 # - The **reconstruction probability** of An and Cho (2015): the mean of $\log p(x \mid z)$ over draws of $z$,
 #   with a Gaussian for each pixel.
 #
@@ -1526,9 +1526,9 @@ claim("the same ink elsewhere costs more", own_costs["ones"].mean() < min(turned
 # fifths. The classes are the same, so a little optimism remains. Which remedy is better, and for which digit?
 
 # %% id="remedies"
-remedies = ("-ELBO", "-ELBO less PNG bits", "error per ink")
+remedies = ("-ELBO", "-ELBO less PNG bits", "error per ink", "error")
 tried = {
-    name: {s: auroc(scores[name][s][~a], scores[name][s][a]) for s in (*remedies, "error")}
+    name: {s: auroc(scores[name][s][~a], scores[name][s][a]) for s in remedies}
     for name, a in anomaly.items()
 }
 for name, areas in tried.items():
