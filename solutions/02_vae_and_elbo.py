@@ -1053,7 +1053,7 @@ print(
 def effective_beta(
     batch_size, pixels, latent_dim, *, error="mean", kl="sum", kl_weight=1.0, sigma=1.0
 ):
-    """The beta of a loss "squared error + kl_weight·KL", for pixels with standard deviation sigma.
+    """The beta of a loss "squared error + kl_weight·KL", for pixels of standard deviation sigma.
 
     error : "sum" or "mean" of the squared error over batch and pixels
     kl : "sum" or "mean" of the KL over batch and latents
