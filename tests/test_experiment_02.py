@@ -15,7 +15,7 @@ def bytes_of(images):
 
 
 def test_the_images_of_the_wrap_up_are_not_reported_on_and_not_trained_on():
-    images, anomalous, source = unreported()
+    images, _, source = unreported()
     test = load("mnist")["test"]
     assert source == test.source == "sample"
     own = bytes_of(images)
