@@ -12,6 +12,7 @@ FLOORS = [
     | {"scores", "thresholds"},
     {"checkpoints", "claims", "plotting", "screening", "training"},
     {"experiments"},
+    {"explorables"},
     {"checks", "doctor", "quiz", "results", "widgets"},
     {"authoring"},
 ]
