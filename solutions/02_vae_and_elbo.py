@@ -349,6 +349,31 @@ plotting.show(
 # $\log p(x) - \text{ELBO} = \text{KL}\big(q(z \mid x) \,\Vert\, p(z \mid x)\big)$. The bound is tight if the
 # encoder gives the posterior. We now compute both terms, and section 6 measures the gap.
 
+# %% [markdown] id="explore-text"
+# Here is a model with a single latent, where everything can be drawn. Move the mean and the standard deviation
+# of $q$. What happens to the ELBO and to the KL divergence to the posterior, and what stays the same?
+
+# %% id="explore-elbo" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.elbo()
+
+# %% id="seen-elbo" tags=["seen"]
+from helpers.explorables.bayes import GRID, elbo_parts
+
+_x = (
+    torch.distributions.Normal(torch.tensor(2 * np.tanh(GRID)), 0.7)
+    .log_prob(torch.tensor(1.0))
+    .numpy()
+)
+_joint = _x + np.log(graphs.gaussian(GRID))
+_far, _near = elbo_parts(0.0, 1.0, _joint), elbo_parts(0.6, 0.4, _joint)
+seen(
+    f"Whatever q is, ELBO and KL add up to log p(x) = {_near[2]:.2f} nats. With mean 0 and standard deviation 1 the "
+    f"ELBO is {_far[0]:.2f} and the KL {_far[1]:.2f}; with 0.6 and 0.4 they are {_near[0]:.2f} and {_near[1]:.2f}. "
+    "The ELBO is highest where q covers the posterior best. To maximise the one is to minimise the other."
+)
+
 # %% [markdown] id="ex-2-4-text"
 # ### Exercise 2.4
 #
@@ -781,6 +806,11 @@ plotting.show(
     alt="Two grids of 15 by 15 decoded images. In both, digits change into each other from place to place.",
 )
 
+# %% id="explore-codes" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.decoder(flat, codes["VAE"][:400], calibration.labels[:400], calibration.classes)
+
 # %% id="seen-codes" tags=["seen"]
 radius = {name: np.linalg.norm(points, axis=1) for name, points in codes.items()}
 extent = {name: points.std(axis=0) for name, points in codes.items()}
@@ -964,7 +994,9 @@ plotting.show(
 set_seed(0)
 own_mu, own_logvar = (t.clone().requires_grad_() for t in (mu, logvar))
 optimizer = torch.optim.Adam([own_mu, own_logvar], lr=0.03)
+worst, path = order[-1], []  # the image with the largest gap
 for _ in range(150):
+    path.append((own_mu[worst].tolist(), torch.exp(0.5 * own_logvar[worst]).tolist()))
     z_own = reparameterize(own_mu.expand(8, -1, -1), own_logvar.expand(8, -1, -1))
     logits = flat.decoder(z_own.flatten(0, 1)).view(8, *black_white.shape)
     cost = F.softplus(logits) - black_white * logits
@@ -990,6 +1022,18 @@ print(
     f"gap with the encoder's Gaussians        {before.mean():.2f} nats, largest {before.max():.1f}"
 )
 print(f"with Gaussians fitted to each image     {after.mean():.2f} nats, largest {after.max():.1f}")
+
+# %% id="explore-amortisation" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+steps = torch.tensor(path[::5], device=device())  # (30, 2, 2): mean and standard deviation
+own_gaps = []
+for m, s in steps:
+    log_q = torch.distributions.Normal(m, s).log_prob(z).sum(dim=1)
+    own_gaps.append((log_q.exp() * (log_q - log_posterior[worst])).sum() * spacing**2)
+own_elbo = evidence[worst] - torch.stack(own_gaps)
+density = log_posterior[worst].exp().view(301, 301).mT[::3, ::3]
+explorables.amortisation(steps[:, 0], steps[:, 1], own_elbo, density, (-5.0, -5.0), (5.0, 5.0))
 
 # %% id="seen-amortisation" tags=["seen"]
 seen(
