@@ -790,6 +790,31 @@ plotting.show(
 )
 
 
+# %% id="seen-codes" tags=["seen"]
+radius = {name: np.linalg.norm(points, axis=1) for name, points in codes.items()}
+extent = {name: points.std(axis=0) for name, points in codes.items()}
+seen(
+    "Nothing tells the autoencoder where to put its codes: along the two axes their standard deviations are "
+    "{:.1f} and {:.1f}. Those of the VAE are {:.1f} and {:.1f}, because the KL pulls every code towards the "
+    "prior. ".format(*extent["plain autoencoder"], *extent["VAE"])
+    + f"{(radius['VAE'] < 2).mean():.0%} of the VAE's codes lie within two standard deviations of the prior, "
+    f"and {(radius['plain autoencoder'] < 2).mean():.0%} of the autoencoder's. So we know where to draw a new code "
+    "for the VAE, and for the autoencoder we do not. The VAE's codes do not follow the prior exactly either: "
+    "86 % should lie within."
+)
+
+# %% id="claim-codes" tags=["claim"]
+claim(
+    "the VAE's codes lie nearer to the prior",
+    abs(math.log(codes["VAE"].std())) < abs(math.log(codes["plain autoencoder"].std())),
+)
+
+# %% [markdown] id="between-text" tags=["optional"]
+# ### Between the codes
+#
+# What does each decoder make of the places between the codes? In the second figure, point at a place yourself.
+
+
 # %% id="manifold"
 def grid_of(model, points, side=15):
     """Decoded codes of a grid over the middle 96 % of the codes, and its limits."""
@@ -810,25 +835,6 @@ plotting.show(
 from helpers import explorables
 
 explorables.decoder(flat, codes["VAE"][:400], calibration.labels[:400], calibration.classes)
-
-# %% id="seen-codes" tags=["seen"]
-radius = {name: np.linalg.norm(points, axis=1) for name, points in codes.items()}
-extent = {name: points.std(axis=0) for name, points in codes.items()}
-seen(
-    "Nothing tells the autoencoder where to put its codes: along the two axes their standard deviations are "
-    "{:.1f} and {:.1f}. Those of the VAE are {:.1f} and {:.1f}, because the KL pulls every code towards the "
-    "prior. ".format(*extent["plain autoencoder"], *extent["VAE"])
-    + f"{(radius['VAE'] < 2).mean():.0%} of the VAE's codes lie within two standard deviations of the prior, "
-    f"and {(radius['plain autoencoder'] < 2).mean():.0%} of the autoencoder's. So we know where to draw a new code "
-    "for the VAE, and for the autoencoder we do not. The VAE's codes do not follow the prior exactly either: "
-    "86 % should lie within."
-)
-
-# %% id="claim-codes" tags=["claim"]
-claim(
-    "the VAE's codes lie nearer to the prior",
-    abs(math.log(codes["VAE"].std())) < abs(math.log(codes["plain autoencoder"].std())),
-)
 
 # %% [markdown] id="noise-text" tags=["optional"]
 # ### Does a VAE remove noise better?
