@@ -816,7 +816,7 @@ claim(
 
 
 # %% id="manifold"
-def grid_of(model, points, side=15):
+def grid_of(model, points, side=11):
     """Decoded codes of a grid over the middle 96 % of the codes, and its limits."""
     ends = np.quantile(points, [0.02, 0.98], axis=0)
     lines = [torch.linspace(*ends[:, i].tolist(), side) for i in (0, 1)]
@@ -826,9 +826,9 @@ def grid_of(model, points, side=15):
 
 
 plotting.show(
-    graphs.decoded_grids({name: grid_of(pair[name], codes[name]) for name in pair}, 15),
+    graphs.decoded_grids({name: grid_of(pair[name], codes[name]) for name in pair}, 11),
     "What each decoder makes of the places between the codes. The axes are those of the figure above.",
-    alt="Two grids of 15 by 15 decoded images. In both, digits change into each other from place to place.",
+    alt="Two grids of 11 by 11 decoded images. In both, digits change into each other from place to place.",
 )
 
 # %% id="explore-codes" tags=["nbval-ignore-output"]
