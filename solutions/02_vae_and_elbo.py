@@ -51,7 +51,7 @@ preload("seaborn", "helpers.checks.module_02")  # while you read
 # Suppose that a computer draws numbers $z$ from a Gaussian. What is $z^2$ on average? You can draw many
 # numbers and take the mean of their squares. The more you draw, the less this mean changes.
 #
-# > **Expectation.** The mean of a quantity over all the values that a random number can take, each
+# > **expectation.** The mean of a quantity over all the values that a random number can take, each
 # > weighted by its probability. The mean over many draws comes close to it.
 #
 # We write $\mathbb E_{z \sim q}[f(z)]$: draw $z$ from the distribution $q$, compute $f(z)$, and average.
@@ -80,7 +80,7 @@ plotting.show(
 # > surprising draws from $q$ are for somebody who expects $p$. It is zero if both are the same, and
 # > positive otherwise.
 #
-# > **Nat.** The unit of a quantity that is computed with the natural logarithm. With logarithms to the
+# > **nat.** The unit of a quantity that is computed with the natural logarithm. With logarithms to the
 # > base 2 it would be the bit, and one nat is about 1.44 bits.
 #
 # As a picture, the KL divergence is an area. The curve is $q\,(\log q - \log p)$, and what lies below
@@ -244,7 +244,7 @@ seen(
 # positive. To compare models with the literature, people make the pixels black or white. The decoder
 # then gives for each pixel one number that says how probable ink is.
 #
-# > **Logits.** Numbers without limits that a sigmoid or a softmax turns into probabilities. A logit of 0
+# > **logits.** Numbers without limits that a sigmoid or a softmax turns into probabilities. A logit of 0
 # > means a probability of one half, and large logits mean probabilities near 1.
 #
 # Each pixel is like a coin with its own probability of ink, $\pi_i$. The log-probability of the image
@@ -320,10 +320,10 @@ plotting.show(
 # Two distributions over codes meet here: what we expect before we see an image, and what is possible
 # afterwards.
 #
-# > **Prior.** The distribution of the code before an image is seen, $p(z)$. Here it is the standard
+# > **prior.** The distribution of the code before an image is seen, $p(z)$. Here it is the standard
 # > Gaussian $\mathcal N(0, I)$: every latent has mean 0 and variance 1.
 #
-# > **Posterior.** The distribution of the codes that can have produced a given image,
+# > **posterior.** The distribution of the codes that can have produced a given image,
 # > $p(z \mid x)$. The encoder's Gaussian, $q(z \mid x)$, is meant to approximate it.
 #
 # How probable is an image under the whole model? We would have to average over all codes:
@@ -331,7 +331,7 @@ plotting.show(
 # image badly, and draws from the prior would almost never hit the good ones. The encoder proposes codes that
 # fit.
 #
-# > **Importance sampling.** Estimating an expectation over one distribution with draws from another, which
+# > **importance sampling.** Estimating an expectation over one distribution with draws from another, which
 # > hits the important places more often. Each draw gets a weight that corrects for the difference.
 #
 # Here the weight of a code is $p(x, z) / q(z \mid x)$, with $p(x, z) = p(x \mid z)\,p(z)$, and the mean
@@ -457,7 +457,7 @@ quiz("02", "kl-of-a-shift")
 # depend on the weights, and then to move and stretch it: $z = \mu + \sigma\,\varepsilon$ with
 # $\varepsilon \sim \mathcal N(0, 1)$.
 #
-# > **Reparametrisation.** Writing a random number as a function of fixed noise and of the parameters,
+# > **reparametrisation.** Writing a random number as a function of fixed noise and of the parameters,
 # > $z = \mu + \sigma\,\varepsilon$, so that gradients reach the parameters.
 
 # %% id="reparam-picture"
@@ -989,7 +989,7 @@ plotting.show(
 # Two things can cause such a gap. A posterior that is tilted, bent or split cannot be matched by any Gaussian
 # with a diagonal covariance; this part is the **approximation gap**. The other part comes from the encoder.
 #
-# > **Amortisation gap.** The part of the gap that arises because one encoder serves all images, instead of
+# > **amortisation gap.** The part of the gap that arises because one encoder serves all images, instead of
 # > a Gaussian fitted to each image (Cremer et al., arXiv 1801.03558).
 #
 # The two can be separated. We start from the encoder's $\mu$ and $\log\sigma^2$, and then improve these
