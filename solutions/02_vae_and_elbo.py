@@ -849,12 +849,13 @@ from helpers.metrics import psnr
 clean = as_input(calibration.images)
 noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(clean)
 noisy = (clean + 0.4 * noise).clamp(0, 1)
-rows = {"the noisy images themselves": [float("nan"), psnr(clean, noisy).mean().item()]}
+rows = {}
+print(f"the noisy images themselves: {psnr(clean, noisy).mean():.2f} dB")
 with torch.inference_mode():
     for name, model in pair.items():
         rows[name] = [psnr(clean, model(x)[0]).mean().item() for x in (clean, noisy)]
 for name, (from_clean, from_noisy) in rows.items():
-    print(f"{name:28} from clean {from_clean:5.2f} dB, from noisy {from_noisy:5.2f} dB")
+    print(f"{name:18} from clean {from_clean:5.2f} dB, from noisy {from_noisy:5.2f} dB")
 
 # %% id="seen-noise" tags=["seen"]
 lost = {name: rows[name][0] - rows[name][1] for name in pair}
@@ -1642,10 +1643,10 @@ for s in ("error", "-ELBO", "-ELBO less PNG bits", "error per ink"):
 # %% id="seen-fashion" tags=["seen"]
 lowest = min(far, key=far.get)
 seen(
-    f"All four scores still find the clothes: the lowest AUROC is {far[lowest]:.3f}, of {lowest}. "
-    "Here the likelihood is so low that a file's size cannot hide it."
+    f"All four scores still find the clothes; the lowest AUROC is {far[lowest]:.3f}, by {lowest}. "
+    "Clothes cost so many nats that the size of a file cannot hide it."
     if far[lowest] > 0.9
-    else f"Not all scores still find the clothes: the lowest AUROC is {far[lowest]:.3f}, of {lowest}."
+    else f"Not all scores still find the clothes: the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
 )
 
 # %% [markdown] id="choose-text"
