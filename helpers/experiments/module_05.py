@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
@@ -23,6 +24,7 @@ from helpers.models import (
     make_encoder,
     signed,
 )
+from helpers.precision import autocast
 from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
     absolute_error,
@@ -113,6 +115,20 @@ def seen_by(rung, pool, share=40):
     return np.sort(in_turn[allowed[in_turn]][: len(shown)])
 
 
+def seen_scans(pool):
+    """Scans of the pool that the encoder of each rung sees. -> one row a rung
+
+    Columns: the number of scans of each class, NORMAL first; labels, whether it sees them too.
+    """
+    rungs = ("random", "denoising, normals", "denoising", *diseases(pool), "all labels")
+    rows = {}
+    for rung in rungs:
+        scans = pool.take(seen_by(rung, pool)[: 0 if rung == "random" else None])
+        counts = {name: len(scans.of_class(name)) for name in (NORMAL, *diseases(pool))}
+        rows[rung] = counts | {"labels": rung in (*diseases(pool), "all labels")}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def pretrained(rung, scans, seed=0, progress=False):
     """An encoder that `rung` made of the scans. -> nn.Sequential
 
@@ -148,7 +164,9 @@ def pretrained(rung, scans, seed=0, progress=False):
 def denoise(cae, x):
     """Huber loss of the clean scan rebuilt from one with noise. Mean over the batch."""
     x = flip(signed(x))
-    return F.huber_loss(cae(x + 0.5 * torch.randn_like(x)), x)
+    with autocast():
+        x_hat = cae(x + 0.5 * torch.randn_like(x))
+    return F.huber_loss(x_hat.float(), x)
 
 
 def classify(encoder, scans, steps, validation=None, progress=False):
@@ -163,6 +181,7 @@ def classify(encoder, scans, steps, validation=None, progress=False):
         batch_size=32,
         lr=choose(quick=2e-3, full=1e-4),
         augment=flip,
+        mixed=True,
         progress=progress,
     )
     return classifier, history
@@ -197,7 +216,9 @@ def train_decoder(
 
     def loss_of(places):
         x = flip(signed(as_input(images[places])))
-        return F.huber_loss(cae(x), x)
+        with autocast():
+            x_hat = cae(x)
+        return F.huber_loss(x_hat.float(), x)
 
     def pause(step):
         if path:
