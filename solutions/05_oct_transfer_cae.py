@@ -218,6 +218,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x): ...
 
+
 # %% id="check-5-1" tags=["check", "nbval-check-output"]
 ResidualBlock = check("5.1", ResidualBlock)
 
@@ -249,6 +250,7 @@ plotting.show(
 def encoder_shapes(size, widths):
     """Shape (channels, height, width) after each group of the encoder, for size×size pixels."""
     ...  # conv_output_size from module 1 does the arithmetic
+
 
 # %% id="check-5-2" tags=["check", "nbval-check-output"]
 encoder_shapes = check("5.2", encoder_shapes)
@@ -282,6 +284,7 @@ seen(
 def compression_ratio(encoder, shape):
     """Numbers of a picture of the given shape (C, H, W) for each number of its code. -> float"""
     ...  # a blank picture will do; think of BatchNorm
+
 
 # %% id="check-5-3" tags=["check", "nbval-check-output"]
 compression_ratio = check("5.3", compression_ratio)
@@ -365,13 +368,16 @@ def make_decoder(widths=(64, 128, 256, 256), code_channels=0):
     """
     ...
 
+
 # %% id="check-5-13" tags=["check", "nbval-check-output"]
 make_decoder = check("5.13", make_decoder)
 
 # %% id="decoder-figure"
 plotting.show(
     plotting.network_diagram(
-        make_decoder(widths()), (widths()[-1], size >> len(widths()), size >> len(widths())), "Decoder"
+        make_decoder(widths()),
+        (widths()[-1], size >> len(widths()), size >> len(widths())),
+        "Decoder",
     ),
     "The decoder, drawn from the module that `make_decoder` returns.",
     alt=f"{len(widths())} groups in a row, each an upsampling and two residual blocks, then a convolution to "
@@ -403,6 +409,7 @@ plotting.show(
 def subset_by_patient(labels, groups, share, seed=0):
     """Positions of all pictures of `share` of the patients of each class, at least one of each."""
     ...  # np.unique(groups, return_index=True) gives each patient and a first scan
+
 
 # %% id="check-5-4" tags=["check", "nbval-check-output"]
 subset_by_patient = check("5.4", subset_by_patient)
@@ -584,6 +591,7 @@ def freeze(module):
     """Fix all tensors of a module. -> the module"""
     ...
 
+
 # %% id="check-5-5" tags=["check", "nbval-check-output"]
 freeze = check("5.5", freeze)
 
@@ -760,6 +768,7 @@ def huber_error(x, x_hat, delta=1.0):
     """Huber loss of each image, mean over its pixels. (N, C, H, W) and the same -> (N,)"""
     ...
 
+
 # %% id="check-5-6" tags=["check", "nbval-check-output"]
 huber_error = check("5.6", huber_error)
 
@@ -796,6 +805,7 @@ claim("hardly a pixel's residual is beyond delta", (residuals > 1).float().mean(
 def z_rule(scores, normal, validation, z=3.0):
     """Flag what lies z or more standard deviations above the mean of the validation normals."""
     ...
+
 
 # %% id="check-5-7" tags=["check", "nbval-check-output"]
 z_rule = check("5.7", z_rule)
@@ -894,6 +904,7 @@ def wilson_interval(successes, trials, confidence=0.95):
     """Interval of a proportion that stays in [0, 1] near its ends. -> (low, high)"""
     ...  # norm.ppf gives quantiles
 
+
 # %% id="check-5-8" tags=["check", "nbval-check-output"]
 wilson_interval = check("5.8", wilson_interval)
 
@@ -985,14 +996,14 @@ seen(
 # | all labels | everything that it is asked to find later: the source's way |
 
 # %% id="ladder-flow"
-from helpers.experiments.module_05 import rungs, seen_scans
+from helpers.experiments.module_05 import seen_scans
 
 flow = seen_scans(pool)
 plotting.show(
-    plotting.seen_flow(flow, labelled=rungs(pool), decoder=len(normals)),
+    plotting.seen_flow(flow, len(normals)),
     "Who has seen what. A filled circle: scans with their labels; an open circle: scans without labels. The "
     "numbers are scans of the pool. Every decoder sees healthy scans only, and no rung sees a test patient.",
-    alt=f"A grid with {len(flow)} rungs as rows and the classes {', '.join(flow.columns)} as columns. A circle "
+    alt=f"A grid with {len(flow)} rungs as rows and the classes {', '.join(test.classes)} as columns. A circle "
     "marks the classes that the encoder has seen. Arrows lead from each row to a decoder trained on "
     f"{len(normals)} healthy scans, and on to the test scans of all classes.",
 )
@@ -1024,6 +1035,7 @@ for rung, score in live.items():
         f"table {row['L1, all']:.3f} ({row.source} data{whose})"
     )
 
+
 # %% id="ladder-frame"
 def long_form(ladder, score):
     """One row for each rung, seed and group of diseases: auroc, low, high."""
@@ -1041,6 +1053,7 @@ def long_form(ladder, score):
 def means(ladder, score):
     return long_form(ladder, score).pivot_table("auroc", "rung", "diseases", sort=False)
 
+
 # %% id="ladder-figure"
 steps_up = means(ladder, "L1")
 gain = steps_up["all"]["all labels"] - steps_up["all"]["random"]
@@ -1052,13 +1065,15 @@ how_to_read = (
 )
 ladder_alt = "Panels of AUROC, one a disease and one for all, with the rungs as rows from random to all labels. "
 plotting.show(
-    plotting.ladder_steps(long_form(ladder, "L1"), labelled=rungs(pool)),
+    plotting.ladder_steps(long_form(ladder, "L1")),
     f"L1 of the CAE ({ladder.source[0]} data, {ladder.seed.nunique()} seeds). {how_to_read} From random to all "
     f"labels the mean AUROC over all diseases changes by {gain:+.3f}; from random to denoising by "
     f"{unlabelled:+.3f}.",
-    alt=ladder_alt + f"Over all diseases the lowest rung is {steps_up['all'].idxmin()}, the highest "
+    alt=ladder_alt
+    + f"Over all diseases the lowest rung is {steps_up['all'].idxmin()}, the highest "
     f"{steps_up['all'].idxmax()}; the intervals of neighbouring rungs overlap.",
 )
+
 
 # %% id="ladder-read"
 def gains(ladder, score, rung):
@@ -1090,7 +1105,11 @@ seen(
     f"{_all['denoising, normals']:.3f} after denoising healthy scans, {_all['denoising']:.3f} after denoising "
     f"scans of all classes, and {_all['all labels']:.3f} with all labels. What the labels add over the rung "
     f"without leakage is {_over.mean():+.3f}, "
-    + ("with the same sign for every seed" if (_over > 0).all() or (_over < 0).all() else "and its sign differs between seeds")
+    + (
+        "with the same sign for every seed"
+        if (_over > 0).all() or (_over < 0).all()
+        else "and its sign differs between seeds"
+    )
     + f" ({len(_over)}). The largest part of the way up comes "
     + (
         "from training the encoder at all, labels or not."
@@ -1109,12 +1128,16 @@ seen(
 # %% id="held-in"
 rows = []
 for rung in [r for r in steps_up.index if r in steps_up.columns]:
-    others = steps_up.loc[rung, "others"]
     unseen = [c for c in steps_up.columns if c not in (rung, "all", "others")]
     below = [r for r in ("random", "denoising, normals", "denoising") if r in steps_up.index]
     reference = {r: steps_up.loc[r, unseen].mean() for r in [*below, "all labels"]}
     rows.append(
-        {"held in": rung, "its own": steps_up.loc[rung, rung], "the others": others} | reference
+        {
+            "held in": rung,
+            "its own": steps_up.loc[rung, rung],
+            "the others": steps_up.loc[rung, unseen].mean(),
+        }
+        | reference
     )
 pd.DataFrame(rows).set_index("held in").round(3)
 
@@ -1140,10 +1163,11 @@ seen(
 knn_steps = means(ladder, "kNN")
 knn_gain = knn_steps["all"]["all labels"] - knn_steps["all"]["random"]
 plotting.show(
-    plotting.ladder_steps(long_form(ladder, "kNN"), labelled=rungs(pool)),
+    plotting.ladder_steps(long_form(ladder, "kNN")),
     f"The distance to the nearest feature of normal scans. From random to all labels: {knn_gain:+.3f} over all "
     f"diseases. {worth(ladder, 'kNN')}",
-    alt=ladder_alt + f"Over all diseases the lowest rung is {knn_steps['all'].idxmin()}, the highest "
+    alt=ladder_alt
+    + f"Over all diseases the lowest rung is {knn_steps['all'].idxmin()}, the highest "
     f"{knn_steps['all'].idxmax()}.",
 )
 
@@ -1167,11 +1191,12 @@ real_steps = means(real, "L1")
 trivial_real = real[real.rung == "no network"].iloc[0]
 best_real = max(names, key=lambda name: trivial_real[f"{name}, all"])
 plotting.show(
-    plotting.ladder_steps(long_form(real, "L1"), labelled=rungs(real)),
+    plotting.ladder_steps(long_form(real, "L1")),
     f"L1 of the CAE on {real['test images'][0]:.0f} real test scans ({real.seed.nunique()} seeds), decoder trained "
     f"on {real['normal images'][0]:.0f}. Without a network, {best_real} reaches "
     f"{trivial_real[f'{best_real}, all']:.3f} over both diseases.",
-    alt=ladder_alt + f"Over all diseases the lowest rung is {real_steps['all'].idxmin()}, the highest "
+    alt=ladder_alt
+    + f"Over all diseases the lowest rung is {real_steps['all'].idxmin()}, the highest "
     f"{real_steps['all'].idxmax()}.",
 )
 
@@ -1261,7 +1286,11 @@ seen(
         f"{_labels - _control:+.3f}, is what more *labels* are worth here; the rest comes with more scans."
     )
     + " These are drawn scans, and a mean over "
-    + ("a single training each, which proves little." if share.seed.nunique() == 1 else f"{share.seed.nunique()} seeds.")
+    + (
+        "a single training each, which proves little."
+        if share.seed.nunique() == 1
+        else f"{share.seed.nunique()} seeds."
+    )
 )
 
 # %% [markdown] id="bottleneck-text" tags=["optional"]
@@ -1288,7 +1317,8 @@ trainings = (
 )
 Markdown(
     f"From {narrow.index[0]} channels to {narrow.index[-1]}, the AUROC goes from {wide:.3f} to "
-    f"{thin:.3f} ({trainings}): a narrower code " + ("does not help here." if thin <= wide else "helps.")
+    f"{thin:.3f} ({trainings}): a narrower code "
+    + ("does not help here." if thin <= wide else "helps.")
 )
 
 # %% id="seen-bottleneck" tags=["seen"]
@@ -1328,6 +1358,7 @@ def patch_distance(bank, features):
     """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)"""
     ...  # torch.cdist wants one row a point
 
+
 # %% id="check-5-9" tags=["check", "nbval-check-output"]
 patch_distance = check("5.9", patch_distance)
 
@@ -1349,7 +1380,11 @@ _better = [c for c in sick if yardstick[f"kNN, {c}"] > yardstick[f"L1, {c}"]]
 seen(
     f"Over all diseases the nearest patches reach {yardstick['kNN, all']:.3f} and L1 {yardstick['L1, all']:.3f}. "
     f"The patches are better on {', '.join(_better) or 'no disease'}"
-    + (f" and worse on {', '.join(c for c in sick if c not in _better)}" if len(_better) < len(sick) else "")
+    + (
+        f" and worse on {', '.join(c for c in sick if c not in _better)}"
+        if len(_better) < len(sick)
+        else ""
+    )
     + ". They use the same encoder, so they owe the same labels; neither number says what happens without them."
 )
 
@@ -1395,6 +1430,7 @@ def pixel_auroc(maps, masks):
     """Probability that a lesion's pixel scores above a healthy one. (N, H, W) twice -> float"""
     ...
 
+
 # %% id="check-5-10" tags=["check", "nbval-check-output"]
 pixel_auroc = check("5.10", pixel_auroc)
 
@@ -1435,9 +1471,7 @@ else:
         print(f"{measure}: place alone has {place:.3f}; maps below it: {below}")
 
 # %% id="seen-located" tags=["seen"]
-_beats = {
-    m: [name for name in maps if v[name] > v["place alone"]] for m, v in located.items()
-}
+_beats = {m: [name for name in maps if v[name] > v["place alone"]] for m, v in located.items()}
 seen(
     "These scans have no masks, so no map can be judged."
     if located.empty
@@ -1541,6 +1575,7 @@ claim("with 40 patients the excess is small", alarms.loc["by scan", 40] < 0.065)
 def patient_p_values(calibration_scores, groups, scores):
     """Conformal p-values for scans of new patients. (n,), (n,), (m,) -> (m,)"""
     ...  # one share of scans for each patient and new score
+
 
 # %% id="check-5-11" tags=["check", "nbval-check-output"]
 patient_p_values = check("5.11", patient_p_values)
@@ -1678,6 +1713,7 @@ plotting.show(
 def score(images):
     """Your detector for the other scanner. uint8 (N, 1, H, W) -> (N,), higher = more anomalous"""
     ...  # clinic.images are healthy scans
+
 
 # %% id="check-5-15" tags=["check", "nbval-ignore-output"]
 score = check("5.15", score)

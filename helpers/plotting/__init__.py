@@ -7,6 +7,7 @@ the figure that needs them.
 """
 
 # ruff: noqa: F401  (the names are for the notebooks)
+from helpers.plotting.ladder import ladder_steps, residual_block, seen_flow
 from helpers.plotting.latent import embedding, posteriors, reparameterization
 from helpers.plotting.lines import (
     LiveCurve,

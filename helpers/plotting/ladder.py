@@ -7,6 +7,7 @@ from torch import nn
 from helpers.plotting.style import ANOMALY, NORMAL, SECOND, THRESHOLD, new_figure
 
 SEEDS = "osD^v"  # the shape of a mark is its seed
+RANKS = {"random": 0, "denoising, normals": 1, "denoising": 2, "all labels": 4}  # 3: one disease
 WORDS = {"Conv2d": "conv", "BatchNorm2d": "batch\nnorm", "ReLU": "ReLU", "Identity": "identity"}
 
 
@@ -62,9 +63,7 @@ def _shape(shape):
 def _box(axis, x, y, text, colour, width):
     style = {"boxstyle": f"square,pad=0.{35 if width < 1 else 45}", "edgecolor": THRESHOLD}
     face = colour if colour == "white" else (*_light(colour), 1)
-    axis.text(
-        x, y, text, ha="center", va="center", fontsize=9, bbox=style | {"facecolor": face}
-    )
+    axis.text(x, y, text, ha="center", va="center", fontsize=9, bbox=style | {"facecolor": face})
 
 
 def _light(colour):
@@ -121,7 +120,8 @@ def ladder_steps(frame):
     A filled mark: the encoder saw labels of that disease (of all of them, in the panel "all").
     """
     frame = frame[frame.diseases != "others"]
-    panels, names = list(frame.diseases.unique()), list(frame.rung.unique())
+    panels = list(frame.diseases.unique())
+    names = sorted(frame.rung.unique(), key=lambda rung: RANKS.get(rung, 3))
     seeds = sorted(frame.seed.unique())
     height = max(0.42, 0.11 * len(seeds)) * len(names) + 1.2
     figure, axes = new_figure(9.4, height, ncols=len(panels), sharey=True, sharex=True)
