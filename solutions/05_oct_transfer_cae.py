@@ -552,7 +552,7 @@ print("the trainings of this module use bfloat16:", uses_bfloat16())
 # batches that it has seen.)
 
 
-# %% id="ex-5-12" tags=["exercise"] reference="helpers.experiments.module_05.tensors_that_move"
+# %% id="ex-5-12" tags=["exercise"] reference="moved_tensors"
 moved_tensors = ...  # your prediction, a whole number
 
 # %% id="check-5-12" tags=["check", "nbval-check-output"]
@@ -588,7 +588,7 @@ print(f"after one forward pass {len(moved)} of {len(before)} tensors differ, suc
 
 # %% id="ex-5-5" tags=["exercise"] reference="helpers.models.freeze"
 def freeze(module):
-    """Fix all tensors of a module. -> the module"""
+    """Fix all tensors of a module, for good. -> the module"""
     ...
 
 
@@ -1636,18 +1636,23 @@ quiz("05", "own-rate", value=100 * flagged[(tested["class"] == "NORMAL").to_nump
 # patient, and wants to find as many diseased scans as possible under this condition. The check tries your rule
 # on many such clinics.
 #
-# - `choice`: `"z rule"` (z ≥ 3 on all scans), `"by scan"` (conformal p-values that count scans), `"by patient"`
-#   (yours of 5.11), or `"worst scan"` (each patient votes with its highest scan).
-# - `because`: `"most scans"` (it uses each scan as one vote), `"most found"` (it finds most diseased scans),
-#   `"gaussian"` (the scores are Gaussian), or `"promise"` (what is exchangeable are patients).
+# The rules are "z rule" (three standard deviations above the mean of all scans), "by scan" (conformal p-values
+# that count scans), "by patient" (yours of 5.11), and "worst scan" (each patient votes with its highest scan).
+# The reason is one of these:
+#
+# - A: it uses each scan as one vote, so it uses most of the data.
+# - B: it finds most diseased scans, and that is what the clinic wants.
+# - C: the scores follow a Gaussian.
+# - D: patients are exchangeable, and the scans of a patient are not.
 
-
-# %% id="ex-5-14" tags=["exercise"] reference="helpers.experiments.module_05.rule_for_the_clinic"
-choice = ...
-because = ...
+# %% id="ex-5-14" tags=["exercise"] reference="rule"
+rule = {
+    "choice": ...,  # "z rule", "by scan", "by patient" or "worst scan"
+    "because": ...,  # "A", "B", "C" or "D"
+}
 
 # %% id="check-5-14" tags=["check", "nbval-check-output"]
-choice, because = check("5.14", (choice, because))
+rule = check("5.14", rule)
 
 # %% [markdown] id="clinic-text" no_result="what a clinic needs"
 # ## 11 · What a clinic would need
@@ -1705,11 +1710,11 @@ plotting.show(
 # 8, a combination. The score of a scan must not depend on the other scans of the call.
 #
 # The check applies it to hidden scans of other patients, healthy and diseased, and shows your AUROC beside the
-# course's own scores. **Done** when it is above the best score without a network. Your best attempts are kept in
-# a file beside the notebook; nothing leaves this machine.
+# course's own scores. **Done** when it is above the distance to the nearest healthy scan by more than chance. Your
+# best attempts are kept in a file beside the notebook; nothing leaves this machine.
 
 
-# %% id="ex-5-15" tags=["exercise"] reference="helpers.experiments.module_05.score_of_columns"
+# %% id="ex-5-15" tags=["exercise"] reference="score"
 def score(images):
     """Your detector for the other scanner. uint8 (N, 1, H, W) -> (N,), higher = more anomalous"""
     ...  # clinic.images are healthy scans

@@ -1,5 +1,8 @@
 """Module 5: what the encoder's pretraining is worth to a detector of diseased retinas."""
 
+from dataclasses import replace
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ from helpers.augment import flip
 from helpers.checkpoints import restore_training, save_checkpoint, training_state
 from helpers.datasets import ImageSet, load, usable
 from helpers.datasets.oct import NORMAL
+from helpers.datasets.samples.oct import draw_split
 from helpers.datasets.splits import hold_back, patients, subset_by_patient
 from helpers.experiments import baselines
 from helpers.experiments.judging import with_interval
@@ -83,6 +87,18 @@ def at_most(scans, n):
         more = np.setdiff1d(own, who[kept])[: max(0, missing)]
         kept = np.union1d(kept, np.flatnonzero(np.isin(who, more)))
     return scans.take(kept)
+
+
+@cache
+def another_scanner(patients=(0, 0, 0, 60), seed=501):
+    """Drawn scans of new patients as another scanner shows them: darker, and with more noise.
+
+    patients : how many of CNV, DME, DRUSEN and NORMAL, in this order -> ImageSet
+    """
+    scans = draw_split(seed, choose(quick=64, full=128), count(), patients)
+    x, rng = scans.images / np.float32(255), np.random.default_rng([seed, 1])
+    x = 0.8 * x**1.3 + rng.normal(0, 0.06, x.shape)
+    return replace(scans, images=np.rint(255 * x.clip(0, 1)).astype(np.uint8))
 
 
 def diseases(scans):

@@ -14,7 +14,8 @@ WORDS = {"Conv2d": "conv", "BatchNorm2d": "batch\nnorm", "ReLU": "ReLU", "Identi
 def residual_block(block, shape):
     """The two paths of a residual block, drawn from the module: its layers, and shapes between.
 
-    block : nn.Module with the parts `body` (nn.Sequential) and `skip`; shape : (C, H, W) of its input
+    block : nn.Module with the parts `body` (nn.Sequential) and `skip`
+    shape : (C, H, W) of its input
     """
     block = block.cpu().eval()
     x, steps = torch.zeros(1, *shape), []
