@@ -90,12 +90,12 @@ def at_most(scans, n):
 
 
 @cache
-def another_scanner(patients=(0, 0, 0, 60), seed=501):
+def another_scanner(numbers=(0, 0, 0, 60), seed=501):
     """Drawn scans of new patients as another scanner shows them: darker, and with more noise.
 
-    patients : how many of CNV, DME, DRUSEN and NORMAL, in this order -> ImageSet
+    numbers : patients of CNV, DME, DRUSEN and NORMAL, in this order -> ImageSet
     """
-    scans = draw_split(seed, choose(quick=64, full=128), count(), patients)
+    scans = draw_split(seed, choose(quick=64, full=128), count(), numbers)
     x, rng = scans.images / np.float32(255), np.random.default_rng([seed, 1])
     x = 0.8 * x**1.3 + rng.normal(0, 0.06, x.shape)
     return replace(scans, images=np.rint(255 * x.clip(0, 1)).astype(np.uint8))
