@@ -14,11 +14,13 @@ from helpers.authoring import build as builder
 from helpers.authoring import launch
 from helpers.authoring.build import (
     SourceError,
+    answers,
     executed_on,
     make_notebook,
     read_source,
     reference_source,
 )
+from helpers.authoring.parts import BAR
 from helpers.checks import exercises
 
 SOURCES = builder.sources()
@@ -79,8 +81,10 @@ def cells_of(path):
 
 def test_committed_notebooks_are_what_the_source_builds(module):
     cells = read_source(module)
+    shown = answers(nbformat.read(notebooks(module)[1], as_version=4))
     for path, solved in zip(notebooks(module), (False, True), strict=True):
-        built, stored = make_notebook(cells, solved=solved), nbformat.read(path, as_version=4)
+        built = make_notebook(cells, solved=solved, shown=shown)
+        stored = nbformat.read(path, as_version=4)
         shape = [(c.id, c.cell_type, c.source, c.metadata) for c in built.cells]
         assert shape == [(c.id, c.cell_type, c.source, c.metadata) for c in stored.cells], (
             f"{path.name} is not up to date: make build"
@@ -97,7 +101,7 @@ def test_solution_notebook_was_executed_to_the_end(module):
 
 def test_exercise_notebook_is_bare(module):
     for cell in cells_of(notebooks(module)[0]).values():
-        assert set(cell.metadata) <= ({"jupyter"} if cell.id == "bootstrap" else {"tags"})
+        assert set(cell.metadata) <= {"tags"} | ({"jupyter"} if cell.id == "bootstrap" else set())
         if cell.cell_type == "code":
             assert cell.outputs == [] and cell.execution_count is None
 
@@ -109,8 +113,13 @@ def test_no_solution_line_leaks(module):
         if "reference" not in cell.metadata:
             continue
         given = statements(exercise[cell.id].source)
-        asked = statements(reference_source(cell.metadata["reference"])) - given
-        assert asked, f"{cell.id} gives everything away"
+        reference = cell.metadata["reference"]
+        asked = statements(reference_source(reference)) - given
+        if "." not in reference:  # a number, a choice, a method that is open
+            assert reference_source(reference) != exercise[cell.id].source
+            continue
+        bug = builder.start_of(cell) != cell.source  # one line is to be found, and may be short
+        assert asked or bug, f"{cell.id} gives everything away"
         for other in exercise.values():
             if other.cell_type == "code" and other.id != cell.id:
                 assert not (asked & statements(other.source)), (
@@ -133,11 +142,17 @@ def test_solution_is_the_exercise_notebook_with_the_references_put_in(module):
     marked = {
         c.id: c.metadata["reference"] for c in read_source(module) if "reference" in c.metadata
     }
-    claims = {id for id, cell in solution.items() if "claim" in cell.metadata.get("tags", [])}
+    claims, shown = (
+        {id for id, cell in solution.items() if tag in cell.metadata["tags"]}
+        for tag in ("claim", "seen")
+    )
     solution = {id: cell for id, cell in solution.items() if id not in claims}
     assert list(exercise) == list(solution)
     for id, cell in solution.items():
         differs = cell.source != exercise[id].source
+        if id in shown:
+            assert cell.cell_type == "code" and exercise[id].cell_type == "markdown"
+            continue
         assert differs == (id in marked)
         assert not differs or cell.source == reference_source(marked[id])
         assert not {"nbval-skip", "nbval-raises-exception", "raises-exception"} & set(
@@ -158,9 +173,9 @@ def test_every_exercise_has_its_cells(module):
         assert "exercise" in cells[f"ex-{name}"].metadata["tags"]
         assert "check" in cells[f"check-{name}"].metadata["tags"]
         assert order.index(f"check-{name}") == order.index(f"ex-{name}") + 1
-        function = exercise.reference.rsplit(".", 1)[1]
-        assert cells[f"check-{name}"].source == f'{function} = check("{exercise.id}", {function})'
-        assert f"### Exercise {exercise.id} · {exercise.title}" in text
+        own = exercise.name
+        assert cells[f"check-{name}"].source == f'{own} = check("{exercise.id}", {own})'
+        assert f"Exercise {exercise.id} · {exercise.title}" in text
 
 
 def test_cells_are_short(module):
@@ -270,6 +285,128 @@ def test_a_notebook_without_a_course_says_what_to_do_in_one_line(tmp_path):
 
 
 # --- the builder on a small course --------------------------------------------------------------
+
+OPTIONAL = """\
+# %% [markdown] id="title"
+# # A small module
+#
+# <!-- time -->
+
+# %% [markdown] id="one"
+# ## 1 · First
+
+# %% id="one-code"
+x = 1
+
+# %% [markdown] id="two" tags=["optional"]
+# ## 2 · Second
+#
+# Text.
+
+# %% [markdown] id="two-more"
+# ### More
+
+# %% id="two-code"
+y = [x for x in range(3)]
+
+# %% [markdown] id="three" tags=["optional"]
+# ### Exercise 1.4
+
+# %% [markdown] id="four"
+# ## 3 · Third
+
+# %% id="four-code" tags=["check"]
+print(x)
+"""
+
+
+def test_optional_parts_are_marked_and_skipped_by_a_link(course):
+    path = course(OPTIONAL)
+    builder.build(path, run=False)
+    cells = cells_of(notebooks(path)[0])
+    kinds = {
+        id: "optional" if "optional" in c.metadata["tags"] else "core" for id, c in cells.items()
+    }
+    assert {id for id, kind in kinds.items() if kind == "optional"} == {
+        "two", "two-more", "two-code", "three"
+    }  # fmt: skip
+    assert all(kind in cells[id].metadata["tags"] for id, kind in kinds.items())
+    heading, line, text = cells["two"].source.split("\n\n")
+    assert heading == f"## {BAR} 2 · Second (optional)" and text == "Text."
+    assert line.startswith("*Optional, about 1 minute") and "Skip to: 3 · Third</a>" in line
+    assert cells["two-more"].source == f"### {BAR} More\n"
+    assert cells["four"].source.startswith('<a id="to-four" name="to-four"></a>\n\n## 3 · Third')
+    assert '<a href="#to-four">' in line and 'href="#to-four"' in cells["three"].source
+    assert f"### {BAR} Exercise 1.4 · " in cells["three"].source
+    assert "**Time** about 1 minute for the core" in cells["title"].source
+
+
+WITH_SEEN = """# Text.
+
+# %% id="z" tags=["seen"]
+z = 2
+
+# %% id="w"
+print(z)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("print(x)", "print(y)", "four-code is core and uses `y` of the optional two-code"),
+        ("y = [x for x in range(3)]", "for x in range(3):\n    x", "core and uses `x` of the opt"),
+        ("# Text.\n", WITH_SEEN, "w uses `z` of z"),
+        ('id="one-code"', 'id="one-code" tags=["claim"]', "four-code uses `x` of one-code"),
+        ('"one"\n# ## 1 · First', '"one" tags=["optional"]\n# First', "one is tagged optional and"),
+    ],
+)
+def test_core_cells_run_without_the_optional_ones(course, old, new, message):
+    assert OPTIONAL.count(old) == 1
+    with pytest.raises(SourceError, match=message):
+        builder.build(course(OPTIONAL.replace(old, new)), run=False)
+
+
+SEEN = f"""\
+{TITLE}# %% id="two"
+n = 1 + 1
+
+# %% id="seen-two" tags=["seen"]
+from helpers.claims import seen
+
+seen(f"It is {{n}}.")
+"""
+
+
+def test_the_answer_of_the_executed_solution_is_folded_into_the_exercise_notebook(course):
+    path = course(SEEN)
+    builder.build(path, run=False)
+    assert "not been executed" in cells_of(notebooks(path)[0])["seen-two"].source
+    builder.build(path, run=True)
+    exercise, solution = map(cells_of, notebooks(path))
+    assert "execution" not in solution["two"].metadata
+    assert solution["seen-two"].cell_type == "code"
+    assert exercise["seen-two"].cell_type == "markdown"
+    assert exercise["seen-two"].source == (
+        "<details><summary>What you should see</summary>\n\nIt is 2.\n\n</details>"
+    )
+    before = [p.read_bytes() for p in notebooks(path)]
+    builder.build(path, run=False)
+    assert [p.read_bytes() for p in notebooks(path)] == before
+
+
+def test_an_exercise_with_a_bug_begins_with_it(course):
+    wrong = next(e for e in exercises() if e.bug is not None)
+    name = wrong.id.replace(".", "-")
+    stub = f'# %% id="ex-{name}" tags=["exercise"] reference="{wrong.reference}"\n...\n'
+    path = course(TITLE + stub)
+    builder.build(path, run=False)
+    given, solved = (cells_of(p)[f"ex-{name}"].source for p in notebooks(path))
+    assert given == wrong.edited_source(wrong.bug.edit, "").rstrip() != solved
+    assert solved == reference_source(wrong.reference)
+
+
+# --- a build ------------------------------------------------------------------------------------
 
 
 def test_a_rebuild_changes_no_byte(course):

@@ -5,6 +5,7 @@ names its reference as well, whose own source stands in its place in the solutio
 """
 
 import base64
+import datetime
 import importlib
 import json
 import os
@@ -18,23 +19,28 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
+from helpers.authoring import parts
 from helpers.authoring.bench import report
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
+from helpers.authoring.parts import SourceError
+from helpers.authoring.time import exercise_of, rounded
 from helpers.checks import exercises
-from helpers.checks.exercise import source_of
+from helpers.checks.exercise import broken_source, source_of
 from helpers.runtime import COURSE, TIMINGS, device, prepare_torch, probe, profile, timings
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+# Modules 3 to 5 need module 1; 4 and 5 need 3 as well. Pauses are not counted.
+PLANS = {"half a day": (1, 3), "a day": (1, 3, 4), "two days": (1, 2, 3, 4, 5)}
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
 PNG_IN_HTML = re.compile(r'src="data:image/png;base64,([^"]+)"')  # of a figure
+NOT_RUN = (
+    "<details><summary>What you should see</summary>\n\nThe solved notebook has not been "
+    "executed; run it to read the answer.\n\n</details>"
+)
 EXERCISE_HEADING = re.compile(r"^### Exercise (\d+\.\d+)$", re.MULTILINE)
-
-
-class SourceError(ValueError):
-    """A module's source breaks a rule of the course."""
 
 
 def sources(module=None):
@@ -72,7 +78,29 @@ def read_source(path):
             raise SourceError(f"{where} is an exercise without a reference")
         cells.append(cell)
     add_launch(cells, path.stem)
+    add_parts(cells, path.stem[:2])
     return cells
+
+
+def split(cells, module):
+    """The module's parts (see `parts.split`), with the computing measured in the quick profile."""
+    run = timings().get(module, {}).get("quick", {})
+    return parts.split(cells, module, run.get("cells") or {cells[0].id: run.get("seconds", 0)})
+
+
+def add_parts(cells, module):
+    """Mark what is core and what is optional, and say in the title how long it takes."""
+    found = split(cells, module)
+    if wrong := parts.borrowed(found, solved_source):
+        raise SourceError("\n".join(f"module {module}: {sentence}" for sentence in wrong))
+    cells[0].source = cells[0].source.replace("<!-- time -->", parts.said(found))
+    marked = parts.mark(found)
+    for part in found:
+        for cell in part.cells:
+            cell.source = marked.get(cell.id, cell.source)
+            kind = "optional" if part.optional else "core"
+            tags = cell.metadata.get("tags", [])
+            cell.metadata["tags"] = [*(tag for tag in tags if tag != kind), kind]
 
 
 def add_launch(cells, module):
@@ -87,30 +115,64 @@ def add_launch(cells, module):
     cells.insert(first, bootstrap)
 
 
-def make_notebook(cells, *, solved):
+def make_notebook(cells, *, solved, shown=None):
     """The notebook, with scaffolds or with the references' own source in their place.
+
+    shown : in an exercise notebook, the folded answers of the executed solution (`answers`)
 
     Claims are judged in the solution alone: a learner's run may come out otherwise and go on.
     """
     out = []
     for cell in cells:
-        if not solved and "claim" in cell.metadata.get("tags", []):
+        tags, kind, source = cell.metadata.get("tags", []), cell.cell_type, cell.source
+        if solved:
+            source = solved_source(cell)
+        elif "claim" in tags:
             continue
-        source = cell.source
-        if solved and "reference" in cell.metadata:
-            source = reference_source(cell.metadata["reference"])
-        make = (
-            nbformat.v4.new_markdown_cell
-            if cell.cell_type == "markdown"
-            else nbformat.v4.new_code_cell
-        )
+        elif "seen" in tags:
+            kind, source = "markdown", (shown or {}).get(cell.id, NOT_RUN)
+        elif "exercise" in tags:
+            source = start_of(cell)
+        make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
         kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
         out.append(make(source, id=cell.id, metadata=kept))
     return nbformat.v4.new_notebook(cells=out, metadata=METADATA)
 
 
+def solved_source(cell):
+    """The source of a cell as the solution notebook has it."""
+    reference = cell.metadata.get("reference")
+    return reference_source(reference) if reference else cell.source
+
+
+def start_of(cell):
+    """What a learner finds in an exercise's cell: a function with a bug, or the scaffold."""
+    known = exercise_of(cell) in {e.id for e in exercises()}
+    return (known and broken_source(exercise_of(cell))) or cell.source
+
+
+def answers(solution):
+    """{cell id: Markdown} of the cells tagged `seen` of an executed solution notebook."""
+    found = {}
+    for cell in solution.cells:
+        if "seen" in cell.metadata.get("tags", []):
+            texts = [
+                o.data["text/markdown"]
+                for o in cell.outputs
+                if "text/markdown" in o.get("data", {})
+            ]
+            if texts:
+                found[cell.id] = "\n\n".join(texts)
+    return found
+
+
 def reference_source(name):
-    """The source text of the function or class `name` of helpers, to stand in a cell."""
+    """The source text of the function or class `name` of helpers, to stand in a cell.
+
+    A name without a module is an exercise's own, whose solution its file of texts holds.
+    """
+    if "." not in name:
+        return next(e for e in exercises() if e.reference == name).source().strip()
     module, attribute = name.rsplit(".", 1)
     return source_of(getattr(importlib.import_module(module), attribute)).rstrip()
 
@@ -136,7 +198,7 @@ def keep_outputs(notebook, path):
 
 
 def execute(notebook, folder, *, timeout=3600, **environment):
-    """Run all cells in `folder` and return the seconds that took."""
+    """Run all cells in `folder` and return the seconds that took (`seconds_of`: of each cell)."""
     start = time.perf_counter()
     client = NotebookClient(
         notebook,
@@ -144,17 +206,33 @@ def execute(notebook, folder, *, timeout=3600, **environment):
         resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         coalesce_streams=True,  # of a progress bar only its last state
-        record_timing=False,
+        record_timing=True,
     )
     client.execute(env=os.environ | environment)
     notebook.metadata = nbformat.from_dict(METADATA)  # the client adds its Python's version
     return time.perf_counter() - start
 
 
+def seconds_of(notebook):
+    """Take the seconds of each cell out of an executed notebook: {cell id: seconds}."""
+    found = {}
+    for cell in notebook.cells:
+        if times := cell.metadata.pop("execution", None):
+            busy, idle = (
+                datetime.datetime.fromisoformat(times[f"iopub.status.{state}"])
+                for state in ("busy", "idle")
+            )
+            found[cell.id] = (idle - busy).total_seconds()
+    return found
+
+
 def build(path, *, run=True, force=False):
-    """Write both notebooks of a source. The solution is executed if `run` and it is stale."""
+    """Write both notebooks of a source. The solution is executed if `run` and it is stale.
+
+    The exercise notebook is written last: it shows answers and minutes of the executed solution.
+    """
+    module = path.stem[:2]
     cells = read_source(path)
-    write(make_notebook(cells, solved=False), COURSE / "notebooks" / f"{path.stem}.ipynb")
     target = path.with_suffix(".ipynb")
     solution = make_notebook(cells, solved=True)
     kept = keep_outputs(solution, target)
@@ -165,14 +243,19 @@ def build(path, *, run=True, force=False):
         source = executed_on(cells)
         chosen = {"COURSE_SOURCE": source} if source else {}
         seconds = execute(solution, path.parent, COURSE_STRICT="1", **chosen)
-        record_timing(path.stem[:2], seconds)
+        record_timing(module, seconds, seconds_of(solution))
+        cells = read_source(path)  # the minutes that it says have changed
+        for cell, new in zip(solution.cells, make_notebook(cells, solved=True).cells, strict=True):
+            cell.source = new.source
         print(f"{path.stem}: executed in {seconds:.0f} s", flush=True)
     elif not kept:
         print(
             f"{path.stem}: its cells changed; its outputs are gone until it is executed", flush=True
         )
     write(solution, target)
-    publish(path.stem[:2], solution)
+    exercise = make_notebook(cells, solved=False, shown=answers(solution))
+    write(exercise, COURSE / "notebooks" / f"{path.stem}.ipynb")
+    publish(module, solution)
 
 
 def executed_on(cells):
@@ -205,10 +288,69 @@ def fill(document, name, text):
 def fill_documents():
     """What the documents say of all modules, from the same sources as everything else."""
     modules = [path.stem for path in sources()]
+    minutes = {
+        path.stem: parts.totals(split(read_source(path), path.stem[:2])) for path in sources()
+    }
+    for page in ("README.md", "notebooks/README.md"):
+        fill_columns(COURSE / page, columns(minutes))
+    fill(COURSE / "notebooks" / "README.md", "plans", plans(minutes))
     fill(COURSE / "README.md", "launch", definitions(modules))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
     fill(COURSE / "docs" / "speed.md", "bench", report.summary())
+
+
+def minutes_table(path):
+    """The minutes of each part of a module as text, for its author."""
+    found = split(read_source(path), path.stem[:2])
+    lines = [f"{path.stem}: {parts.said(found)}".replace(parts.BAR, "▌")]
+    for part in found:
+        mark = "optional" if part.optional else "core"
+        title = part.title.replace(parts.BAR + " ", "")
+        lines.append(f"{part.seconds / 60:6.1f}  {mark:8}  {'  ' * part.level}{title}")
+    return "\n".join(lines)
+
+
+def columns(minutes):
+    """{module: {column: text}} of the tables of modules, from the seconds of `parts.totals`."""
+    table = {}
+    for module, seconds in minutes.items():
+        own = [e for e in exercises() if int(e.id.split(".")[0]) == int(module[:2])]
+        optional = f"{rounded(seconds['optional'])} min" if seconds["optional"] else "–"
+        core = f"{rounded(seconds['core'])} min"
+        table[module] = {"exercises": str(len(own)), "core": core, "optional": optional}
+    return table
+
+
+def fill_columns(document, table):
+    """Fill columns of a Markdown table, in the rows that link to notebooks/MODULE.ipynb."""
+    lines = document.read_text(encoding="utf-8").splitlines()
+    for i, line in enumerate(lines):
+        if line.startswith("| module |") and "| core |" in line:
+            header = [cell.strip() for cell in line.split("|")]
+        for module, texts in table.items():
+            if line.startswith("| [") and re.match(
+                rf"[^|]*\]\((notebooks/)?{module}\.ipynb\)", line[2:]
+            ):
+                cells = line.split("|")
+                for name, text in texts.items():
+                    cells[header.index(name)] = f" {text} "
+                lines[i] = "|".join(cells)
+    document.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def plans(minutes):
+    """What fits into half a day, a day and two days, added up from the modules' minutes."""
+    rows = ["| you have | modules | their core | and their optional parts |", "|---|---|---|---|"]
+    by_number = {int(module[:2]): seconds for module, seconds in minutes.items()}
+    for you_have, numbers in PLANS.items():
+        core, optional = (
+            f"{sum(by_number[n][kind] for n in numbers) / 3600:.1f} h"
+            for kind in ("core", "optional")
+        )
+        names = ", ".join(map(str, numbers))
+        rows.append(f"| {you_have} | {names} | {core} | {optional} |")
+    return "\n".join(rows)
 
 
 def measured_table(modules):
@@ -234,12 +376,16 @@ def tagged_output(notebook, tag, kind, pattern=""):
                     return data
 
 
-def record_timing(module, seconds):
-    """Keep what `preflight` estimates from: the seconds, and this machine's speed."""
+def record_timing(module, seconds, cells):
+    """Keep what `preflight` estimates from: the seconds, and this machine's speed.
+
+    cells : seconds by cell id, for the minutes that a part of the module takes
+    """
     prepare_torch()
     table = timings()
     table.setdefault(module, {})[profile()] = {
         "seconds": round(seconds, 1),
+        "cells": {id: round(s, 1) for id, s in cells.items() if s >= 0.1},
         "steps_per_second": round(probe(seconds=2), 1),
         "device": device().type,
         "threads": torch.get_num_threads(),

@@ -8,9 +8,10 @@ from functools import cache
 from helpers.banner import Banner, show
 from helpers.checks.exercise import MODULES
 from helpers.checks.findings import kind_of
-from helpers.checks.grading import NOT_YOUR_OWN, grade_exercise
-from helpers.checks.record import Progress, Record
-from helpers.checks.verdict import CheckFailed, Verdict
+from helpers.checks.grading import grade_exercise
+from helpers.checks.record import Progress, Record, Scores
+from helpers.checks.values import given
+from helpers.checks.verdict import NOT_YOUR_OWN, CheckFailed, Verdict
 
 __all__ = [
     "CheckFailed",
@@ -28,7 +29,7 @@ _rungs = {}
 
 
 def exercises():
-    """All exercises of the course, in order: id, title, reference, difficulty (1 to 3), minutes."""
+    """All exercises of the course, in order: id, title, kind, reference, difficulty, minutes."""
     return [e for module in MODULES for e in _of_module(module).values()]
 
 
@@ -40,31 +41,42 @@ def grade(id, candidate):
 def check(id, candidate):
     """Show the verdict on the candidate; return it if it passed, else the reference.
 
-    So the notebook goes on in either case. With COURSE_STRICT=1 in the environment a check that
-    did not pass raises CheckFailed.
+    So the notebook goes on in either case. A wrap-up's candidate comes back in any case: nothing
+    later needs it. With COURSE_STRICT=1 in the environment a check that did not pass raises
+    CheckFailed.
     """
     exercise = _exercise(id)
     verdict = grade_exercise(exercise, candidate)
     id, lost = exercise.id, ""
+    text, status = verdict.detail, verdict.status
+    if verdict.score is not None:
+        text += Scores().note(id, verdict)
+        status = "passed" if Scores().passed(id) else status
     if verdict.title != NOT_YOUR_OWN:  # that says nothing about what the learner wrote before
-        lost = Record().note(id, verdict.status)
+        lost = Record().note(id, status)
     strict = os.environ.get("COURSE_STRICT") == "1"
-    text = verdict.detail
     if not verdict.passed and not strict:
-        name = exercise.reference.rsplit(".", 1)[1]
-        text += (
-            f"\nThe notebook goes on with the reference `{name}`. "
-            f'`hint("{id}")` helps, `solution("{id}")` shows it.'
-        )
+        text += f"\n{_and_now(exercise)}"
     text += lost and f"\n{lost}"
     mark = {"passed": "✓", "not_started": "○"}.get(verdict.status, "✗")
     title = f"{mark} Exercise {id}, {exercise.title}: {verdict.title}"
     Banner(title, text, tone=_TONES.get(verdict.status, "bad")).show()
-    if verdict.passed:
-        return candidate
-    if strict:
+    if strict and not verdict.passed:
         raise CheckFailed(id, verdict)
-    return exercise.load_reference()
+    if verdict.passed or exercise.kind == "wrap-up":
+        return candidate
+    reference = exercise.load_reference()
+    return given(reference) if exercise.kind in ("predict", "choose") else reference
+
+
+def _and_now(exercise):
+    """What the notebook goes on with, and where help is."""
+    help = f'`hint("{exercise.id}")` helps, `solution("{exercise.id}")` shows'
+    if exercise.kind == "wrap-up":
+        return f"Try as often as you like. {help} one way."
+    if exercise.kind in ("predict", "choose"):
+        return f"The notebook goes on with the course's own answer. {help} it."
+    return f"The notebook goes on with the reference `{exercise.name}`. {help} it."
 
 
 def hint(id):
@@ -90,7 +102,7 @@ def solution(id):
 
 def progress():
     """Show what is passed, open and failing, from the file beside the notebook."""
-    show(Progress(exercises(), Record().statuses()))
+    show(Progress(exercises(), Record().statuses(), Scores().best()))
 
 
 @cache

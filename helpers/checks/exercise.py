@@ -19,6 +19,10 @@ from helpers.checks.findings import Finding
 
 FOLDER = Path(__file__).parent
 MODULES = tuple(sorted(path.stem[-2:] for path in FOLDER.glob("module_*.toml")))
+# What an exercise asks for. At most two of one kind in a module; the last four have own checkers.
+KINDS = "network", "training", "sampling", "score", "loss", "threshold", "statistic", "metric"
+KINDS += "latent space", "data split", "synthetic data", "experiment"
+KINDS += "find the bug", "predict", "choose", "wrap-up"
 # What a reference may be edited to use, beside the names of its own module.
 NAMES = {"F": F, "math": math, "nn": nn, "np": np, "random": random, "torch": torch}
 
@@ -66,12 +70,20 @@ class Exercise:
     difficulty: int
     minutes: int
     hints: tuple[str, str, str]
+    kind: str
     probe: Callable[[Callable], Iterator[Finding]]
     edits: dict[str, dict]
-    broken: str | None = None
+    broken: str | None = None  # the mistake that the learner's cell holds, to be found
 
     def __post_init__(self):
+        if (self.broken is not None) != (self.kind == "find the bug"):
+            raise TextError(f"exercise {self.id}: `broken` belongs to the kind 'find the bug'")
         self.load_reference()  # no check should wait for an import
+
+    @property
+    def name(self):
+        """The name in the notebook."""
+        return self.reference.rsplit(".", 1)[1]
 
     def load_reference(self):
         """The reference itself: a function or class of `helpers`."""
@@ -130,6 +142,62 @@ class Exercise:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Task:
+    """An exercise whose answer is no function of `helpers`: a number, a choice, a score.
+
+    reference : the name in the notebook; solution : what the solution notebook's cell holds
+    about : what its kind needs beside that; says what is wrong with an answer
+    probe : what is measured on images held back, without arguments; None where nothing is
+    """
+
+    id: str
+    title: str
+    reference: str
+    difficulty: int
+    minutes: int
+    hints: tuple[str, str, str]
+    kind: str
+    solution: str
+    about: dict
+    probe: Callable[[], object] | None = None
+    bug = None
+    mistakes = ()
+
+    @property
+    def name(self):
+        """The same."""
+        return self.reference
+
+    def load_reference(self):
+        """The course's own answer: a value, or the function that the cell defines."""
+        names = dict(NAMES)
+        exec(compile(self.solution, f"<solution of exercise {self.id}>", "exec"), names)
+        return names[self.name]
+
+    def source(self):
+        """The text of the solution notebook's cell."""
+        return self.solution
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the file says of a kind that is a Task: names that must be there, and that may be."""
+
+    needed: frozenset
+    allowed: frozenset = frozenset()
+    probed: bool = True
+
+
+TASKS = {
+    "predict": Kind(
+        frozenset({"why"}), frozenset({"answer", "tolerance", "band", "mistakes"}), probed=False
+    ),
+    "choose": Kind(frozenset({"choices", "reasons", "numbers"})),
+    "wrap-up": Kind(frozenset()),
+}
+
+
 def broken_source(id):
     """The source that the learner's cell of exercise `id` ("1.5") begins with, or None.
 
@@ -150,21 +218,45 @@ def texts(module):
 
 
 def declared(module, probes):
-    """The exercises of a module; `probes` lists their probes in the order of its file."""
+    """The exercises of a module; `probes` lists their probes in the order of its file.
+
+    A prediction has none: all that is known of it stands in the file.
+    """
     about = {id: entry for id, entry in texts(module).items() if id != "quiz"}
-    if len(about) != len(probes):
-        raise TextError(f"module {module} has {len(about)} exercises and {len(probes)} probes")
+    probed = [id for id, entry in about.items() if _probed(id, entry)]
+    if len(probed) != len(probes):
+        raise TextError(
+            f"module {module} has {len(probed)} exercises to probe and {len(probes)} probes"
+        )
+    probe_of = dict(zip(probed, probes, strict=True))
     found = []
-    for (id, entry), probe in zip(about.items(), probes, strict=True):
-        edits = entry.pop("mistakes")
-        for name, mistake in edits.items():
-            if mistake.keys() != {"edit", "says"}:
-                raise TextError(
-                    f"exercise {id}, mistake {name}: give it `edit` and `says`, no more"
-                )
+    for id, entry in about.items():
         entry["hints"] = tuple(entry["hints"])
+        make = _task if entry["kind"] in TASKS else _exercise
         try:
-            found.append(Exercise(id, probe=probe, edits=edits, **entry))
+            found.append(make(id, entry, probe_of.get(id)))
         except TypeError as error:
             raise TextError(f"exercise {id} of module {module}: {error}") from None
     return tuple(found)
+
+
+def _probed(id, entry):
+    if (kind := entry.get("kind")) not in KINDS:
+        raise TextError(f"exercise {id}: `kind` is {kind!r}; it is one of {', '.join(KINDS)}")
+    return kind not in TASKS or TASKS[kind].probed
+
+
+def _exercise(id, entry, probe):
+    edits = entry.pop("mistakes")
+    for name, mistake in edits.items():
+        if mistake.keys() != {"edit", "says"}:
+            raise TextError(f"exercise {id}, mistake {name}: give it `edit` and `says`, no more")
+    return Exercise(id, probe=probe, edits=edits, **entry)
+
+
+def _task(id, entry, probe):
+    kind = TASKS[entry["kind"]]
+    own = {name: entry.pop(name) for name in kind.needed | kind.allowed if name in entry}
+    if missing := kind.needed - own.keys():
+        raise TextError(f"exercise {id}: a {entry['kind']} needs {', '.join(sorted(missing))}")
+    return Task(id, probe=probe, about=own, **entry)

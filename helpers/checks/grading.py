@@ -12,62 +12,26 @@ import numpy as np
 import torch
 from torch import nn
 
+from helpers.checks import values, wrap_up
+from helpers.checks.code import explain, is_stub, same_code
 from helpers.checks.findings import Finding, form, kind_of, same
-from helpers.checks.verdict import Verdict
+from helpers.checks.verdict import BEHAVIOUR, FORM, NOT_YOUR_OWN, VALUE, Verdict, not_started
 from helpers.checks.watch import (
     ReferenceCalled,
     Watch,
-    functions_of,
     is_ours,
     out_of_reach,
     preserved_session,
 )
 
-TITLES = {
-    "wrong_form": "not the right form yet",
-    "wrong_value": "the form is right, the value is not",
-    "wrong_behaviour": "the value is right, something else is not",
-}
+TITLES = {"wrong_form": FORM, "wrong_value": VALUE, "wrong_behaviour": BEHAVIOUR}
 CONDUCT = "it changes what it should leave alone"
-NOT_YOUR_OWN = "no answer of your own"
 
 
 def grade_exercise(exercise, candidate):
     """Verdict on the candidate. Leaves random state, modes and defaults as they were."""
     try:
-        reference = exercise.load_reference()
-        if candidate is None or candidate is ... or is_untouched(candidate, reference):
-            return Verdict("not_started", "not started yet", "Write the cell above, then check it.")
-        if not callable(candidate) or isinstance(candidate, (nn.Module, torch.Tensor)):
-            name = reference.__name__
-            says = f'`check` wants `{name}` itself, as in check("{exercise.id}", {name}), '
-            return Verdict(
-                "wrong_form", TITLES["wrong_form"], f"{says}but got {kind_of(candidate)}."
-            )
-        if isinstance(reference, type) and not isinstance(candidate, type):
-            says = f"`{reference.__name__}` should be a class; yours is a function."
-            return Verdict("wrong_form", TITLES["wrong_form"], says)
-        if is_ours(candidate, reference):
-            return not_your_own(reference)
-        exercise.source(), exercise.parameters  # read while they can be
-        try:
-            with out_of_reach(reference):
-                findings, conduct = observe(exercise, candidate)
-        except ReferenceCalled:
-            return not_your_own(reference)
-        wrong = next((f for f in findings if not f.right), None)
-        if conduct:
-            says = conduct[0].says if wrong is None else f"{conduct[0].says}\n{wrong.says}"
-            return Verdict("wrong_behaviour", CONDUCT, says)
-        if wrong is None:
-            return Verdict("passed", "passed")
-        if wrong.kind == "raised" and not all(f.right for f in known(exercise, None)):
-            raise RuntimeError(f"the reference itself fails: {wrong.says}")
-        status = "wrong_form" if wrong.kind == "raised" else wrong.kind
-        if mistake := recognise(exercise, findings):
-            says = f"{mistake.says}\n{wrong.says}"
-            return Verdict(status, TITLES[status], says, mistake.name)
-        return Verdict(status, TITLES[status], wrong.says)
+        return JUDGES.get(exercise.kind, judge)(exercise, candidate)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         says = (
@@ -76,6 +40,52 @@ def grade_exercise(exercise, candidate):
             "yours: go on with the reference, and please report it."
         )
         return Verdict("checker_error", "the checker failed", says)
+
+
+def judge(exercise, candidate):
+    """Verdict on a function or class, by what it does on crafted inputs."""
+    reference = exercise.load_reference()
+    if candidate is None or candidate is ... or is_untouched(candidate, reference):
+        return not_started("Write the cell above, then check it.")
+    if not callable(candidate) or isinstance(candidate, (nn.Module, torch.Tensor)):
+        name = reference.__name__
+        says = f'`check` wants `{name}` itself, as in check("{exercise.id}", {name}), '
+        return Verdict("wrong_form", FORM, f"{says}but got {kind_of(candidate)}.")
+    if isinstance(reference, type) and not isinstance(candidate, type):
+        says = f"`{reference.__name__}` should be a class; yours is a function."
+        return Verdict("wrong_form", FORM, says)
+    if is_ours(candidate, reference):
+        return not_your_own(reference)
+    if exercise.bug and same_code(candidate, exercise.bug.variant):
+        return not_started(AS_GIVEN)
+    exercise.source(), exercise.parameters  # read while they can be
+    try:
+        with out_of_reach(reference):
+            findings, conduct = observe(exercise, candidate)
+    except ReferenceCalled:
+        return not_your_own(reference)
+    wrong = next((f for f in findings if not f.right), None)
+    if conduct:
+        says = conduct[0].says if wrong is None else f"{conduct[0].says}\n{wrong.says}"
+        return Verdict("wrong_behaviour", CONDUCT, says)
+    if wrong is None:
+        return Verdict("passed", "passed")
+    if wrong.kind == "raised" and not all(f.right for f in known(exercise, None)):
+        raise RuntimeError(f"the reference itself fails: {wrong.says}")
+    status = "wrong_form" if wrong.kind == "raised" else wrong.kind
+    if mistake := recognise(exercise, findings):
+        says = STILL_THERE if mistake is exercise.bug else mistake.says
+        return Verdict(status, TITLES[status], f"{says}\n{wrong.says}", mistake.name)
+    return Verdict(status, TITLES[status], wrong.says)
+
+
+AS_GIVEN = (
+    "This is the cell as it was given to you. It runs, and one thing in it is wrong: try it on "
+    "small inputs whose result you know, find the bug, mend it, then check."
+)
+# without the mistake's own sentence, which would find it for the learner
+STILL_THERE = "The code is another one now, and the bug that it came with is still there. See:"
+JUDGES = {"predict": values.predicted, "choose": values.chosen, "wrap-up": wrap_up.judged}
 
 
 def not_your_own(reference):
@@ -187,22 +197,6 @@ def first_wrong(findings):
     return next((i for i, finding in enumerate(findings) if not finding.right), None)
 
 
-def explain(error, candidate):
-    """The error and the learner's line that raised it, in one sentence."""
-    message = str(error).splitlines()[0] if str(error) else ""
-    says = f"It stopped with {type(error).__name__}: {message}"
-    own_file = code_file(candidate)
-    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own_file]
-    if own and (line := (own[-1].line or "").strip()):
-        says += f" (line {own[-1].lineno} of your cell: `{line}`)"
-    return says
-
-
-def code_file(candidate):
-    """The file, or the notebook cell, that holds the candidate's code."""
-    return next((f.__code__.co_filename for f in functions_of(candidate)), None)
-
-
 def is_untouched(candidate, reference):
     """Whether the candidate is still the scaffold, which has `...` wherever something is asked."""
     if isinstance(candidate, types.FunctionType):
@@ -223,22 +217,3 @@ def holds_ellipsis(cls):
     except Exception:
         return False  # the probe will say what is wrong
     return any(v is ... for v in vars(instance).values()) and not list(instance.children())
-
-
-def _bytecode(body):
-    namespace = {}
-    exec(f"def f(): {body}", namespace)
-    return namespace["f"].__code__.co_code
-
-
-# Of functions that do nothing, by whichever Python runs; a docstring moves the other constants.
-STUBS = {
-    _bytecode(body)
-    for body in ("...", "return ...", '"Text."', '"Text."; return ...', '"Text."; return None')
-}
-
-
-def is_stub(function):
-    """Whether a function's body is only a docstring, `...`, `pass`, or the return of these."""
-    code = function.__code__
-    return code.co_code in STUBS and set(code.co_consts) <= {None, ..., function.__doc__}

@@ -10,7 +10,20 @@ from torch import nn
 from helpers.checks import findings
 from helpers.checks.exercise import declared
 from helpers.checks.findings import behaviour, cases, form, keeps_dtype, shape, value
+from helpers.checks.wrap_up import Hidden
+from helpers.datasets import load
+from helpers.experiments.baselines import (
+    brightness,
+    from_median,
+    mean_image_error,
+    nearest_distance,
+    pca_error,
+    subspace_errors,
+)
+from helpers.experiments.module_01 import parts
 from helpers.runtime import device
+from helpers.thresholds import conformal_threshold, mean_std_threshold
+from helpers.training import as_input
 
 # Grey images and their reconstructions; no axis is as long as another. The first is off by 1.5
 # everywhere, mse 2.25; the second by 3 and by -3 in two of its six pixels, mse 2·9/6 = 3.
@@ -285,7 +298,69 @@ def probe_psnr(f):
     yield from cases(f, table, tolerance=1e-6)
 
 
+def trial_of_rules(alpha=0.05, splits=200):
+    """How many new digits each rule flags, for three scores: 1.13's run on digits held back."""
+    train, calibration, test = parts()
+    pool = np.concatenate([calibration.images, test.images])
+    x_train, x = (as_input(images[:3000]).cpu() for images in (train.images, pool))
+    pca = subspace_errors(train.images[:3000], pool[:3000], components=20)[1]
+    scores = [pca, mean_image_error(x_train, x).numpy(), -brightness(pool[:3000])]
+    rng = np.random.default_rng(41)
+    rules = {
+        "mean + std": mean_std_threshold,
+        "gaussian": lambda scores: mean_std_threshold(scores, k=1.6449),
+        "conformal": lambda scores: conformal_threshold(scores, alpha),
+    }
+    rates = {name: [] for name in rules}  # one a score
+    halves = [rng.permutation(len(x)) for _ in range(splits)]
+    for s in scores:
+        for name, rule in rules.items():
+            flagged = [(s[i[1::2]] >= rule(s[i[::2]])).mean() for i in halves]
+            rates[name].append(np.mean(flagged))
+    off = {name: max(abs(rate - alpha) for rate in found) for name, found in rates.items()}
+    found = {"n": len(x), "splits": splits, "best": [min(off, key=off.get)]}
+    for name, rate in rates.items():
+        key = name.replace(" + ", "_")
+        found |= {f"{key}_low": min(rate), f"{key}_high": max(rate)}
+    return found
+
+
+def hidden_digits(each=60):
+    """Test digits, and others that are damaged in four ways which the notebook does not show."""
+    train = parts()[0]
+    normal, *others = load("mnist")["test"].draw(3 * each, *[each // 2] * 8, seed=4711)
+    a, b, c, d, *more = (part.images for part in others)
+    rng = np.random.default_rng(20_261)
+    erased = np.concatenate([c, more[2]])
+    for image, top in zip(erased, rng.integers(8, 15, len(erased)), strict=True):
+        image[:, top : top + 6] = 0  # a band of six rows without ink
+    joined = np.concatenate([d, more[3]])
+    joined[..., 14:] = np.roll(joined, 1, axis=0)[..., 14:]  # the right half of another digit
+    anomalies = [
+        np.concatenate([a, more[0]])[..., ::-1],  # mirrored
+        np.maximum(b, more[1]),  # two digits, one over the other
+        erased,
+        joined,
+    ]
+    images = np.concatenate([normal.images, *anomalies])
+    anomalous = np.arange(len(images)) >= len(normal)
+    some = train.images[:6000]
+    x_train, x = as_input(some).cpu(), as_input(images).cpu()
+    return Hidden(
+        images,
+        anomalous,
+        train.source,
+        trivial=from_median({"ink": brightness}, some, images)
+        | {"mean image": mean_image_error(x_train, x).numpy()},
+        rungs={
+            "PCA, 20 components": pca_error(x_train, x, 20).numpy(),
+            "nearest training digit": nearest_distance(x_train, x).numpy(),
+        },
+    )
+
+
 PROBES = [probe_conv_output_size, probe_autoencoder, probe_train_step]
 PROBES += [probe_reconstruction_error, probe_mean_std, probe_p_values, probe_threshold]
 PROBES += [probe_auroc, probe_pca, probe_interpolate, probe_psnr]
+PROBES += [trial_of_rules, hidden_digits]
 EXERCISES = declared("01", PROBES)

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+# titles of what is not right yet
+FORM = "not the right form yet"
+VALUE = "the form is right, the value is not"
+NOT_YOUR_OWN = "no answer of your own"
+BEHAVIOUR = "the value is right, something else is not"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -10,16 +16,23 @@ class Verdict:
     status : "not_started", "wrong_form" (type, shape, dtype, missing method), "wrong_value",
         "wrong_behaviour" (right number, wrong property: gradient, in-place edit, batch
         dependence), "passed" or "checker_error"
+    score, source : of a wrap-up exercise, the AUROC on the hidden images, "real" or "sample"
     """
 
     status: str
     title: str
     detail: str = ""
     misconception: str | None = None
+    score: float | None = None
+    source: str = ""
 
     @property
     def passed(self):
         return self.status == "passed"
+
+
+def not_started(says):
+    return Verdict("not_started", "not started yet", says)
 
 
 class CheckFailed(AssertionError):

@@ -7,12 +7,14 @@ that an answer does can spoil the inputs of the next look, or of the next check.
 import copy
 import inspect
 import random
+import warnings
 from contextlib import contextmanager
 from functools import wraps
 from types import FunctionType
 
 import numpy as np
 import torch
+from IPython.utils.capture import capture_output
 
 from helpers.checks.findings import Finding
 from helpers.runtime import forked_random
@@ -163,6 +165,18 @@ def preserved_session():
             torch.set_default_dtype(dtype)
             if torch.get_default_device() != device:
                 torch.set_default_device(device)
+
+
+@contextmanager
+def quiet():
+    """A preserved session in which nothing is displayed or printed, and numbers do not warn."""
+    with (
+        preserved_session(),
+        capture_output(),
+        warnings.catch_warnings(action="ignore"),
+        np.errstate(all="ignore"),
+    ):
+        yield
 
 
 def is_frame(x):

@@ -7,6 +7,7 @@ the figure that needs them.
 """
 
 # ruff: noqa: F401  (the names are for the notebooks)
+from helpers.plotting.diagrams import convolution_picture, network_diagram, transposed_picture
 from helpers.plotting.ladder import ladder_steps, residual_block, seen_flow
 from helpers.plotting.latent import embedding, posteriors, reparameterization
 from helpers.plotting.lines import (
@@ -40,9 +41,11 @@ from helpers.plotting.scores import (
 )
 from helpers.plotting.style import (
     ANOMALY,
+    CLASSES,
     FOURTH,
     GROUPS,
     LINES,
+    MARKERS,
     NORMAL,
     RESIDUAL,
     SECOND,
@@ -50,6 +53,7 @@ from helpers.plotting.style import (
     THRESHOLD,
     Picture,
     as_output,
+    ink,
     new_figure,
     show,
     use_course_style,

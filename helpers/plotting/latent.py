@@ -3,7 +3,7 @@
 import numpy as np
 
 from helpers.plotting.pictures import as_pictures, draw_picture
-from helpers.plotting.style import ANOMALY, NORMAL, SECOND, legend_beside, new_figure
+from helpers.plotting.style import CLASSES, GROUPS, THRESHOLD, ink, legend_beside, new_figure
 
 
 def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False):
@@ -12,19 +12,16 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
     prior : draw N(0, I)'s circles of one and two standard deviations, and the axes' numbers, which
         mean something then; those of t-SNE do not
     """
-    import seaborn as sns
-
     figure, axis = new_figure(6.4, 4.6)
-    palette = sns.color_palette("husl", len(classes))
     for i, name in enumerate(classes):
         own = points[labels == i]
         if not len(own):
             continue
-        axis.scatter(*own.T, s=6, color=palette[i], label=name, alpha=0.8, linewidths=0)
+        axis.scatter(*own.T, s=6, color=CLASSES[i], label=name, alpha=0.8, linewidths=0)
         box = {
             "boxstyle": "round,pad=0.2",
             "facecolor": "white",
-            "edgecolor": palette[i],
+            "edgecolor": CLASSES[i],
             "alpha": 0.85,
         }
         axis.annotate(
@@ -46,45 +43,49 @@ def reparameterization(noise, gaussians):
     """The same noise moved and stretched into each of {name: (mu, sigma)}."""
     figure, axis = new_figure(7, 2.8)
     for level, ((name, (mu, sigma)), colour) in enumerate(
-        zip(gaussians.items(), (NORMAL, ANOMALY, SECOND), strict=False)
+        zip(gaussians.items(), GROUPS, strict=False)
     ):
         top, bottom = 2 * level + 1, 2 * level
         z = mu + sigma * noise
         axis.plot([noise, z], [np.full_like(z, top), np.full_like(z, bottom)], color=colour, lw=0.6)
         axis.plot(noise, np.full_like(z, top), ".", color="grey", clip_on=False)
         axis.plot(z, np.full_like(z, bottom), ".", color=colour, clip_on=False)
-        axis.text(1.02, bottom, f"z: {name}", color=colour, transform=axis.get_yaxis_transform())
-        axis.text(1.02, top, "noise: N(0, 1)", color="grey", transform=axis.get_yaxis_transform())
+        axis.text(
+            1.02, bottom, f"z: {name}", color=ink(colour), transform=axis.get_yaxis_transform()
+        )
+        axis.text(
+            1.02, top, "noise: N(0, 1)", color=ink("grey"), transform=axis.get_yaxis_transform()
+        )
     axis.set(yticks=[], xlabel="value")
     axis.spines["left"].set_visible(False)
     return figure
 
 
 def posteriors(pictures, titles, line, posterior, mu, sigma):
-    """The true posterior on a grid of z, and the encoder's Gaussian as an ellipse of two sigma.
+    """The true posterior on a grid of z, and the encoder's Gaussian: its mean, and two sigma.
+
+    All panels have axes of the same length. Colours are densities as shares of a panel's largest.
 
     pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
     down the rows; mu, sigma (N, 2)
     """
     figure, axes = new_figure(9.4, 2.9, ncols=len(pictures))
     line, angle = np.asarray(line), np.linspace(0, 2 * np.pi, 100)
-    ends = (line[0], line[-1])
-    for axis, picture, title, density, m, s in zip(
-        axes, as_pictures(pictures), titles, np.asarray(posterior), mu, sigma, strict=True
+    ends, mu, sigma = (line[0], line[-1]), np.asarray(mu), np.asarray(sigma)
+    shares = [density / density.max() for density in np.asarray(posterior)]
+    places = [np.unravel_index(share.argmax(), share.shape) for share in shares]
+    modes = np.array([(line[column], line[row]) for row, column in places])
+    half = (0.7 * np.abs(mu - modes).max(axis=1) + 4 * sigma.max(axis=1)).max()
+    for axis, picture, title, share, m, s, mode in zip(
+        axes, as_pictures(pictures), titles, shares, mu, sigma, modes, strict=True
     ):
-        m, s = np.asarray(m), np.asarray(s)
-        axis.imshow(density, origin="lower", extent=(*ends, *ends), cmap="Blues")
-        axis.plot(m[0] + 2 * s[0] * np.cos(angle), m[1] + 2 * s[1] * np.sin(angle), color=ANOMALY)
-        row, column = np.unravel_index(density.argmax(), density.shape)
-        mode = np.array([line[column], line[row]])
-        centre = (m + mode) / 2
-        half = 0.7 * np.abs(m - mode).max() + 4 * s.max()
-        axis.set(
-            xlim=(centre[0] - half, centre[0] + half),
-            ylim=(centre[1] - half, centre[1] + half),
-            xlabel="$z_1$",
-            title=title,
-        )
+        shown = axis.imshow(share, origin="lower", extent=(*ends, *ends), cmap="Blues")
+        axis.plot(*(m[:, None] + 2 * s[:, None] * [np.cos(angle), np.sin(angle)]), color=THRESHOLD)
+        axis.plot(*m, "+", color=THRESHOLD)
+        x, y = (m + mode) / 2
+        limits = {"xlim": (x - half, x + half), "ylim": (y - half, y + half)}
+        axis.set(**limits, xlabel="$z_1$", title=title)
         draw_picture(axis.inset_axes((0.74, 0.74, 0.26, 0.26)), picture)
     axes[0].set_ylabel("$z_2$")
+    figure.colorbar(shown, ax=axes, ticks=[0, 1], shrink=0.7, label="share of largest density")
     return figure

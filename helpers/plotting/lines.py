@@ -7,11 +7,13 @@ from helpers.plotting.style import (
     ANOMALY,
     GROUPS,
     LINES,
+    MARKERS,
     NORMAL,
     SECOND,
     THIRD,
     THRESHOLD,
     as_output,
+    legend_below,
     legend_beside,
     log_scale,
     new_figure,
@@ -48,7 +50,7 @@ class LiveCurve:
         axis.xaxis.get_major_locator().set_params(integer=True)
         if history:
             log_scale(axis, "y")
-            axis.legend()
+            legend_beside(axis)
         return figure
 
 
@@ -69,10 +71,10 @@ def curves(series, x_label, y_label, *, log="", marks=()):
 
 
 def scatter(groups, x_label, y_label, *, log=""):
-    """Points of {name: (x, y)}."""
+    """Points of {name: (x, y)}, a colour and a shape each."""
     figure, axis = new_figure(6.5, 3.4)
-    for (name, (x, y)), colour in zip(groups.items(), GROUPS, strict=False):
-        axis.scatter(x, y, s=5, color=colour, alpha=0.5, linewidths=0, label=name)
+    for (name, (x, y)), colour, shape in zip(groups.items(), GROUPS, MARKERS, strict=False):
+        axis.scatter(x, y, s=8, color=colour, marker=shape, alpha=0.5, linewidths=0, label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
     log_scale(axis, log)
     legend_beside(axis, markerscale=3)
@@ -82,16 +84,17 @@ def scatter(groups, x_label, y_label, *, log=""):
 def mixed_scatter(panels):
     """Points of {(x label, y label): {name: (x, y)}}, one panel each, logarithmic axes.
 
+    The first group is the normal one, the second that of the anomalies.
     The groups' points are drawn in random order, so that none lies on top of the others.
     """
     figure, axes = new_figure(9, 3.4, ncols=len(panels))
     for axis, ((x_label, y_label), groups) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         points = np.concatenate([np.stack(pair, axis=1) for pair in groups.values()])
         sizes = [len(x) for x, _ in groups.values()]
-        colours = np.repeat(GROUPS[: len(groups)], sizes)
+        colours = np.repeat((NORMAL, ANOMALY)[: len(groups)], sizes)
         order = np.random.default_rng(0).permutation(len(points))
         axis.scatter(*points[order].T, s=4, c=colours[order], alpha=0.5, linewidths=0)
-        for name, colour in zip(groups, GROUPS, strict=False):
+        for name, colour in zip(groups, (NORMAL, ANOMALY), strict=False):
             axis.plot([], [], "o", color=colour, label=name)
         axis.set(xlabel=x_label, ylabel=y_label)
         log_scale(axis, "xy")
@@ -115,7 +118,7 @@ def training_curves(panels):
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         if not same and len(curves_here) > 1:
-            axis.legend()
+            legend_below(axis)
     if same:
         legend_beside(axis)
     return figure
@@ -177,12 +180,12 @@ def share_bars(shares, label):
 def band(frame, x, y, x_label, y_label, *, chance=None):
     """Line of column y over column x with the interval of the columns low and high."""
     figure, axis = new_figure(7, 3)
-    axis.plot(frame[x], frame[y], color=ANOMALY, marker=".")
+    axis.plot(frame[x], frame[y], color=SECOND, marker=".")
     axis.fill_between(
-        frame[x], frame.low, frame.high, color=ANOMALY, alpha=0.25, label="95 % interval"
+        frame[x], frame.low, frame.high, color=SECOND, alpha=0.25, label="95 % interval"
     )
     if chance is not None:
         axis.axhline(chance, linestyle=":", color="grey", label="chance")
     axis.set(xlabel=x_label, ylabel=y_label, xticks=frame[x][:: max(1, len(frame) // 8)])
-    axis.legend()
+    legend_beside(axis)
     return figure

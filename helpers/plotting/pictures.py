@@ -1,8 +1,9 @@
 """Pictures in rows, their residuals and maps."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from helpers.plotting.style import ANOMALY, NORMAL, RESIDUAL, SECOND, new_figure
+from helpers.plotting.style import ANOMALY, NORMAL, RESIDUAL, SECOND, THIRD, ink, new_figure
 
 
 def as_pictures(images):
@@ -17,7 +18,7 @@ def draw_picture(axis, picture, cmap="gray", vmin=0, vmax=1):
     """One picture (H, W) or (H, W, 3), without ticks and frame. Returns what a colour bar needs."""
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
-    return axis.imshow(picture, cmap=cmap, vmin=vmin, vmax=vmax)
+    return axis.imshow(picture, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
 
 
 def _named_rows(names, columns, width, height, margin):
@@ -54,26 +55,35 @@ def scan_rows(rows):
 
 
 def map_rows(images, masks, maps):
-    """Pictures with the outline of their lesion, and below them each of {name: maps (N, H, W)}."""
+    """Pictures with the outline of their lesion, and below them each of {name: maps (N, H, W)}.
+
+    All maps of a row have the scale of its colour bar, which ends where 99.9 % of the values do.
+    """
     figure, axes = _named_rows(["lesion", *maps], len(images), 0.85, 0.9, 1.3)
     _draw_row(axes[0], images, masks)
     for row, values in zip(axes[1:], map(np.asarray, maps.values()), strict=True):
         for axis, one in zip(row, values, strict=True):
-            draw_picture(axis, one, cmap="magma", vmax=np.quantile(values, 0.999))
+            last = draw_picture(axis, one, cmap="magma", vmax=np.quantile(values, 0.999))
+        bar = figure.colorbar(last, ax=row, pad=0.02, aspect=8)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(2))
     return figure
 
 
 def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
-    """Pictures, their reconstructions, and the residual: orange too bright, blue too dark."""
+    """Pictures, their reconstructions, and the residual: orange too bright, blue too dark.
+
+    All residuals have one scale, up to the value that one pixel in 200 exceeds.
+    """
     x, x_hat = as_pictures(images), as_pictures(reconstructions)
     names = ("picture", "rebuilt", "residual")
     figure, axes = _named_rows(names, len(x), 0.78, 2.5 / 3, 1.9)
     _draw_row(axes[0], images)
     _draw_row(axes[1], reconstructions)
+    limit = max(0.05, np.ceil(20 * np.quantile(abs(x_hat - x), 0.995)) / 20)
     for axis, residual in zip(axes[2], x_hat - x, strict=True):
-        last = draw_picture(axis, residual, cmap=RESIDUAL, vmin=-1)
-    bar = figure.colorbar(last, ax=axes, shrink=0.8, ticks=[-1, 0, 1], pad=0.02)
-    bar.set_ticklabels([ends[0], "equal", ends[1]])
+        last = draw_picture(axis, residual, cmap=RESIDUAL, vmin=-limit, vmax=limit)
+    bar = figure.colorbar(last, ax=axes, shrink=0.8, ticks=[-limit, 0, limit], pad=0.02)
+    bar.set_ticklabels([f"−{limit:g}\n{ends[0]}", "0", f"{limit:g}\n{ends[1]}"])
     return figure
 
 
@@ -95,7 +105,12 @@ def mosaic(pictures, columns, extent):
     n, height, width = pictures.shape
     grid = pictures.reshape(n // columns, columns, height, width)[::-1]
     figure, axis = new_figure(5, 5)
-    axis.imshow(grid.transpose(0, 2, 1, 3).reshape(-1, columns * width), cmap="gray", extent=extent)
+    axis.imshow(
+        grid.transpose(0, 2, 1, 3).reshape(-1, columns * width),
+        cmap="gray",
+        extent=extent,
+        interpolation="nearest",
+    )
     axis.set(xlabel="$z_1$", ylabel="$z_2$")
     return figure
 
@@ -113,10 +128,10 @@ def scan_profile(scan):
     left.set(xticks=[], yticks=[], ylabel="depth")
     right.plot(profile, np.arange(height), color=SECOND)
     right.set(xlabel="mean brightness")
-    marks = {"inner surface": (surface, NORMAL), "bottom band": (band, ANOMALY)}
+    marks = {"inner surface": (surface, NORMAL), "bottom band": (band, THIRD)}
     for name, (row, colour) in marks.items():
         for axis in (left, right):
             axis.axhline(row, color=colour, linestyle="--", linewidth=1)
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
-        left.text(1, row, name, color=colour, va="bottom", bbox=box, fontsize=8)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        left.text(1, row, name, color=ink(colour), va="bottom", bbox=box, fontsize=8)
     return figure

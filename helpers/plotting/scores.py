@@ -3,19 +3,26 @@
 import numpy as np
 
 from helpers.plotting.style import (
+    ANOMALY,
     GROUPS,
     LINES,
     NORMAL,
     SECOND,
     THRESHOLD,
+    legend_below,
     legend_beside,
     log_scale,
     new_figure,
 )
 
 
-def score_histogram(groups, thresholds, *, label="error of each picture", colours=GROUPS):
-    """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail."""
+def score_histogram(
+    groups, thresholds, *, label="error of each picture", colours=(NORMAL, ANOMALY)
+):
+    """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail.
+
+    colours : of the groups; normal pictures, then anomalies, if nothing else is said
+    """
     figure, axis = new_figure(7, 3)
     everything = np.concatenate(list(groups.values()))
     edges = np.geomspace(everything.min(), everything.max(), 60)
@@ -44,34 +51,38 @@ def false_alarm_histogram(simulated, alpha):
         axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
         axis.set(title=f"n = {n} calibration scores", xlabel="false-alarm rate", yticks=[])
         axis.xaxis.set_major_formatter("{x:.0%}")
-        axis.legend()
+        legend_below(axis, ncols=3, columnspacing=1, handlelength=1.2)
     axes[0].set_ylabel("density")
     return figure
 
 
 def roc_and_precision(normal_scores, anomalies):
-    """ROC and precision-recall curves of {name: anomaly scores} against the normal scores."""
+    """ROC and precision-recall curves of {name: anomaly scores} against the normal scores.
+
+    Dotted: chance. On the right it is the share of the anomalies, of each group its own.
+    """
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     from helpers.metrics import auroc  # heavy as well
 
-    figure, (left, right) = new_figure(8, 3.4, ncols=2)
+    figure, (left, right) = new_figure(8, 3.6 + 0.35 * len(anomalies), ncols=2)
     for (name, scores), colour, line in zip(anomalies.items(), GROUPS[1:], LINES, strict=False):
         labels = np.repeat([0, 1], [len(normal_scores), len(scores)])
         together = np.concatenate([normal_scores, scores])
         false_alarms, found, _ = roc_curve(labels, together)
         area = auroc(normal_scores, scores)
-        left.plot(false_alarms, found, line, color=colour, label=f"{name}\nAUROC {area:.3f}")
+        left.plot(false_alarms, found, line, color=colour, label=f"{name}: AUROC {area:.3f}")
         precision, recall, _ = precision_recall_curve(labels, together)
-        right.plot(recall, precision, line, color=colour, label=name)
+        # without the point (0, 1) that scikit-learn adds: no threshold has it
+        right.plot(recall[:-1], precision[:-1], line, color=colour, label=name)
         chance = labels.mean()
+        right.axhline(chance, ls=":", color=colour, label=f"{name}: chance, {chance:.2f}")
     left.plot([0, 1], [0, 1], ":", color="grey", label="chance")
-    right.axhline(chance, linestyle=":", color="grey", label=f"chance ({chance:.2f})")
     left.set(xlabel="false-alarm rate", ylabel="detection rate", title="ROC", aspect="equal")
-    right.set(xlabel="detection rate (recall)", ylabel="precision", ylim=(0, 1.03), aspect="equal")
-    right.set_title("Precision and recall")
+    right.set(xlabel="detection rate (recall)", ylabel="precision", aspect="equal")
+    right.set(xlim=(-0.03, 1.03), ylim=(0, 1.03), title="Precision and recall")
     for axis in (left, right):
-        axis.legend(loc="lower left" if axis is right else "lower right")
+        legend_below(axis)
     return figure
 
 

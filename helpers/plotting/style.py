@@ -4,19 +4,32 @@ from io import BytesIO
 
 import matplotlib
 from IPython.display import display
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from helpers.banner import Shown
 
 NORMAL, ANOMALY, THRESHOLD, SECOND = "#0072B2", "#D55E00", "#222222", "#009E73"
-THIRD, FOURTH = "#CC79A7", "#E69F00"
-GROUPS = [NORMAL, ANOMALY, SECOND, THIRD, FOURTH, "#56B4E9"]
+THIRD, FOURTH = "#CC79A7", "#999933"
+# of lines and points that are no anomalies; FOURTH and the last but one are Paul Tol's
+GROUPS = [NORMAL, SECOND, THIRD, FOURTH, "#882255", "#56B4E9"]
+# of up to ten classes (Tol's "muted", and black)
+CLASSES = ["#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE"]
+CLASSES += ["#882255", "#44AA99", "#999933", "#AA4499", THRESHOLD]
 LINES = ["-", "--", ":", "-."]
+MARKERS = ["o", "^", "s", "D", "v", "P"]
 PIXELS = 100  # of the page to an inch of a figure
 RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMALY])
+# of AUROCs, below and above one half; light enough for dark numbers on it
+AREAS = LinearSegmentedColormap.from_list("areas", ["#D79ABC", "white", "#7FB8D9"])
+
+
+def ink(colour):
+    """A colour darkened, so that text in it can be read on white (contrast of 4.5 at least)."""
+    return tuple(0.8 * part for part in to_rgb(colour))
 
 
 def use_course_style():
@@ -79,6 +92,13 @@ def new_figure(width=7.0, height=3.2, **grid):
 def legend_beside(axis, **options):
     """The legend to the right of the axes, where it hides no data."""
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), **options)
+
+
+def legend_below(axis, **options):
+    """The legend below the label of the x-axis, where it hides no data."""
+    down = ScaledTranslation(0, -0.5, axis.figure.dpi_scale_trans)
+    place = {"bbox_to_anchor": (0.5, 0), "bbox_transform": axis.transAxes + down}
+    axis.legend(loc="upper center", **place, **options)
 
 
 def log_scale(axis, letters):

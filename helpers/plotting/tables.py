@@ -3,10 +3,12 @@
 import numpy as np
 
 from helpers.plotting.style import (
-    ANOMALY,
+    AREAS,
     GROUPS,
     LINES,
-    RESIDUAL,
+    NORMAL,
+    SECOND,
+    legend_below,
     legend_beside,
     log_scale,
     new_figure,
@@ -16,29 +18,43 @@ from helpers.plotting.style import (
 def intervals(frame, row, group, *, seeds=False):
     """AUROC with its interval (columns auroc, low, high): one line a `row`, one panel a `group`.
 
+    The axes begin and end where the intervals do; chance is dotted where it is among them.
+
     seeds : a line holds several entries, one below the other; else one, with its number beside it
     """
     panels, names = frame[group].unique(), list(frame[row].unique())
-    width, height, lowest, margin = (9.4, 0.42, 0.35, 0.02) if seeds else (8, 0.4, 0.3, 0.05)
+    width, height = (9.4, 0.42) if seeds else (8, 0.4)
     figure, axes = new_figure(
         width, height * len(names) + 1, ncols=len(panels), sharey=True, sharex=True, squeeze=False
     )
+    ends = frame.low.min() - 0.02, frame.high.max() + 0.02
     for axis, panel in zip(axes[0], panels, strict=True):
-        axis.axvline(0.5, linestyle=":", color="grey")
+        _chance_line(axis, ends)
         for place, name in enumerate(names):
             part = frame[(frame[group] == panel) & (frame[row] == name)]
             pitch = min(0.22, 0.66 / max(len(part), 1))  # leaves a gap between names
             at = place + pitch * (np.arange(len(part)) - (len(part) - 1) / 2)
-            _interval_lines(axis, at, part, part.auroc, ANOMALY, 2 if seeds else 4)
+            _interval_lines(axis, at, part, part.auroc, SECOND, 2 if seeds else 4)
             if not seeds:
-                number = f"{part.auroc.item():.3f}"
-                axis.annotate(number, (1.06, place), va="center", annotation_clip=False)
-        left = min(lowest, frame.low.min() - margin)
+                axis.annotate(
+                    f"{part.auroc.item():.3f}",
+                    (1.03, place),
+                    xycoords=axis.get_yaxis_transform(),
+                    va="center",
+                    annotation_clip=False,
+                )
         label = "AUROC" if seeds else "AUROC, 95 % interval"
-        axis.set(title=panel, xlabel=label, xlim=(left, 1.02))
+        axis.set(title=panel, xlabel=label, xlim=ends)
+        axis.grid(axis="y", alpha=0.4)
     axes[0, 0].set(yticks=range(len(names)), yticklabels=names)
     axes[0, 0].invert_yaxis()
     return figure
+
+
+def _chance_line(axis, ends):
+    """A dotted line at the AUROC of chance, where the axis reaches it."""
+    if ends[0] < 0.5 < ends[1]:
+        axis.axvline(0.5, linestyle=":", color="grey")
 
 
 def seed_intervals(frame, row, group):
@@ -51,7 +67,7 @@ def differences(frame, row, label):
     figure, axis = new_figure(8.5, 0.4 * len(frame) + 0.9)
     axis.axvline(0, linestyle=":", color="grey")
     clear = (frame.low > 0) | (frame.high < 0)
-    _interval_lines(axis, frame[row], frame, frame.difference, np.where(clear, ANOMALY, "grey"), 4)
+    _interval_lines(axis, frame[row], frame, frame.difference, np.where(clear, SECOND, "grey"), 4)
     axis.set(xlabel=f"{label} (grey: interval holds 0)")
     axis.invert_yaxis()
     return figure
@@ -63,30 +79,16 @@ def _interval_lines(axis, at, frame, values, colours, width):
     axis.scatter(values, at, c=colours, s=(width + 1) ** 2, linewidths=1, zorder=2)
 
 
-def auroc_table(frame, intervals=None):
-    """A frame of AUROCs as a picture: blue above one half, orange below.
-
-    intervals : (low, high) of each, a frame of the same rows and columns, for a second line
-    """
+def auroc_table(frame):
+    """A frame of AUROCs as a picture: blue above one half, pink below; a column's best in bold."""
     import seaborn as sns
 
-    texts = frame.map("{:.2f}".format)
-    if intervals is not None:
-        texts += intervals.map(lambda pair: "\n{:.2f} to {:.2f}".format(*pair))
-    height = 0.36 if intervals is None else 0.5
-    figure, axis = new_figure(9.4, height * len(frame) + 0.7)
-    sns.heatmap(
-        frame,
-        annot=texts,
-        annot_kws=None if intervals is None else {"fontsize": 8},
-        fmt="",
-        cmap=RESIDUAL.reversed(),
-        vmin=0,
-        vmax=1,
-        linewidths=1,
-        cbar=False,
-        ax=axis,
-    )
+    figure, axis = new_figure(9.4, 0.36 * len(frame) + 0.7)
+    limits = {"vmin": 0, "vmax": 1, "linewidths": 1, "cbar": False}
+    sns.heatmap(frame, annot=True, fmt=".2f", cmap=AREAS, **limits, ax=axis)
+    shown = frame.round(2).to_numpy()
+    for text, best in zip(axis.texts, (shown == np.nanmax(shown, axis=0)).flat, strict=True):
+        text.set(color="black", weight="bold" if best else "normal")
     axis.set(xlabel="", ylabel="")
     axis.tick_params(length=0, labeltop=True, labelbottom=False)
     return figure
@@ -115,14 +117,14 @@ def bottleneck(table):
     figure, (left, right) = new_figure(8, 3.2, ncols=2)
     mean = table.groupby("latent_dim").mean(numeric_only=True)
     for axis, y, pca in ((left, "test_mse", "pca_mse"), (right, "auroc", "pca_auroc")):
-        axis.plot(mean.index, mean[y], color=ANOMALY, label="autoencoder")
-        axis.scatter(table.latent_dim, table[y], s=12, color=ANOMALY, alpha=0.7)
+        axis.plot(mean.index, mean[y], color=NORMAL, label="autoencoder")
+        axis.scatter(table.latent_dim, table[y], s=12, color=NORMAL, alpha=0.7)
         axis.plot(mean.index, mean[pca], "s--", color="grey", label="PCA", markersize=4)
         axis.set(xscale="log", xlabel="numbers in the code", xticks=mean.index)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_xticks([], minor=True)
-        axis.legend()
-    right.fill_between(mean.index, mean.low, mean.high, color=ANOMALY, alpha=0.25)
+        legend_below(axis, ncols=2)
+    right.fill_between(mean.index, mean.low, mean.high, color=NORMAL, alpha=0.25)
     left.set(ylabel="test error (MSE)", ylim=(mean.test_mse.min() / 3, None))  # PCA's may be 0
     log_scale(left, "y")
     right.set(ylabel="AUROC, rotated by 90°")
@@ -133,6 +135,9 @@ def beta_sweep(table):
     """Reconstruction, KL, active units and AUROC over beta, one line a size of the code.
 
     table : one row for each beta, latent_dim and seed; lines are means, bands the seeds' range
+
+    The betas are equally far apart; a line breaks where the next is more than a hundred times as
+    large.
     """
     panels = {
         "reconstruction": "reconstruction, nats",
@@ -140,29 +145,38 @@ def beta_sweep(table):
         "active": "active units",
         "auroc": "AUROC",
     }
-    figure, axes = new_figure(9.5, 2.7, ncols=4)
+    betas = np.sort(table.beta.unique())
+    figure, axes = new_figure(9.5, 2.9, ncols=4)
     for axis, (column, name) in zip(axes, panels.items(), strict=True):
         for (size, part), colour, line in zip(
             table.groupby("latent_dim"), GROUPS, LINES, strict=False
         ):
-            seeds = part.groupby("beta")[column]
-            mean = seeds.mean()
-            label = f"{size} latents"
-            axis.plot(mean.index, mean, line, color=colour, marker=".", label=label)
-            axis.fill_between(mean.index, seeds.min(), seeds.max(), color=colour, alpha=0.2)
-        axis.set(xscale="log", xlabel="beta", title=name, xticks=[0.1, 10, 1e3, 1e5])
-        axis.set_xticks([], minor=True)
-    axes[0].legend(loc="lower right")
+            seeds = part.groupby("beta")[column].agg(["mean", "min", "max"]).reindex(betas)
+            for i, run in enumerate(unbroken(betas)):
+                mean, low, high = seeds.iloc[run].to_numpy().T
+                label = f"{size} latents" if i == 0 else None
+                axis.plot(run, mean, line, color=colour, marker=".", label=label)
+                axis.fill_between(run, low, high, color=colour, alpha=0.2)
+        axis.set(xlabel="beta", title=name)
+        axis.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas], rotation=90)
+    legend_beside(axes[-1])
     return figure
+
+
+def unbroken(betas):
+    """The places of values in order, split where the next is over a hundred times as large."""
+    betas = np.asarray(betas)
+    return np.split(np.arange(len(betas)), np.flatnonzero(betas[1:] > 100 * betas[:-1]) + 1)
 
 
 def score_strip(frame, row, value):
     """One dot for each entry of column `value`, one line for each name in column `row`."""
     names = list(frame[row].unique())
     figure, axis = new_figure(7.5, 0.3 * len(names) + 0.9)
-    axis.scatter(frame[value], frame[row], color=ANOMALY, s=25, alpha=0.6)
-    axis.axvline(0.5, linestyle=":", color="grey")
-    axis.set(xlabel=value, xlim=(min(0.4, frame[value].min() - 0.02), 1.01))
+    axis.scatter(frame[value], frame[row], color=SECOND, s=25, alpha=0.6)
+    ends = frame[value].min() - 0.02, frame[value].max() + 0.02
+    _chance_line(axis, ends)
+    axis.set(xlabel=value, xlim=ends)
     axis.grid(axis="y", alpha=0.4)
     axis.invert_yaxis()
     return figure

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from helpers.plotting import SECOND, THRESHOLD
+from helpers.plotting.tables import unbroken
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -16,7 +17,7 @@ CURVES = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
     "active": "active units",
-    "auroc": "AUROC",
+    "auroc": "AUROC (dotted: chance)",
 }
 
 SEEN = (
@@ -71,17 +72,18 @@ def draw_beta(figure, table, beta, latent_dim):
         axes.axvline(betas.index(beta), color="0.8", linestyle="--")
         if column == "auroc":
             axes.axhline(0.5, color="0.6", linestyle=":")
-            axes.annotate("chance", (0.01, 0.5), xycoords=("axes fraction", "data"), va="bottom")
         for size, curve in curves[column].items():
             chosen = size == latent_dim
-            axes.plot(
-                curve.to_numpy(),
-                "o-",
-                markersize=4,
-                color=SECOND if chosen else "0.75",
-                zorder=3 if chosen else 1,
-                label=f"{size:g} latents" if chosen else "other sizes",
-            )
+            for run in unbroken(betas):
+                axes.plot(
+                    run,
+                    curve.reindex(betas).iloc[run],
+                    "o-",
+                    markersize=4,
+                    color=SECOND if chosen else "0.75",
+                    zorder=3 if chosen else 1,
+                    label=f"{size:g} latents" if chosen else "other sizes",
+                )
         if len(rows):
             axes.plot(
                 betas.index(beta),

@@ -5,7 +5,7 @@ import numpy as np
 
 from helpers.datasets.splits import stream
 from helpers.metrics import answered, aurc, risk_coverage
-from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+from helpers.plotting import GROUPS, LINES, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -57,12 +57,10 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     confidence, correct, p : (N,), of the stream; refused where p <= alpha
     """
     refused = p <= alpha
-    systems = {
-        "probability": (confidence, NORMAL, "-"),
-        "behind the screen": (answered(confidence, refused), ANOMALY, "--"),
-    }
+    # in the order, and so with the lines, of the notebook's own figure
+    systems = {"probability": confidence, "behind the screen": answered(confidence, refused)}
     axes = figure.add_axes((0.08, 0.16, 0.4, 0.72))
-    for name, (ranked, colour, line) in systems.items():
+    for (name, ranked), colour, line in zip(systems.items(), GROUPS, LINES, strict=False):
         axes.plot(
             *risk_coverage(ranked, correct),
             line,
@@ -78,7 +76,7 @@ def draw_risk(figure, confidence, correct, p, alpha, price, what):
     axes = figure.add_axes((0.58, 0.16, 0.4, 0.72))
     costs = [mean_cost(correct, p <= a, price) for a in ALPHAS]
     best = int(np.argmin(costs))
-    axes.plot(ALPHAS, costs, color=SECOND)
+    axes.plot(ALPHAS, costs, color=THRESHOLD)
     axes.axhline(price, color="0.6", linestyle=":", label="refuse all")
     cost = mean_cost(correct, refused, price)
     axes.plot(alpha, cost, "o", markersize=10, color=THRESHOLD)

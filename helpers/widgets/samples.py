@@ -4,7 +4,7 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from helpers.plotting import ANOMALY, NORMAL, as_pictures
+from helpers.plotting import NORMAL, THIRD, as_pictures, ink
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -81,9 +81,9 @@ def draw_round(figure, pictures, place, guess=0):
         parts.image(axes, picture, str(number))
         if guess and number in (place, guess):
             real = number == place
-            colour = NORMAL if real else ANOMALY
+            colour = NORMAL if real else THIRD
             parts.frame(axes, (0, 0), *picture.shape[::-1], colour, "-" if real else "--")
-            axes.set_title(f"{number}: {'real' if real else 'a sample'}", color=colour)
+            axes.set_title(f"{number}: {'real' if real else 'a sample'}", color=ink(colour))
     if not guess:
         return f": one of the {SHOWN} pictures is a real digit, the others are samples."
     verdict = "right" if guess == place else "wrong"

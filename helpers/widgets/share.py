@@ -2,7 +2,7 @@
 
 import ipywidgets as widgets
 
-from helpers.plotting import GROUPS, LINES, THRESHOLD
+from helpers.plotting import GROUPS, LINES, SECOND, THRESHOLD
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -43,16 +43,17 @@ def share_explorer(table):
 
 def draw_share(figure, table, groups, share):
     """AUROC over the share, one panel a detector, the chosen share marked. -> text"""
+    colours = [*GROUPS[2:][: len(groups) - 1], SECOND]  # none is a normal scan's
     texts, mean = [], table.groupby("share").mean(numeric_only=True)
     for left, score in ((0.07, "L1"), (0.52, "kNN")):
         axes = figure.add_axes((left, 0.17, 0.34, 0.7))
-        for group, colour, line in zip(groups, GROUPS[2:], LINES, strict=False):
+        for group, colour, line in zip(groups, colours, LINES, strict=False):
             column = f"{score}, {group}"
             axes.plot(mean.index, mean[column], line, color=colour, label=group)
             axes.scatter(table.share, table[column], s=9, color=colour, alpha=0.7)
         low, high = mean[f"{score}, all, low"], mean[f"{score}, all, high"]
         axes.fill_between(mean.index, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.axvline(share, color=THRESHOLD, linewidth=1.5, linestyle=":")
+        axes.axvline(share, color=THRESHOLD, linewidth=1.5)
         axes.axhline(0.5, color="grey", linewidth=1, linestyle=":")
         axes.set(
             xscale="log", title=score, xlabel="labelled patients, %", ylabel="AUROC", ylim=(0.4, 1)

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from helpers.metrics import auroc
-from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD, ink
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -86,7 +86,8 @@ def _table(axes, counts):
     words = [["left alone", "false alarms"], ["missed", "found"]]
     for row, (name, colour) in enumerate([("normal", NORMAL), ("anomaly", ANOMALY)]):
         total = sum(counts[row])
-        axes.text(-0.06, row + 0.5, f"{name}\n({total:,})", ha="right", va="center", color=colour)
+        title = {"ha": "right", "va": "center", "color": ink(colour)}
+        axes.text(-0.06, row + 0.5, f"{name}\n({total:,})", **title)
         for column in range(2):
             count = counts[row][column]
             axes.add_patch(Rectangle((column, row), 1, 1, fc=colour, ec="white", lw=3, alpha=0.15))

@@ -98,7 +98,8 @@ def draw_traversal(figure, x, x_hat, path, value, mu, latent, kl):
     centres = (np.arange(len(VALUES)) + 0.5) * width - 0.5
     axes.set_xticks(centres, [f"{v:g}" for v in VALUES])
     own = np.interp(mu, VALUES, centres)  # at the end where mu lies beyond
-    axes.annotate("▾ mu", (own, -1), ha="left", va="bottom", annotation_clip=False)
+    place = {"xytext": (0, 4), "textcoords": "offset points", "annotation_clip": False}
+    axes.annotate("▾ mu", (own, -1), ha="left", va="bottom", **place)
     axes.set_xlabel(f"z[{latent}]")
     change = (path[k] - x_hat).square().mean()
     return (

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from helpers.checks import exercises, grade
-from helpers.checks.exercise import NAMES
+from helpers.checks.exercise import NAMES, Exercise
 
 OPERATORS = {
     ast.Add: (ast.Sub,),
@@ -249,7 +249,7 @@ def limited(seconds):
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
     for e in exercises():
-        if wanted and e.id not in wanted:
+        if not isinstance(e, Exercise) or (wanted and e.id not in wanted):
             continue
         for order, sample in ((1, None), (2, 60)):
             start = time.process_time()

@@ -1,18 +1,23 @@
 """Right answers to module 1, written as learners write them: at least two for each exercise."""
 
+import functools
 import heapq
 import math
 
 import numpy as np
 import torch
-from scipy.stats import mannwhitneyu, rankdata
+from scipy.stats import mannwhitneyu, norm, rankdata
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.metrics import mean_squared_error, roc_auc_score, roc_curve
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from helpers.experiments.module_01 import parts
+from helpers.latent import pca_reconstruct
 from helpers.scores import reconstruction_error
 from helpers.thresholds import conformal_p_values
+from helpers.training import as_input
 
 
 def by_counting_places(size, kernel_size, stride=1, padding=0):
@@ -628,6 +633,36 @@ def path_by_interpolating(z_start, z_end, steps):
     return path[0].T
 
 
+# --- 1.14: on the sample, as in tests/checks/conftest.py -----------------------------------------
+
+
+@functools.cache
+def known_digits():
+    return parts()[0].images
+
+
+def score_of_nearest(images):
+    x, known = as_input(images).flatten(1), as_input(known_digits()).flatten(1)
+    return torch.cdist(x, known).min(dim=1).values
+
+
+def score_of_neighbours(images):
+    known = known_digits().reshape(len(known_digits()), -1)
+    found = NearestNeighbors(n_neighbors=3).fit(known.astype(float))
+    return found.kneighbors(images.reshape(len(images), -1).astype(float))[0].mean(axis=1)
+
+
+def score_of_pieces(images):
+    """The error of PCA in the worst of 16 squares."""
+    x, known = as_input(images).cpu(), as_input(known_digits()).cpu()
+    error = (pca_reconstruct(known, x, 60) - x).square()
+    return torch.nn.functional.avg_pool2d(error, 7).flatten(1).max(dim=1).values
+
+
+def score_of_lists(images):
+    return [float(score_of_nearest(image[None])[0]) for image in images]
+
+
 RIGHT = {
     "1.1": [
         by_counting_places,
@@ -729,4 +764,16 @@ RIGHT = {
         psnr_from_scikit_learn,
         psnr_from_exercise_4,
     ],
+    "1.12": [
+        {"spread": 0.125, "flagged": 0.45},
+        {"spread": np.float64(1) / math.sqrt(64), "flagged": 1 - norm.cdf(0.125)},
+        {"flagged": torch.tensor(0.44), "spread": torch.tensor([0.125])[0]},
+        {"spread": 0.13, "flagged": 0.46},
+    ],
+    "1.13": [
+        {"choice": "conformal", "because": "B"},
+        {"because": "b", "choice": " Conformal"},
+        ("conformal", "B"),
+    ],
+    "1.14": [score_of_nearest, score_of_neighbours, score_of_pieces, score_of_lists],
 }

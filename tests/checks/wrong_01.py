@@ -13,6 +13,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from helpers.experiments.module_01 import parts
+
 WRONG = {}
 
 
@@ -1639,3 +1641,114 @@ def bytes_by_default(x, x_hat, data_range=255):
 @wrong("1.11", "shape (2,)")
 def in_a_list(x, x_hat, data_range=1.0):
     return [float(d) for d in 10 * torch.log10(data_range**2 / mse(x, x_hat))]
+
+
+# --- 1.12 to 1.14 -----------------------------------------------------------------------------
+
+WRONG["1.12"] = [
+    ({"spread": 1, "flagged": 0.45}, "not_averaged"),
+    ({"spread": 1 / 64, "flagged": 0.45}, "variance_for_spread"),
+    ({"spread": 8, "flagged": 0.45}, "grows"),
+    ({"spread": 0.125, "flagged": 0.16}, "one_sigma_of_images"),
+    ({"spread": 0.125, "flagged": 0.55}, "share_below"),
+    ({"spread": 0.125, "flagged": 0.05}, "usual_five"),
+    ({"spread": 0.125, "flagged": 45}, "percent"),
+    ({"spread": 0.125, "flagged": 0.3}, "which is too low"),
+    ({"spread": 0.125, "flagged": ...}, "is still `...`"),
+    ({"spread": 0.125, "flagged": "0.45"}, "without quotes"),
+    ({"spread": 0.125, "flagged": True}, "should be a number"),
+    ({"spread": 0.125, "flagged": float("nan")}, "NaN"),
+    ({"spread": 0.125, "flagged": [0.45]}, "one number"),
+    ({"spread": 0.125}, "should hold `spread`, `flagged`; yours holds `spread`"),
+    ((0.125, 0.45), "should be a dict"),
+    (0.125, "should be a dict"),
+    ({"spread": lambda: 1, "flagged": 0.45}, "a function"),
+]
+WRONG["1.13"] = [
+    ({"choice": "mean + std", "because": "D"}, "mean + std"),
+    ({"choice": "gaussian", "because": "B"}, "gaussian"),
+    ({"choice": "gaussian", "because": "D"}, "do not make a distribution Gaussian"),
+    ({"choice": "conformal", "because": "A"}, "A"),
+    ({"choice": "conformal", "because": "C"}, "The choice holds, the reason does not"),
+    ({"choice": "conformal", "because": "D"}, "over 200 random splits"),
+    ({"choice": "median", "because": "B"}, '"choice" should be one of "mean + std"'),
+    ({"choice": "conformal", "because": ...}, "still `...`"),
+    ({"choice": "conformal"}, "the keys 'choice'"),
+    ("conformal", "an object of type str"),
+]
+
+
+def ink(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+@wrong("1.14", "not better than `ink`")
+def darkness(images):
+    return -ink(images)
+
+
+@wrong("1.14", "upside down")
+def turned_round(images):
+    return -far_from_usual(images)
+
+
+def far_from_usual(images):
+    known = np.median(parts()[0].images.mean(axis=(1, 2, 3)))
+    return np.abs(ink(images) - known)
+
+
+@wrong("1.14", "shape (390,)")
+def one_for_all(images):
+    return ink(images).mean()
+
+
+@wrong("1.14", "shape (390,), one for each image; yours gave the shape (390, 1)")
+def as_a_column(images):
+    return ink(images)[:, None]
+
+
+@wrong("1.14", "another score in another batch")
+def ranked_in_the_batch(images):
+    return rankdata(ink(images))
+
+
+@wrong("1.14", "another score in another batch")
+def at_random(images):
+    return np.random.default_rng().random(len(images))
+
+
+@wrong("1.14", "are NaN")
+def nothing_by_nothing(images):
+    return 0 * ink(images) / 0
+
+
+@wrong("1.14", "Every image has the same score")
+def constant(images):
+    return torch.ones(len(images))
+
+
+@wrong("1.14", "changes the images")
+def in_place(images):
+    images[:] = 255 - images
+    return -ink(images)
+
+
+@wrong("1.14", "It stopped with TypeError")
+def tensors_wanted(images):
+    return images.flatten(1)
+
+
+@wrong("1.14", "None (is a `return` missing?)")
+def forgotten_return(images):
+    ink(images)
+
+
+@wrong("1.14", "A batch of one image should give scores of the shape (1,)")
+def squeezed_scores(images):
+    return ink(images).squeeze()
+
+
+WRONG["1.14"] += [
+    (3.0, "`check` wants the function itself"),
+    (torch.nn.Flatten(), "the function itself"),
+]

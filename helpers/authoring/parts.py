@@ -1,0 +1,235 @@
+"""The parts of a module: what is core, what is optional, and how long each takes.
+
+A markdown cell whose first line is a heading begins a part, which ends before the next such cell.
+The tag `optional` on it makes everything optional up to the next heading of the same or a higher
+level.
+"""
+
+import ast
+import re
+import symtable
+from dataclasses import dataclass, field
+
+from helpers.authoring import time
+from helpers.checks import exercises
+
+HEADING = re.compile(r"(#{1,3}) (.+)")
+SECTION_INSIDE = re.compile(r"\n## ")
+BAR = '<span style="color:#009E73">▌</span>'  # GitHub drops the colour and keeps the bar
+NOT_IN_EXERCISES = {"claim", "seen"}  # cells that are in the solution notebook alone
+
+
+class SourceError(ValueError):
+    """A module's source breaks a rule of the course."""
+
+
+@dataclass
+class Part:
+    """A heading and the cells below it.
+
+    level : 1 for the title, 2 for a section, 3 for a subsection or an exercise
+    tagged : whether its own cell says `optional`
+    optional : whether it is, by its own tag or by that of a heading above it
+    work, computing : seconds, `work` without the computing
+    """
+
+    level: int
+    title: str
+    tagged: bool
+    optional: bool
+    cells: list = field(default_factory=list)
+    work: float = 0
+    computing: float = 0
+
+    @property
+    def id(self):
+        """The id of the heading's cell."""
+        return self.cells[0].id
+
+    @property
+    def seconds(self):
+        return self.work + self.computing
+
+
+def tags_of(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def split(cells, module, computing):
+    """The parts of a module's cells. `module` is "01"; `computing` gives seconds by cell id."""
+    own = {e.id: e for e in exercises() if int(e.id.split(".")[0]) == int(module)}
+    questions = time.quiz_of(module, cells)
+    parts, until = [], None  # the level of the heading that made everything optional
+    for cell in cells:
+        heading = cell.cell_type == "markdown" and HEADING.match(cell.source)
+        tagged = "optional" in tags_of(cell)
+        if tagged and not heading:
+            raise SourceError(f"{cell.id} is tagged optional and does not begin with a heading")
+        if heading:
+            level = len(heading[1])
+            if until and level <= until:
+                until = None
+            if tagged:
+                until = min(level, until or level)
+            parts.append(Part(level, heading[2].strip(), tagged, until is not None))
+        if not parts:
+            raise SourceError(f"module {module}: the first cell is no title")
+        part = parts[-1]
+        part.cells.append(cell)
+        part.work += time.work(cell, own, questions)
+        part.computing += computing.get(cell.id, 0)
+    return parts
+
+
+def totals(parts):
+    """{"core", "optional", "computing"} of a module, in seconds."""
+    return {
+        "core": sum(part.seconds for part in parts if not part.optional),
+        "optional": sum(part.seconds for part in parts if part.optional),
+        "computing": sum(part.computing for part in parts),
+    }
+
+
+def said(parts):
+    """The sentence for the title of a module about its minutes."""
+    seconds = totals(parts)
+    text = f"**Time** about {time.said(seconds['core'])}"
+    if seconds["optional"]:
+        text += (
+            f" for the core, and {time.rounded(seconds['optional'])} more for the optional parts, "
+            f"which the bar {BAR} marks"
+        )
+    if seconds["computing"]:
+        text += f". The computer needs about {time.said(seconds['computing'])} of them"
+    return text + "."
+
+
+def anchor(name):
+    """Something to link to; `name` for Colab, `id` for all others."""
+    return f'<a id="{name}" name="{name}"></a>'
+
+
+def mark(parts):
+    """{cell id: source} of the headings that the builder changes.
+
+    An optional heading gets a bar, its minutes and a link to the next core heading. That one gets
+    an anchor.
+    """
+    marked, targets = {}, []
+    for i, part in enumerate(parts):
+        if not part.optional:
+            continue
+        first, _, rest = part.cells[0].source.partition("\n")
+        sharps, _, title = first.partition(" ")
+        marked[part.id] = f"{sharps} {BAR} {title}\n{rest}"
+        if not part.tagged:
+            continue
+        following = next((p for p in parts[i:] if not p.optional), None)
+        line = f"*Optional, about {time.said(span(parts, i))}.*"
+        if following:
+            targets.append(following)
+            line += f' <a href="#to-{following.id}">Skip to: {plain(following.title)}</a>'
+        marked[part.id] = f"{sharps} {BAR} {title} (optional)\n\n{line}\n{rest}"
+    for part in targets:
+        marked[part.id] = f"{anchor(f'to-{part.id}')}\n\n{part.cells[0].source}"
+    return marked
+
+
+def span(parts, i):
+    """Seconds of the optional part that the heading of number `i` begins, subsections included."""
+    end = i + 1
+    while end < len(parts) and parts[end].level > parts[i].level:
+        end += 1
+    return sum(part.seconds for part in parts[i:end])
+
+
+def plain(title):
+    """A title as it may stand inside HTML, where Markdown is not read."""
+    return re.sub(r"[*`$]", "", title)
+
+
+# --- what a core cell may use ---------------------------------------------------------------------
+
+
+def names(source):
+    """(bound, used): the global names that a cell's code binds, and those that it reads."""
+    top = symtable.symtable(source, "<cell>", "exec")
+    bound, used = set(), set()
+    for symbol in top.get_symbols():
+        if symbol.is_assigned() or symbol.is_imported():
+            bound.add(symbol.get_name())
+        if symbol.is_referenced():
+            used.add(symbol.get_name())
+    inner = list(top.get_children())
+    while inner:
+        scope = inner.pop()
+        inner += scope.get_children()
+        used |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
+    return bound, used - bound_before_use(source, bound & used)
+
+
+def bound_before_use(source, candidates):
+    """Those of the names that running the cell binds before it reads them."""
+    first = {}
+    for name, bound in events(ast.parse(source)):
+        first.setdefault(name, bound)
+    return {name for name in candidates if first.get(name, True)}
+
+
+def events(node):
+    """(name, bound or read) in the order of execution, without the bodies of functions."""
+    match node:
+        case ast.Name():
+            yield node.id, isinstance(node.ctx, ast.Store)
+        case ast.Import() | ast.ImportFrom():
+            yield from ((a.asname or a.name.partition(".")[0], True) for a in node.names)
+        case ast.FunctionDef():
+            yield from inside([*node.decorator_list, node.args])
+            yield node.name, True
+        case ast.ClassDef():
+            yield from inside([*node.decorator_list, *node.bases, *node.body])
+            yield node.name, True
+        case ast.Lambda():
+            yield from events(node.args)
+        case ast.Assign() | ast.NamedExpr():
+            yield from events(node.value)
+            yield from inside(getattr(node, "targets", None) or [node.target])
+        case ast.AugAssign():
+            yield from ((name, False) for name, _ in events(node.target))
+            yield from events(node.value)
+        case ast.For():
+            yield from inside([node.iter, node.target, *node.body, *node.orelse])
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            own = {name for g in node.generators for name, bound in events(g.target) if bound}
+            yield from ((n, b) for n, b in inside(ast.iter_child_nodes(node)) if n not in own)
+        case _:
+            yield from inside(ast.iter_child_nodes(node))
+
+
+def inside(nodes):
+    for node in nodes:
+        yield from events(node)
+
+
+def borrowed(parts, source_of):
+    """What stops a learner who leaves out the optional parts, or has no solution, as sentences.
+
+    source_of(cell) : the code of a cell as the solution notebook has it
+    A core cell may not read a name that an optional cell bound last, and a cell of the exercise
+    notebook none that a claim or a folded answer bound last.
+    """
+    last, wrong = {}, []  # name -> (cell, optional, missing in exercises)
+    for part in parts:
+        for cell in part.cells:
+            if cell.cell_type != "code":
+                continue
+            missing = bool(tags_of(cell) & NOT_IN_EXERCISES)
+            bound, used = names(source_of(cell))
+            for name in sorted(used):
+                binder, optional, absent = last.get(name, (None, False, False))
+                if optional and not part.optional:
+                    wrong.append(f"{cell.id} is core and uses `{name}` of the optional {binder}")
+                if absent and not missing:
+                    wrong.append(f"{cell.id} uses `{name}` of {binder}, not in exercise notebooks")
+            last |= dict.fromkeys(bound, (cell.id, part.optional, missing))
+    return wrong
