@@ -603,7 +603,7 @@ freeze = check("5.5", freeze)
 # Adam with learning rate 5e-4, and the norm of the gradient is clipped at 1. One update, written out:
 
 # %% id="one-step"
-from helpers.models import OctAutoencoder
+from helpers.models import OctAutoencoder, make_decoder
 
 set_seed(0)
 cae = OctAutoencoder(freeze(encoder), make_decoder(widths())).to(device())
