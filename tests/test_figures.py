@@ -1,14 +1,19 @@
 """Figures: described for those who do not see them, and readable for those who do."""
 
 import ast
+import inspect
 import re
 from html.parser import HTMLParser
 from io import BytesIO
 
+import matplotlib
+import numpy as np
 import pytest
+from drawings import DRAWINGS, Data
 from PIL import Image
+from readable import faults, uses_the_colour_of_anomalies
 
-from helpers import plotting
+from helpers import plotting, widgets
 from helpers.authoring.build import sources
 from helpers.banner import Shown
 
@@ -114,3 +119,77 @@ def test_a_live_curve_says_where_it_is(monkeypatch):
     output = curve.output([{"train": 2.0, "validation": 3.0}, {"train": 1.0, "validation": 1.5}])
     assert isinstance(shown[0], Shown) and "error over epoch" in shown[0].alt
     assert "Train: from 2 to 1. Validation: from 3 to 1.5." in output.alt
+
+
+# --- what is drawn
+
+
+@pytest.fixture(scope="module")
+def data(drawn):
+    with matplotlib.rc_context():
+        plotting.use_course_style()
+        yield Data(drawn)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_all_of_a_figure_can_be_read(name, data):
+    """Text stands out, nothing lies on it, legends hide no data, orange is for anomalies."""
+    draw, anomalies = DRAWINGS[name]
+    figure = draw(data)
+    assert not faults(figure)
+    assert anomalies or not uses_the_colour_of_anomalies(figure)
+
+
+def test_every_figure_is_drawn_here():
+    drawing = {
+        name
+        for name, function in inspect.getmembers(plotting, inspect.isfunction)
+        if "figure" in inspect.getsource(function)
+        and "return figure" in inspect.getsource(function)
+    }
+    explorers = {name for name in widgets.__all__ if not name.startswith("show_")}
+    assert len(drawing) > 20 and len(explorers) > 10
+    assert drawing | explorers <= set(DRAWINGS)
+
+
+def test_classes_and_groups_can_be_told_apart():
+    for colours in (plotting.GROUPS, plotting.CLASSES):
+        assert len(set(colours)) == len(colours) and plotting.ANOMALY not in colours
+
+
+def spoiled(how):
+    """A figure with one fault."""
+    figure, axis = plotting.new_figure(4, 2)
+    axis.plot([0, 1], [0, 1], label="a line")
+    how(axis)
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (lambda axis: axis.text(0.1, 0.8, "pale", color="#999999"), "'pale' has a contrast of 2.8"),
+        (lambda axis: axis.text(0.4, 0.45, "struck through"), "lies over lines"),
+        (lambda axis: axis.text(0.1, 0.8, "tiny", fontsize=7), "'tiny' has 7.0 points"),
+        (lambda axis: axis.text(0.1, 0.8, "two") and axis.text(0.1, 0.82, "one"), "overlap"),
+        (lambda axis: axis.text(1.6, 0.5, "beyond", in_layout=False), "'beyond' leaves"),
+        (lambda axis: axis.legend(loc="center"), "the legend ['a line'] hides data"),
+        (
+            lambda axis: (
+                axis.imshow(np.zeros((2, 2)), extent=(0, 1, 0, 1), cmap="gray")
+                and axis.text(0.1, 0.8, "black")
+            ),
+            "'black' has a contrast of 1.0",
+        ),
+    ],
+)
+def test_a_fault_is_found(how, says):
+    found = faults(spoiled(how))
+    assert any(says in one for one in found), found
+
+
+def test_a_figure_without_fault_has_none():
+    assert not faults(spoiled(lambda axis: axis.legend(loc="upper left")))
+    assert not uses_the_colour_of_anomalies(spoiled(lambda axis: None))
+    orange = spoiled(lambda axis: axis.axvspan(0, 1, color=plotting.ANOMALY, alpha=0.3))
+    assert uses_the_colour_of_anomalies(orange)

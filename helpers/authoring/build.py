@@ -19,7 +19,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
-from helpers.authoring import parts
+from helpers.authoring import glossary, parts
 from helpers.authoring.bench import report
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.authoring.parts import SourceError
@@ -54,6 +54,14 @@ def sources(module=None):
 
 
 def read_source(path):
+    """The cells of a percent-format script as the solution notebook shows them."""
+    cells = read_cells(path)
+    add_launch(cells, path.stem)
+    add_parts(cells, path.stem[:2])
+    return cells
+
+
+def read_cells(path):
     """The cells of a percent-format script, each with its id, tags and reference set."""
     notebook = jupytext.read(path, fmt="py:percent")
     headings = {e.id: f"### Exercise {e.id} · {e.title}" for e in exercises()}
@@ -77,15 +85,18 @@ def read_source(path):
         if "exercise" in meta.get("tags", []) and "reference" not in meta:
             raise SourceError(f"{where} is an exercise without a reference")
         cells.append(cell)
-    add_launch(cells, path.stem)
-    add_parts(cells, path.stem[:2])
     return cells
 
 
 def split(cells, module):
-    """The module's parts (see `parts.split`), with the computing measured in the quick profile."""
+    """The module's parts, with the computing as it was measured in the quick profile."""
     run = timings().get(module, {}).get("quick", {})
     return parts.split(cells, module, run.get("cells") or {cells[0].id: run.get("seconds", 0)})
+
+
+def module_parts(path):
+    """The parts of the module at `path`, of its source's own cells."""
+    return split(read_cells(path), path.stem[:2])
 
 
 def add_parts(cells, module):
@@ -98,6 +109,8 @@ def add_parts(cells, module):
     for part in found:
         for cell in part.cells:
             cell.source = marked.get(cell.id, cell.source)
+            if cell.cell_type == "markdown":
+                cell.source = glossary.anchored(cell.source)
             kind = "optional" if part.optional else "core"
             tags = cell.metadata.get("tags", [])
             cell.metadata["tags"] = [*(tag for tag in tags if tag != kind), kind]
@@ -288,13 +301,13 @@ def fill(document, name, text):
 def fill_documents():
     """What the documents say of all modules, from the same sources as everything else."""
     modules = [path.stem for path in sources()]
-    minutes = {
-        path.stem: parts.totals(split(read_source(path), path.stem[:2])) for path in sources()
-    }
+    found = {path.stem: module_parts(path) for path in sources()}
+    minutes = {module: parts.totals(own) for module, own in found.items()}
     for page in ("README.md", "notebooks/README.md"):
         fill_columns(COURSE / page, columns(minutes))
     fill(COURSE / "notebooks" / "README.md", "plans", plans(minutes))
     fill(COURSE / "README.md", "launch", definitions(modules))
+    fill(COURSE / "docs" / "glossary.md", "glossary", glossary.page(found))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))
     fill(COURSE / "docs" / "speed.md", "bench", report.summary())
@@ -302,12 +315,11 @@ def fill_documents():
 
 def minutes_table(path):
     """The minutes of each part of a module as text, for its author."""
-    found = split(read_source(path), path.stem[:2])
+    found = module_parts(path)
     lines = [f"{path.stem}: {parts.said(found)}".replace(parts.BAR, "▌")]
     for part in found:
         mark = "optional" if part.optional else "core"
-        title = part.title.replace(parts.BAR + " ", "")
-        lines.append(f"{part.seconds / 60:6.1f}  {mark:8}  {'  ' * part.level}{title}")
+        lines.append(f"{part.seconds / 60:6.1f}  {mark:8}  {'  ' * part.level}{part.title}")
     return "\n".join(lines)
 
 

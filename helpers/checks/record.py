@@ -82,7 +82,7 @@ class Scores:
             new = {"tries": entry["tries"] + 1, "best": own + others}
             why = _keep(self.path, self.entries(), exercise_id, new)
         where = f"until the kernel restarts, not on disk: {why}" if why else "beside the notebook"
-        lines = [f"\nYour best so far, of {new['tries']} tries (kept for you alone, {where}):"]
+        lines = [f"\nYour best so far (attempts: {new['tries']}; kept for you alone, {where}):"]
         for r in own:
             line = f"{'✓' if r['passed'] else '✗'} {r['auroc']:.3f}  {r['at']}, {r['on']} data"
             lines.append(line + "  ← now" * (r is row))

@@ -89,7 +89,7 @@ def expected(exercise):
 def around(answer, tolerance):
     parts = by_part(answer)
     widths = tolerance if isinstance(tolerance, dict) else dict.fromkeys(parts, tolerance)
-    slack = 1e-9  # binary fractions
+    slack = 1e-6  # numbers in float32
     return {
         part: (x - widths[part] - slack * abs(x), x + widths[part] + slack * abs(x))
         for part, x in parts.items()

@@ -31,7 +31,14 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
     if prior:
         angles = np.linspace(0, 2 * np.pi, 200)
         for radius in (1, 2):
-            axis.plot(radius * np.cos(angles), radius * np.sin(angles), "--", color="grey", lw=1)
+            axis.plot(
+                radius * np.cos(angles),
+                radius * np.sin(angles),
+                "--",
+                color="black",
+                lw=1,
+                zorder=3,
+            )
         axis.set(aspect="equal")
     else:
         axis.set(xticks=[], yticks=[])
