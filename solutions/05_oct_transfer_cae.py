@@ -190,6 +190,17 @@ plotting.show(
     "normalisation and ReLU, twice. The lower path has one box, the 1×1 convolution of the short cut.",
 )
 
+# %% id="encoder-figure"
+from helpers.experiments.module_05 import widths
+
+plotting.show(
+    plotting.network_diagram(make_encoder(widths()), (1, size, size), "Encoder"),
+    f"The encoder of the {profile()} profile, for scans of {size}×{size} pixels.",
+    alt=f"{len(widths())} groups in a row, each with two residual blocks and a convolution. The side of the "
+    f"image halves from group to group, from {size} to {size >> len(widths())} pixels, while the channels "
+    f"grow to {widths()[-1]}.",
+)
+
 # %% [markdown] id="batchnorm-text"
 # Batch normalisation behaves differently in training and afterwards, and this will matter twice below.
 #
@@ -199,7 +210,7 @@ plotting.show(
 #
 # So a single image that passes in *train* mode leaves a trace in the layer, although no gradient is computed.
 
-# %% [markdown] id="block-exercise"
+# %% [markdown] id="block-exercise" tags=["optional"]
 # ### Exercise 5.1
 #
 # Write `ResidualBlock`: (N, in, H, W) in, (N, out, H, W) out. Its body is twice: convolution 3×3 without bias,
@@ -221,17 +232,6 @@ class ResidualBlock(nn.Module):
 
 # %% id="check-5-1" tags=["check", "nbval-check-output"]
 ResidualBlock = check("5.1", ResidualBlock)
-
-# %% id="encoder-figure"
-from helpers.experiments.module_05 import widths
-
-plotting.show(
-    plotting.network_diagram(make_encoder(widths()), (1, size, size), "Encoder"),
-    f"The encoder of the {profile()} profile, for scans of {size}×{size} pixels.",
-    alt=f"{len(widths())} groups in a row, each with two residual blocks and a convolution. The side of the "
-    f"image halves from group to group, from {size} to {size >> len(widths())} pixels, while the channels "
-    f"grow to {widths()[-1]}.",
-)
 
 # %% [markdown] id="squeeze-text" tags=["optional"]
 # ### Does this encoder compress?
@@ -266,8 +266,8 @@ print(f"128 × 128 = {128 * 128:,} pixels")
 # %% id="seen-ratio" tags=["seen"]
 _code = int(np.prod(encoder_shapes(128, (64, 128, 256, 256))[-1]))
 seen(
-    f"The code has {_code:,} numbers and the image has {128 * 128:,} pixels: there are "
-    f"{128 * 128 / _code:g} pixels for each number. This autoencoder has no bottleneck in the sense of module 1. "
+    f"The code has {_code:,} numbers and the image has {128 * 128:,} pixels, a ratio of "
+    f"{128 * 128 / _code:g}. This autoencoder has no bottleneck in the sense of module 1. "
     "What keeps it from copying is only that its encoder is frozen, as you will see."
 )
 
@@ -489,8 +489,8 @@ seen(
     + (
         "Yet accuracy is highest in the last epoch, so stopping earlier would not help."
         if _best == epochs.index[-1]
-        else f"Accuracy is highest in epoch {_best}, and ends {-_after:.1%} below that, which is no more than "
-        "these few validation patients can tell."
+        else f"Accuracy is highest in epoch {_best}; in the end {-_after * len(validation):.0f} scans fewer are "
+        f"right, of {len(validation)}."
     )
     + " To choose the epoch by the *test* accuracy, as the source could, would be leakage."
 )
@@ -940,7 +940,7 @@ plotting.show(
     f"Scores without a network, and the CAE. Best without one: {best_trivial}, "
     f"{trivial_table['all'].max():.3f} over all diseases; the CAE {own['all']:.3f}.",
     alt=f"A table of AUROCs: {len(names)} scores without a network and the CAE in rows, "
-    f"{', '.join(sick)} and all diseases in columns. The values are in the caption and the next cell.",
+    f"{', '.join(sick)} and all diseases in columns. The caption says the best of them.",
 )
 
 # %% id="seen-baselines" tags=["seen"]
@@ -954,8 +954,10 @@ seen(
     "diseases; section 7 asks what is left without them."
 )
 
-# %% [markdown] id="explore-text"
-# **Try it yourself.** Where would you put the threshold for a screening clinic, and where for a research study?
+# %% [markdown] id="explore-text" tags=["optional"]
+# ### Try it yourself
+#
+# Where would you put the threshold for a screening clinic, and where for a research study?
 
 # %% id="threshold-explorer" tags=["nbval-ignore-output"]
 from helpers.widgets import threshold_explorer
@@ -1071,7 +1073,7 @@ plotting.show(
     f"{unlabelled:+.3f}.",
     alt=ladder_alt
     + f"Over all diseases the lowest rung is {steps_up['all'].idxmin()}, the highest "
-    f"{steps_up['all'].idxmax()}; the intervals of neighbouring rungs overlap.",
+    f"{steps_up['all'].idxmax()}.",
 )
 
 
@@ -1175,8 +1177,8 @@ plotting.show(
 seen(
     f"For this detector the labels are worth {gains(ladder, 'kNN', 'denoising, normals').mean():+.3f} over "
     f"denoising healthy scans; for the CAE's L1 they were worth {gains(ladder, 'L1', 'denoising, normals').mean():+.3f}. "
-    "It compares features, and the labels taught the encoder exactly the features that tell these diseases apart. "
-    "The CAE compares pixels, for which that matters less."
+    "A likely reason: this detector compares features, and the labels taught the encoder features that tell these "
+    "diseases apart. The CAE compares pixels, which depend less on them."
 )
 
 # %% [markdown] id="real-text"
@@ -1388,7 +1390,7 @@ seen(
     + ". They use the same encoder, so they owe the same labels; neither number says what happens without them."
 )
 
-# %% [markdown] id="bmad"
+# %% [markdown] id="bmad" no_result="literature: Bao et al. 2024, not compared with"
 # PatchCore itself takes the features of a large network that was trained on ImageNet: photographs with labels,
 # **none of them a retina**. That is transfer without the leakage of this module. BMAD (Bao et al., 2024)
 # compares such methods with autoencoders on six medical data sets, Kermany's scans among them. Its figures are
@@ -1664,6 +1666,9 @@ rule = check("5.14", rule)
 # - A plan for those who are *not* flagged: what does a missed oedema cost, and what does a false alarm cost?
 # - A comparison with what is there already: human graders, or a classifier trained with the labels one has.
 # - Approval as a medical device. This notebook is none.
+
+# %% [markdown] id="card-text" tags=["optional"]
+# ### A model card
 #
 # A **model card** (Mitchell et al., 2019) says what a model is for, what it was made from and how well it does,
 # on one page that travels with the model. The code above fills in this one.
@@ -1685,7 +1690,7 @@ lines = ["# Model card", "", *(f"- **{key}:** {value}" for key, value in card.it
 output_path("05_model_card.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 Markdown("\n".join(lines[2:]))
 
-# %% [markdown] id="wrap-up-text"
+# %% [markdown] id="wrap-up-text" tags=["optional"]
 # ## 12 · Your own detector
 #
 # A clinic has bought another scanner, whose scans are darker and noisier. It gives you scans of healthy patients
@@ -1702,7 +1707,7 @@ plotting.show(
     alt="One row of eight scans of healthy retinas, darker and more grainy than those above.",
 )
 
-# %% [markdown] id="wrap-up-exercise"
+# %% [markdown] id="wrap-up-exercise" tags=["optional"]
 # ### Exercise 5.15
 #
 # Write `score`: uint8 scans (N, 1, H, W) in; one number for each scan out, (N,), higher where it is more
@@ -1780,7 +1785,7 @@ quiz("05")
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"]
 # ## Further reading
 #
 # - D. S. Kermany et al., *Identifying medical diagnoses and treatable diseases by image-based deep

@@ -376,7 +376,9 @@ def probe_decoder(f):
     what = "Blocks that only carry on and a last kernel that only adds up, widths (2, 3), a code of three equal channels 0.1, -0.2, 0.3, 0.05: tanh of six times it, each value in a square of 4×4 pixels (nearest)"
     yield value(what, seen, torch.tanh(6 * large)[None, None], 1e-5)
     narrow = f((2, 3), code_channels=1)
-    more = sum(p.numel() for p in narrow.parameters()) - sum(p.numel() for p in f((2, 3)).parameters())
+    more = sum(p.numel() for p in narrow.parameters()) - sum(
+        p.numel() for p in f((2, 3)).parameters()
+    )
     says = f"A bottleneck of one channel between 3 and 3 should add 10 parameters, 3·1 + 1 and 1·3 + 3; yours adds {more}."
     yield wrong_value(more == 10, says, more)
     codes = torch.randn(1, 3, 2, 2, generator=torch.Generator().manual_seed(1))
