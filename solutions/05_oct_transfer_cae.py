@@ -1647,14 +1647,14 @@ quiz("05", "own-rate", value=100 * flagged[(tested["class"] == "NORMAL").to_nump
 # - C: the scores follow a Gaussian.
 # - D: patients are exchangeable, and the scans of a patient are not.
 
-# %% id="ex-5-14" tags=["exercise"] reference="rule"
-rule = {
+# %% id="ex-5-14" tags=["exercise"] reference="clinic_rule"
+clinic_rule = {
     "choice": ...,  # "z rule", "by scan", "by patient" or "worst scan"
     "because": ...,  # "A", "B", "C" or "D"
 }
 
 # %% id="check-5-14" tags=["check", "nbval-check-output"]
-rule = check("5.14", rule)
+clinic_rule = check("5.14", clinic_rule)
 
 # %% [markdown] id="clinic-text" no_result="what a clinic needs"
 # ## 11 · What a clinic would need
@@ -1710,7 +1710,7 @@ plotting.show(
 # %% [markdown] id="wrap-up-exercise" tags=["optional"]
 # ### Exercise 5.15
 #
-# Write `score`: uint8 scans (N, 1, H, W) in; one number for each scan out, (N,), higher where it is more
+# Write `scan_score`: uint8 scans (N, 1, H, W) in; one number for each scan out, (N,), higher where it is more
 # anomalous. Everything else is open: scores without a network, the CAE, another decoder, the patches of section
 # 8, a combination. The score of a scan must not depend on the other scans of the call.
 #
@@ -1719,14 +1719,14 @@ plotting.show(
 # best attempts are kept in a file beside the notebook; nothing leaves this machine.
 
 
-# %% id="ex-5-15" tags=["exercise"] reference="score"
-def score(images):
+# %% id="ex-5-15" tags=["exercise"] reference="scan_score"
+def scan_score(images):
     """Your detector for the other scanner. uint8 (N, 1, H, W) -> (N,), higher = more anomalous"""
     ...  # clinic.images are healthy scans
 
 
 # %% id="check-5-15" tags=["check", "nbval-ignore-output"]
-score = check("5.15", score)
+scan_score = check("5.15", scan_score)
 
 # %% [markdown] id="believe" no_result="summary of the claims above"
 # ## 13 · What to believe, and what not
