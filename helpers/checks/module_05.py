@@ -375,17 +375,23 @@ def probe_decoder(f):
     # each of two channels is the sum of three, and the last convolution adds the two up
     what = "Blocks that only carry on and a last kernel that only adds up, widths (2, 3), a code of three equal channels 0.1, -0.2, 0.3, 0.05: tanh of six times it, each value in a square of 4×4 pixels (nearest)"
     yield value(what, seen, torch.tanh(6 * large)[None, None], 1e-5)
-    narrow = f((2, 3), code_channels=1)
-    more = sum(p.numel() for p in narrow.parameters()) - sum(
-        p.numel() for p in f((2, 3)).parameters()
-    )
-    says = f"A bottleneck of one channel between 3 and 3 should add 10 parameters, 3·1 + 1 and 1·3 + 3; yours adds {more}."
-    yield wrong_value(more == 10, says, more)
-    codes = torch.randn(1, 3, 2, 2, generator=torch.Generator().manual_seed(1))
-    seen = bare(narrow)(codes)
-    what = "The same with a bottleneck of one channel: tanh of six times the sum of the channels"
-    expected = torch.tanh(6 * codes.sum(dim=1, keepdim=True))
-    yield value(what, seen, expected.repeat_interleave(4, 2).repeat_interleave(4, 3), 1e-4)
+    narrow = f((2, 4, 3), code_channels=2)
+    more = sum(p.numel() for p in narrow.parameters())
+    more -= sum(p.numel() for p in f((2, 4, 3)).parameters())
+    says = f"With widths (2, 4, 3), a bottleneck of two channels should add 17 parameters, 3·2 + 2 and 2·3 + 3; yours adds {more}."
+    yield wrong_value(more == 17, says, more)
+    codes = 0.01 * torch.randn(1, 3, 1, 2, generator=torch.Generator().manual_seed(1))
+    expected = torch.tanh(48 * codes.sum(dim=1, keepdim=True))
+    what = "The same with widths (2, 4, 3) and a bottleneck of two channels: tanh of 48 times the sum of a code's channels"
+    expected = expected.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    yield value(what, bare(narrow)(codes), expected, 1e-4)
+    sides = []
+    for part in decoder.modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):
+            part.register_forward_pre_hook(lambda part, x: sides.append(x[0].shape[-2]))
+    decoder(torch.rand(1, 7, 2, 3))
+    says = f"From codes of 2×3, the 3×3 convolutions should work on 4, 8 and 16 rows, since the upsampling comes first in each group; yours work on {show(sorted(set(sides)))}."
+    yield wrong_value(sorted(set(sides)) == [4, 8, 16], says, tuple(sides))
 
 
 def bare(decoder):

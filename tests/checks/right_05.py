@@ -692,7 +692,7 @@ def decoder_by_index(widths=(64, 128, 256, 256), code_channels=0):
 
 
 def score_of_aligned_rows(images):
-    """Scans shifted as a whole so that the steepest fall stands at one depth, then 20 directions."""
+    """Columns shifted so that the steepest fall stands at one depth, then 20 directions."""
 
     def aligned(images):
         x = images[:, 0] / 255

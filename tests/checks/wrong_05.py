@@ -1421,7 +1421,6 @@ MOVES = [
     (48, "too high"),
     (35, "too low"),
     ("36", "without quotes"),
-    ([36], "number"),
     (float("nan"), "NaN"),
 ]
 
@@ -1459,7 +1458,7 @@ DECODERS = [
     (decoder(narrow=False), "bottleneck_ignored"),
     (decoder(scale=4), "shape (2, 1, 16, 24)"),
     (decoder(channels=3), "shape (2, 1, 16, 24)"),
-    (lambda widths, code_channels=0: None, ""),
+    (decoder(larger_last=True), "upsampled_last"),
 ]
 
 CLINICS = [
