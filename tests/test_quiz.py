@@ -1,26 +1,47 @@
+import re
+
+import ipywidgets
 import pytest
 
 from helpers import quiz as quiz_module
+from helpers.authoring.build import sources
 from helpers.checks.exercise import MODULES
-from helpers.quiz import questions, quiz
+from helpers.quiz import Near, Question, number, questions, quiz
 
 QUESTIONS = {module: questions(module) for module in MODULES}
-
 ALL = [
-    pytest.param(question, id=f"{module}-{number}")
+    pytest.param(question, id=f"{module}-{question.id}")
     for module, questions in QUESTIONS.items()
-    for number, question in enumerate(questions, start=1)
+    for question in questions
 ]
+CHOICES = [p for p in ALL if p.values[0].options]
+NUMBERS = [p for p in ALL if not p.values[0].options]
+ASKED = re.compile(r'\bquiz\("(\d+)"(?:, "([\w-]+)"(, value=)?)?')
 
 
 @pytest.mark.parametrize("module", QUESTIONS)
-def test_a_module_has_three_to_five_questions_with_the_right_answer_in_varying_places(module):
-    assert 3 <= len(QUESTIONS[module]) <= 5
-    places = [[option.right for option in q.options].index(True) for q in QUESTIONS[module]]
+def test_a_module_has_questions_with_the_right_answer_in_varying_places(module):
+    asked = [q for q in QUESTIONS[module] if q.options]
+    assert 3 <= len(QUESTIONS[module]) <= 12
+    places = [[option.right for option in q.options].index(True) for q in asked]
     assert len(set(places)) > 1
+    ids = [q.id for q in QUESTIONS[module]]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-z0-9-]+", id) for id in ids)
 
 
-@pytest.mark.parametrize("question", ALL)
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_what_is_placed_is_asked_once_in_the_notebook_and_two_are_left_for_the_end(source):
+    module = source.stem[:2]
+    calls = ASKED.findall(source.read_text(encoding="utf-8"))
+    assert {number for number, *_ in calls} == {module}
+    placed = {q.id: q.run for q in QUESTIONS[module] if q.placed}
+    assert sorted(id for _, id, _ in calls if id) == sorted(placed)
+    assert [id for _, id, _ in calls].count("") == 1
+    assert all(bool(value) == placed[id] for _, id, value in calls if id)
+    assert len(QUESTIONS[module]) - len(placed) >= 2
+
+
+@pytest.mark.parametrize("question", CHOICES)
 def test_a_question_has_one_right_answer_and_a_reason_for_each(question):
     assert question.text.endswith("?")
     assert 3 <= len(question.options) <= 5
@@ -32,35 +53,110 @@ def test_a_question_has_one_right_answer_and_a_reason_for_each(question):
         assert option.reason.endswith(".")
         assert len(option.reason) > 40
         assert len(option.text) < 90  # one line beside its button
+    assert question.answer is None and not question.near and not question.run
+
+
+@pytest.mark.parametrize("question", NUMBERS)
+def test_a_number_has_its_reason_and_its_known_mistakes(question):
+    assert question.text.endswith(("?", "."))
+    assert question.tolerance > 0 and len(question.reason) > 40
+    assert question.run == (question.answer is None)
+    assert question.placed or not question.run
+    if not question.run:
+        assert question.judge(question.answer) == (True, question.reason)
+        assert len(question.near) >= 2
+        for near in question.near:
+            assert question.judge(near.value) == (False, near.says)
 
 
 @pytest.mark.parametrize("module", QUESTIONS)
-def test_choosing_shows_the_verdict_and_the_reason_of_that_answer(module):
+def test_an_answer_shows_the_verdict_and_the_reason_of_that_answer(module):
     q = quiz(module)
-    for question, radio, feedback in zip(q.questions, q.radios, q.feedback, strict=True):
-        assert radio.value is None
+    assert q.questions == [question for question in QUESTIONS[module] if not question.placed]
+    for question, field, feedback in zip(q.questions, q.fields, q.feedback, strict=True):
         assert feedback.value == ""
+        assert field.tooltip == question.text
         for position, option in enumerate(question.options):
-            radio.value = position
-            assert radio.label == option.text
+            assert position or field.value is None
+            field.value = position
+            assert field.label == option.text
             assert ("Right." in feedback.value) == option.right
             assert option.reason.replace(">", "&gt;") in feedback.value
+        if not question.options:
+            for typed, says in [("x", "Not read."), ("-99", "Too low."), ("99", "Too high.")]:
+                field.value = typed
+                assert says in feedback.value
+            field.value = str(question.answer)
+            assert "Right." in feedback.value and question.reason in feedback.value
+            field.value = " "
+            assert feedback.value == ""
 
 
 @pytest.mark.parametrize("module", QUESTIONS)
-def test_the_text_twin_holds_every_question_answer_and_reason(module):
+def test_the_text_twin_holds_every_question_and_folds_the_answers_in_html_alone(module, capsys):
     q = quiz(module)
     text = " ".join(repr(q).split())
     page = quiz_module._Text(q.questions)._repr_html_()
+    q.answers()
+    answers = " ".join(capsys.readouterr().out.split())
     assert page.count("<details>") == 1 + len(q.questions)
     for question in q.questions:
         for part in (question.text, *(o.text for o in question.options)):
             assert part in text
             assert part.replace(">", "&gt;") in page
-        for option in question.options:
-            assert option.reason in text
-            assert option.reason.replace(">", "&gt;") in page
+        for reason in [o.reason for o in question.options] or [question.reason]:
+            assert reason not in text
+            assert reason in answers
+            assert reason.replace(">", "&gt;") in page
+    assert "Right." not in text and "Not this one." not in text and "Answers" not in text
     assert max(map(len, repr(q).splitlines())) <= 90
+
+
+def test_one_question_is_asked_by_its_id():
+    (question,) = quiz("01", "constant-score").questions
+    assert "same score" in question.text
+    with pytest.raises(ValueError, match="no question 'rank' in module 01; there are batch-means"):
+        quiz("01", "rank")
+
+
+def test_a_question_about_the_learners_own_run_takes_its_number(monkeypatch):
+    reason = "Yours is {value:.3f}; half of them."
+    own = Question("own", "How many?", tolerance=0.01, reason=reason, run=True, placed=True)
+    monkeypatch.setattr(quiz_module, "questions", lambda module: (own,))
+    q = quiz("01", "own", value=0.123)
+    q.fields[0].value = "12,4 %"
+    assert "Right." in q.feedback[0].value and "Yours is 0.123; half" in q.feedback[0].value
+    with pytest.raises(ValueError, match="give it as value="):
+        quiz("01", "own")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *(("0.25", 0.25), ("0,25", 0.25), ("25 %", 0.25), ("25%", 0.25), ("1/4", 0.25)),
+        *((" -3 ", -3), ("−3", -3), ("1e-3", 0.001), (0.25, 0.25), ("1/0", None)),
+        *(("1/2/3", None), ("", None), ("nan", None), ("inf", None), ("a quarter", None)),
+        ("0.25.1", None),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(typed, meant):
+    assert number(typed) == meant
+
+
+def test_near_misses_and_percentages_have_their_own_sentence():
+    near = (Near(0.5, "Half of it."), Near(0.26, "A little too much.", tolerance=0.001))
+    q = Question("q", "?", answer=0.25, tolerance=0.005, reason="A quarter.", near=near)
+    judged = {x: q.judge(x) for x in ("0.25", "0.254", "0.5", "0.26", "0.262", "25", "-1")}
+    assert judged["0.25"] == judged["0.254"] == (True, "A quarter.")
+    assert judged["0.5"] == (False, "Half of it.") and judged["0.26"][1].startswith("A little")
+    assert judged["0.262"] == (False, "Too high.") and judged["-1"] == (False, "Too low.")
+    assert "percentage" in judged["25"][1]
+
+
+def test_the_field_waits_for_enter():
+    field = quiz("01", "smallest-p").fields[0]
+    assert isinstance(field, ipywidgets.Text) and not field.continuous_update
+    assert field.description == "Your answer"
 
 
 def test_it_is_shown_as_controls_and_as_text(monkeypatch):

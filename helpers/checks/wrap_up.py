@@ -15,7 +15,6 @@ from helpers.checks.code import explain, is_stub
 from helpers.checks.findings import kind_of, shape_name
 from helpers.checks.verdict import BEHAVIOUR, FORM, VALUE, Verdict, not_started
 from helpers.checks.watch import quiet
-from helpers.metrics import auroc, bootstrap_interval, paired_difference
 
 RESAMPLES = 200
 PART = 32  # images that are scored once more, in another company
@@ -38,13 +37,19 @@ class Hidden:
     rungs: dict
 
     def area(self, scores):
+        from helpers.metrics import auroc  # heavy, and the first cell imports this file
+
         return auroc(scores[~self.anomalous], scores[self.anomalous])
 
     def interval(self, scores):
+        from helpers.metrics import bootstrap_interval
+
         groups = scores[~self.anomalous], scores[self.anomalous]
         return bootstrap_interval(*groups, resamples=RESAMPLES)
 
     def difference(self, scores, other):
+        from helpers.metrics import paired_difference
+
         groups = (s[mask] for s in (scores, other) for mask in (~self.anomalous, self.anomalous))
         return paired_difference(*groups, resamples=RESAMPLES)
 
