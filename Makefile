@@ -6,6 +6,7 @@ PORT = 8888
 WORKERS = 2
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 PY = .venv/bin/python
+JS = tests/explorables/javascript
 ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # PyPI's torch brings CUDA on Linux; TORCH=cpu takes PyTorch's own CPU build. .venv remembers it.
@@ -80,6 +81,12 @@ site: venv ## the course as a static site in _site/_build/html, in an environmen
 
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@command -v npm >/dev/null || { echo "No npm: the JavaScript in helpers/explorables is not checked."; exit; }; \
+	[ -d $(JS)/node_modules ] || npm --prefix $(JS) ci --silent --no-audit --no-fund || \
+	  { echo "npm could not install the tools in $(JS): the JavaScript is not checked."; exit; }; \
+	$(JS)/node_modules/.bin/eslint -c $(JS)/eslint.config.js --max-warnings 0 helpers/explorables && \
+	$(JS)/node_modules/.bin/prettier --config $(JS)/package.json --log-level warn \
+	  --check "helpers/explorables/*.{mjs,js,css}"
 
 lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
 	@$(call compile,requirements.txt,pyproject.toml --group build)

@@ -1,23 +1,30 @@
 # %% [markdown] id="title"
 # # Module 1 · Autoencoder basics
 #
-# An autoencoder squeezes a picture through a narrow place and rebuilds it. What it has never
-# learned to rebuild, it rebuilds badly: that is the whole idea of this course. In this module you
-# build one, learn to read it, and turn its error into a detector whose false-alarm rate you know.
+# A factory camera sees thousands of good parts and, now and then, a broken one. A heart monitor
+# records normal beats all day. A hospital scanner mostly sees healthy tissue. In all three cases there are
+# plenty of normal examples and few examples of what can go wrong, so we cannot train a classifier for
+# "broken". **Anomaly detection** learns what is normal and reports what deviates from it.
+#
+# An **autoencoder** is a neural network that compresses an image to a few numbers and rebuilds the image
+# from them. Trained on normal images only, it rebuilds these well, and other images often badly. In this
+# module you build one for handwritten digits and turn its error into a detector.
 #
 # **Afterwards you can**
-# - build and train a convolutional autoencoder, and say what it owes to PCA;
-# - score single images, and choose a threshold that keeps a promise;
-# - measure a detector (ROC, AUROC, precision, intervals) and compare it with trivial ones;
-# - say what a latent space shows, and what it does not.
+# - build and train a convolutional autoencoder, and compare it with a linear method;
+# - give each image an anomaly score, and choose a threshold whose errors you know;
+# - measure a detector, and compare it with simple alternatives;
+# - say what the compressed numbers show, and what they do not show.
 #
-# **You need** first steps in PyTorch: tensors, `nn.Module`, what a gradient is.
-# **Time** 90 to 120 minutes with the eleven exercises; the next cells measure how long the computer
-# needs.
+# **You need** first steps in PyTorch: tensors, `nn.Module`, and what a gradient is. Not sure? Take the
+# [ten-minute self-test](00_self_test.ipynb).
 #
-# *How it works:* an exercise leaves a `...` for you. The cell below it checks your answer and names
-# the mistake. An unfinished exercise never blocks you: the notebook goes on with the reference.
-# `hint("1.1")` helps, one step a call; `solution("1.1")` shows how we wrote it.
+# <!-- time -->
+#
+# *How it works:* in an exercise you replace a `...` by your own code. The cell below it checks your answer
+# and explains mistakes. An unfinished exercise never stops you, because the notebook then continues
+# with our solution. `hint("1.1")` gives a hint, one step further with each call. `solution("1.1")` shows our
+# solution.
 
 # %% id="setup" tags=["setup"]
 import sys
@@ -44,11 +51,14 @@ preflight("01")
 preload("seaborn", "helpers.checks.module_01")  # while you read
 
 # %% [markdown] id="data-text"
-# ## 1 · Squeeze and rebuild
+# ## 1 · Compress and rebuild
 #
-# Our normal pictures are handwritten digits, 28×28 pixels, stored as bytes. Three parts with three
-# roles, and no picture in two of them:
-# **train** for the networks, **calibration** for thresholds, **test** for the numbers we report.
+# Our normal images are handwritten digits of 28×28 pixels. We split them into three parts, and no image is
+# in two parts. **Training** images are for the network. **Test** images are for the numbers that we report.
+# The third part has a role of its own:
+#
+# > **calibration set.** Normal images that the network was not trained on. They are used only to choose
+# > a threshold.
 
 # %% id="data"
 digits = load("mnist")
@@ -64,19 +74,44 @@ plotting.use_course_style()
 
 plotting.show(
     plotting.image_rows({"train": train.images[:12], "test": test.images[:12]}),
-    "Handwritten digits, white on black: twelve to learn from, twelve to judge by.",
+    "Handwritten digits, white on black: twelve training images and twelve test images.",
+    alt="Two rows of twelve handwritten digits, white strokes on black, in many styles.",
 )
 
 # %% [markdown] id="pca-text"
-# An autoencoder has two halves. The **encoder** $f$ maps a picture $x$ to a short **code**
-# $z = f(x)$, the **decoder** $g$ maps the code to a reconstruction $\hat x = g(z)$. Both are trained
-# to make $\hat x$ like $x$, on average over the training pictures:
+# The network has two halves. The **encoder** turns the image $x$ into a short list of numbers $z$. The
+# **decoder** turns $z$ back into an image $\hat x$, the *reconstruction*. Below is the network that we shall
+# build. It leads from 784 pixels to 20 numbers and back.
 #
-# $$\min_{f,\,g}\ \frac1N\sum_{i=1}^{N}\lVert x_i - g(f(x_i))\rVert^2$$
+# > **code.** The numbers $z$ that an encoder makes of an image.
 #
-# If $f$ and $g$ are linear, you know the answer already. The best linear subspace of dimension $d$
-# is the one that **PCA** finds (Baldi and Hornik, 1989). Let gradient descent look for it without
-# knowing that.
+# > **latent space.** The space of all codes. With 20 numbers it has 20 dimensions.
+#
+# > **bottleneck.** The narrowest place of the network, here the code. All that the decoder learns about the
+# > image has to pass through it.
+
+# %% id="first-diagram"
+from helpers import models
+
+plotting.show(
+    plotting.network_diagram(models.ConvAutoencoder(latent_dim=20), (1, 28, 28)),
+    "The encoder (blue) leads to a code of 20 numbers (olive), the decoder (green) leads back.",
+    alt="Boxes for the layers from left to right. Encoder: from 1×28×28 over 16×14×14 and 32×7×7 to "
+    "64 and then 20 numbers. Decoder: the same sizes in reverse order.",
+)
+
+# %% [markdown] id="objective-text"
+# Nobody tells the network which 20 numbers to use. Training only asks that the reconstruction be like the
+# image. It changes the weights of the encoder $f$ and of the decoder $g$ until the squared difference
+# $\lVert x - g(f(x))\rVert^2$, averaged over the training images, is small.
+
+# %% [markdown] id="linear-text" tags=["optional"]
+# ### What a linear autoencoder finds
+#
+# Suppose that encoder and decoder are linear maps (matrices). Then the best solution has been known for a
+# long time: it projects the images onto the subspace that **principal component analysis** (PCA) finds,
+# which is the subspace with the largest variance (Baldi and Hornik, 1989). Let us train a linear autoencoder
+# and see whether gradient descent finds the same subspace. It is not told about PCA.
 
 # %% id="linear-train"
 from helpers.models import LinearAutoencoder
@@ -89,9 +124,9 @@ optimizer = adam(linear, lr=1e-2, weight_decay=0)
 history = fit(linear, train.images, epochs=linear_epochs, optimizer=optimizer)
 
 # %% [markdown] id="angles-text"
-# Do the two agree? Two subspaces are compared by their **principal angles**: all zero if they are
-# the same, 90° where a direction of one is missing in the other. Beside it, for scale, a random
-# subspace of the same dimension.
+# Two subspaces are compared by their **principal angles**. All angles are zero if the subspaces are equal. An
+# angle of 90° means that a direction of one subspace is perpendicular to the other. For comparison we
+# also measure a random subspace. Do the two agree?
 
 # %% id="angles"
 from scipy.linalg import subspace_angles
@@ -125,29 +160,62 @@ claim("the fourth only where the variances are near", to_pca.max() < 15 or gap >
 claim("those of a random subspace are nearly 90 degrees", to_random.min() > 60)
 claim("PCA's error is the smaller one, by little", pca_mse <= linear_mse < 1.05 * pca_mse)
 
-# %% [markdown] id="linear-lesson"
-# The linear autoencoder finds PCA's subspace, without knowing it and in small steps: at least three of
-# its angles are a few degrees, those of a random subspace nearly 90. (The fourth may be large where the
-# fifth component has nearly the variance of the fourth: then either will do, and the errors are the same
-# for all practical purposes.) So whatever an autoencoder does better than PCA, it
-# owes to being **non-linear**, and in pictures to **convolutions**. A convolutional autoencoder that
-# does not beat PCA was not worth training. Section 10 asks at which sizes of the code ours does.
-#
+# %% id="seen-linear" tags=["seen"]
+from helpers.claims import seen
+
+_angles = {
+    _name: np.rad2deg(subspace_angles(pca.components_.T, _columns))
+    for _name, _columns in {"learned": learned, "random": random}.items()
+}
+seen(
+    f"The angles between PCA and the linear autoencoder go from {_angles['learned'].min():.0f}° to "
+    f"{_angles['learned'].max():.0f}°, those to a random subspace from {_angles['random'].min():.0f}° to "
+    f"{_angles['random'].max():.0f}°. The test error of the autoencoder is "
+    f"{linear_mse / pca_mse - 1:.1%} larger than that of PCA. So gradient descent has found nearly the "
+    "same subspace. The fourth angle can be large without harm: the fifth component has "
+    f"{gap:.0%} of the variance of the fourth, so one is nearly as good as the other."
+)
+
+# %% [markdown] id="linear-lesson" held_by="claim-linear"
+# The linear autoencoder finds PCA's subspace, in small steps and without knowing of it. So whatever another
+# autoencoder does better than PCA comes from its **non-linear** layers and, for images, from its
+# **convolutions**. A convolutional autoencoder that does not beat PCA is not worth its training. The last
+# optional section tests ours.
+
+# %% [markdown] id="conv-text"
 # ## 2 · The arithmetic of convolutions
 #
-# A convolution slides a kernel over the picture. With padding $p$ on both sides, kernel size $k$ and
-# stride $s$, how long is a side afterwards? Get this wrong and no network fits together.
+# A convolution moves a small window of weights, the **kernel**, over the image and computes one number
+# at each place. In the figure it has 3×3 weights.
+#
+# > **stride.** The step in pixels from one place of the kernel to the next. Stride 2 halves the side.
+#
+# > **padding.** Rows and columns of zeros that are added on each side of the image, so that the kernel can
+# > also stand at the edge.
+
+# %% id="conv-figure"
+plotting.show(
+    plotting.convolution_picture(7, kernel_size=3, stride=2, padding=1),
+    "A 7×7 input with a padding of one pixel (dotted). Each place of the kernel gives one output pixel.",
+    alt="Four panels, each with a 7×7 grid inside a dotted frame and a 4×4 grid below. A 3×3 square moves "
+    "over the upper grid in steps of two pixels, and one pixel of the lower grid is marked each time.",
+)
+
+# %% [markdown] id="ex-1-1-text"
+# The length of a side after the convolution decides which layer can follow. Wrong sizes are the most
+# frequent error in a first network.
 #
 # ### Exercise 1.1
 #
-# Write `conv_output_size`: four integers in, pixels, one integer out. **Done** when it holds for
-# strides that do not divide the length, too.
+# Write `conv_output_size`. It takes four integers in pixels (the size of the input, kernel size, stride, and
+# the padding on *each* side) and returns one integer, the length of the output. **Done** when the
+# result is also right for a stride that does not divide the length.
 
 
 # %% id="ex-1-1" tags=["exercise"] reference="helpers.models.conv_output_size"
 def conv_output_size(size, kernel_size, stride=1, padding=0):
     """Length of a side after a convolution, in pixels. Four integers -> int"""
-    ...  # how many places does the kernel find on the padded side?
+    ...  # at how many places can the kernel stand?
 
 
 # %% id="check-1-1" tags=["check", "nbval-check-output"]
@@ -160,9 +228,35 @@ after_three = conv_output_size(after_two, kernel_size=7)
 print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 
 # %% [markdown] id="network-text"
-# So two convolutions of stride 2 and one of kernel 7 lead from 28×28 to a single pixel: the network
-# that we build. The last of them sees its whole 7×7 input at once, and a convolution that has only
-# one place to go is a linear layer; we write it as one.
+# Two convolutions of stride 2 and one of kernel size 7 lead from 28×28 pixels to a single one. The last kernel
+# covers its whole 7×7 input and has only one place, so it is the same as a linear layer. We write it
+# as one. The decoder has to go the other way, from small to large:
+#
+# > **transposed convolution.** A layer that reverses the sizes of a convolution. Each input pixel
+# > adds a weighted copy of the kernel to the output. Its output has $(n-1)s - 2p + k$ pixels for input size
+# > $n$, stride $s$, padding $p$ and kernel size $k$.
+
+# %% id="transposed-figure"
+plotting.show(
+    plotting.transposed_picture(3, kernel_size=3, stride=2, padding=1, output_padding=1),
+    "Three input pixels become six: the formula gives 5, and output_padding adds one (olive).",
+    alt="Four panels, each with a 3×3 grid above and a larger grid below. One pixel above is marked, and "
+    "a 3×3 square below. The square moves by two pixels when the input pixel moves by one. One row and "
+    "one column at the edge are olive.",
+)
+
+# %% id="explore-convolution"
+from helpers import explorables
+
+explorables.convolution()
+
+# %% [markdown] id="ex-1-2-text"
+# Why `output_padding`? A convolution with stride 2 turns 13 pixels into 7, and 14 pixels as well. On the
+# way back the formula gives 13. `output_padding=1` says that we want 14.
+#
+# ### Exercise 1.2
+#
+# Write the network of this table:
 #
 # | encoder | output | | decoder | output |
 # |---|---|---|---|---|
@@ -171,27 +265,20 @@ print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 # | `Flatten`, `Linear` 1568→64 | 64 | | `ConvTranspose2d` 32→16, kernel 3, stride 2, padding 1, ReLU | 16×14×14 |
 # | `Linear` 64→latent_dim | latent_dim | | `ConvTranspose2d` 16→1, the same sizes, sigmoid (no ReLU) | 1×28×28 |
 #
-# (The layer of 64 numbers on both sides of the code comes from the tutorial whose network this is. It
-# has no activation of its own. Keep it in mind for section 10.)
-#
-# A transposed convolution runs the arithmetic backwards: $(n-1)s - 2p + k$ pixels. From 7 that gives
-# 13, because 13 and 14 both shrink to 7; `output_padding=1` says which of them is meant.
-#
-# ### Exercise 1.2
-#
-# Write the network of the table. `encode` takes pictures (N, 1, 28, 28) to codes (N, latent_dim),
-# `decode` takes codes to pictures with pixels in [0, 1], calling the module does both. **Done** when
-# shapes, range and the number of parameters are right, and a ReLU bends wherever the table has one.
+# `encode` takes images (N, 1, 28, 28) and returns codes (N, latent_dim). `decode` takes codes and returns
+# images with pixels in [0, 1]. Calling the network does both. **Done** when shapes, range and the number of
+# parameters are right, and there is a ReLU wherever the table has one. (The network is that of a tutorial on
+# the web. Its layer of 64 numbers has no activation; the last optional section shows what follows from it.)
 
 
 # %% id="ex-1-2" tags=["exercise"] reference="helpers.models.ConvAutoencoder"
 class ConvAutoencoder(nn.Module):
-    """28×28 pictures to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]"""
+    """28×28 images to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]"""
 
     def __init__(self, latent_dim=20):
         super().__init__()
-        self.encoder = ...  # nn.Sequential: the left half of the table
-        self.decoder = ...  # nn.Sequential: the right half, ending in nn.Sigmoid()
+        self.encoder = ...  # the left half of the table
+        self.decoder = ...  # the right half
 
     def encode(self, x):
         return self.encoder(x)
@@ -211,31 +298,36 @@ weights = sum(p.numel() for p in ConvAutoencoder(latent_dim=20).parameters())
 print(f"{weights:,} parameters; {28 * 28} pixels squeezed into 20 numbers, 1 : {28 * 28 / 20:.0f}")
 
 # %% [markdown] id="loop-text"
-# ## 3 · The loop
+# ## 3 · The training loop
 #
-# Training repeats one step: forget the old gradients, reconstruct a batch, measure the error, send
-# it back, move the weights a little. The loss is the mean squared error, the optimiser Adam.
+# Training repeats one step: clear the old gradients, reconstruct a batch, measure the error, compute
+# the gradients, and change the weights a little. The loss is the mean squared error. The optimizer is Adam.
 #
 # ### Exercise 1.3
 #
-# Write that step. `loss_fn(x_hat, x)` gives a scalar tensor; return its value as a Python `float`.
-# The loop puts the model into training mode; leave it there. **Done** when two steps in a row are
-# right (the second one shows what the first left behind), with any loss.
+# Write this step. `loss_fn(x_hat, x)` returns a scalar tensor; return its value as a Python `float`.
+# The loop puts the model into training mode, and your function leaves it there. **Done** when two steps in a
+# row are right, with any loss function. (The second step shows whether the first one left something behind.)
 
 
 # %% id="ex-1-3" tags=["exercise"] reference="helpers.training.train_step"
 def train_step(model, x, optimizer, loss_fn):
     """One update of the model on the batch x. Returns the loss before the update, as a float."""
-    ...  # five lines; the target of an autoencoder is its own input
+    ...  # what should an autoencoder's output look like?
 
 
 # %% id="check-1-3" tags=["check", "nbval-check-output"]
 train_step = check("1.3", train_step)
 
 # %% [markdown] id="loop-plan"
-# Now the loop itself, in full view. While it runs we keep an eye on nine test digits, always the
-# same, and store how they are rebuilt at a few moments. The profile fixes the number of *steps*, so
-# a small data set simply gets more epochs.
+# Now the whole loop. It keeps an eye on nine test digits and stores their reconstructions at a few epochs. The
+# profile of your computer fixes the number of *steps*, so a small data set gets more epochs.
+#
+# > **eval mode.** `model.eval()` tells layers such as dropout and batch normalization that the model is
+# > being used, not trained. `model.train()` is the opposite.
+#
+# > **inference mode.** Inside `torch.inference_mode()` PyTorch stores nothing for gradients. This saves time
+# > and memory when a model is only used.
 
 # %% id="loop-setup"
 set_seed(1)
@@ -264,35 +356,54 @@ for epoch in bar:
         snapshots[epoch] = apply(ae, watched)
 
 # %% [markdown] id="loop-question"
-# At first the training loss lies above the validation loss: the training mean is taken *while* the
-# network improves, the validation mean after each epoch. If validation rises while training falls, the
-# network learns its training pictures by heart. Two histograms show whether ours did: errors of
-# pictures that it was trained on, and of pictures that it has never seen.
+# In the first epoch the training loss lies above the validation loss. The training loss is averaged *while* the
+# network improves; the validation loss is measured after the epoch. Later the two tell whether the network
+# learns its training images by heart: then the training loss keeps falling and the validation loss rises.
+#
+# Did that happen here? Compare the errors of images that the network was trained on with errors of new images.
 
 
 # %% id="train-histogram"
 def picture_errors(images):
-    """Mean squared error of each picture under the trained network. -> array (N,)"""
+    """Mean squared error of each image under the trained network. -> array (N,)"""
     return apply(lambda x: (ae(x) - x).square().mean(dim=(1, 2, 3)), images).numpy()
 
 
-seen, unseen = picture_errors(train.images[: len(calibration)]), picture_errors(calibration.images)
+seen_errors = picture_errors(train.images[: len(calibration)])
+unseen = picture_errors(calibration.images)
 plotting.show(
     plotting.score_histogram(
-        {"training digits": seen, "calibration digits": unseen},
+        {"training digits": seen_errors, "calibration digits": unseen},
         {},
         colours=(plotting.NORMAL, plotting.SECOND),
     ),
-    f"Mean error {seen.mean():.5f} on training digits, {unseen.mean():.5f} on calibration digits: "
-    f"{unseen.mean() / seen.mean() - 1:+.0%}.",
+    f"Mean error {seen_errors.mean():.5f} on training digits, {unseen.mean():.5f} on calibration "
+    f"digits: {unseen.mean() / seen_errors.mean() - 1:+.0%}.",
+    alt="Two histograms of the error of each image with nearly the same shape: a peak at small errors "
+    f"and a long tail to the right, up to {max(seen_errors.max(), unseen.max()):.3f}.",
 )
 
-# %% [markdown] id="loader-text"
-# **The same with PyTorch's own tools.** `batches` slices an array that fits into memory. For files on a
-# disk one writes a `Dataset`: how many pictures there are, and how to get one. A *transform* turns a
-# stored picture into what the network wants, and a `DataLoader` draws the order and stacks the batches.
-# Change the two methods, and it reads your own folder of pictures (`torchvision.datasets.ImageFolder`
-# is such a class, for folders with one subfolder a class).
+# %% id="seen-histogram" tags=["seen"]
+from helpers.claims import seen
+
+_ratio = unseen.mean() / seen_errors.mean()
+seen(
+    f"The mean error of new digits is {_ratio:.2f} times that of training digits. "
+    + (
+        "The two histograms have nearly the same shape: the network has not learned its training images by heart."
+        if _ratio < 1.15
+        else "The network has begun to learn its training images by heart: more images or fewer epochs would help."
+    )
+)
+
+# %% [markdown] id="loader-text" tags=["optional"]
+# ### The same with a Dataset and a DataLoader
+#
+# `batches` cuts batches out of an array in memory. For images in files one writes a `Dataset`, a class that
+# says how many images there are and how to get one of them. A *transform* turns a stored image into what the
+# network expects. A `DataLoader` chooses the order and builds the batches. If you change the two methods
+# below, they read your own folder of images. (`torchvision.datasets.ImageFolder` is such a class for folders
+# with one subfolder for each class.)
 
 # %% id="loader"
 from torch.utils.data import DataLoader, Dataset
@@ -331,36 +442,42 @@ for name, stream in {
     print(f"{name:10} {(time.perf_counter() - start) / 50 * 1000:5.1f} ms a batch")
 
 # %% [markdown] id="loader-lesson"
-# The loader fetches and converts its pictures one by one. That is what files need, and what pictures in
-# memory can do without; this course therefore goes on with `batches`.
+# The loader fetches and converts its images one by one. Files need that; images that are already in memory do
+# not. Therefore this course continues with `batches`.
+
+# %% [markdown] id="snapshots-text" tags=["optional"]
+# ### What did the network learn first?
 #
-# **What did it learn first?** The same nine digits before training and at four later moments:
+# The same nine digits, before training and at later epochs. Which features appear first?
 
 # %% id="snapshots"
 rows = {f"epoch {epoch}": pictures for epoch, pictures in sorted(snapshots.items())}
 plotting.show(
     plotting.image_rows({"digit": watched} | rows),
     "Before training: flat grey. Then blurred shapes, later each digit's own strokes.",
+    alt="Rows of nine digits. The first row shows the digits, the next grey squares; the rows below "
+    "become more and more like the first.",
 )
 
 # %% [markdown] id="error-text"
-# ## 4 · Where the error lives
+# ## 4 · The error of one image
 #
-# The loss is a mean over a batch. A detector must judge *one* picture, so it needs one error for
-# each: the mean of the squared differences over the picture's own pixels.
+# The loss is a mean over a batch. A detector must judge *one* image, so it needs one error for each image. We
+# take the mean of the squared differences over the channels and pixels of that image:
 #
 # $$\text{score}(x) = \frac{1}{CHW}\sum_{c,h,w}(\hat x_{chw} - x_{chw})^2$$
 #
 # ### Exercise 1.4
 #
-# Write `reconstruction_error`: pictures and reconstructions (N, C, H, W) in, errors (N,) out, all
-# tensors. **Done** when a batch of one, colour, float64 and the gradient are right as well.
+# Write `reconstruction_error`. It takes images and reconstructions, both tensors (N, C, H, W), and
+# returns a tensor of errors (N,). **Done** when the result is also right for a single image, for colour
+# images, for float64, and for gradients.
 
 
 # %% id="ex-1-4" tags=["exercise"] reference="helpers.scores.reconstruction_error"
 def reconstruction_error(x, x_hat):
     """Mean squared error of each image. (N, C, H, W) and the same -> (N,)"""
-    ...  # average over channels and pixels, never over the batch
+    ...  # over which dimensions does the formula sum?
 
 
 # %% id="check-1-4" tags=["check", "nbval-check-output"]
@@ -369,7 +486,7 @@ reconstruction_error = check("1.4", reconstruction_error)
 
 # %% id="score-function"
 def score(images):
-    """Error of each picture under the trained autoencoder. uint8 (N, 1, 28, 28) -> array (N,)"""
+    """Error of each image under the trained autoencoder. uint8 (N, 1, 28, 28) -> array (N,)"""
     return apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
 
 
@@ -378,14 +495,26 @@ calibration_errors = score(calibration.images)
 print(f"mean error {test_errors.mean():.5f}, median {np.median(test_errors):.5f} (test)")
 
 # %% [markdown] id="residual-text"
-# Which digits are rebuilt worst, and where on the picture? The **residual** $\hat x - x$ shows it:
-# blue where ink is missing, orange where it was invented.
+# Which digits does the network rebuild worst, and where in the image? The **residual** $\hat x - x$ answers
+# this. Blue pixels lack ink in the reconstruction, orange pixels have too much. What do the worst
+# eight have in common?
 
 # %% id="residuals" tags=["cover"]
 worst = np.argsort(test_errors)[-8:]
 plotting.show(
     plotting.residual_rows(test.images[worst], apply(ae, test.images[worst])),
-    "The eight test digits with the largest error: unusual strokes are smoothed towards common ones.",
+    "The eight test digits with the largest error, their reconstructions, and the residuals.",
+    alt="Three rows of eight: digits with unusual or thick strokes, smoother reconstructions of them, and "
+    "residuals that are blue and orange along the strokes.",
+)
+
+# %% id="seen-residuals" tags=["seen"]
+_ink, _all = test.images[worst].mean() / 255, test.images.mean() / 255
+seen(
+    f"Their errors go from {test_errors[worst].min():.3f} to {test_errors[worst].max():.3f}; the median of "
+    f"all test digits is {np.median(test_errors):.4f}. On average they have {_ink / _all:.1f} times as "
+    "much ink as all test digits. The reconstructions replace unusual strokes by common ones: the decoder can "
+    "only draw what it has learned."
 )
 
 # %% id="per-digit"
@@ -397,36 +526,72 @@ plotting.show(
     plotting.boxes(per_digit, "digit", "error", order=order.index, log=True),
     f"Error by digit: lowest for {order.index[0]}, highest for {order.index[-1]}, whose median is "
     f"{order.iloc[-1] / order.iloc[0]:.1f} times as large.",
+    alt=f"Box plots of the error on a logarithmic axis, one for each digit, sorted: {', '.join(order.index)}. "
+    "The boxes overlap with their neighbours and rise from left to right.",
 )
 
-# %% [markdown] id="per-digit-lesson"
-# All of these digits are *normal*, and their errors still differ by class. A single stroke is easy to
-# rebuild; shapes that are rare or have many parts are not. So the score mixes "strange" with
-# "complicated". Keep that in mind: it will come back in every module.
-#
+# %% id="claim-digits" tags=["claim"]
+from helpers.claims import claim
+
+_ink = test.images.mean(axis=(1, 2, 3)) / 255
+_by_ink = pd.Series(_ink).groupby(np.array(test.classes)[test.labels]).mean()
+claim("digits with little ink are rebuilt better", order.corr(_by_ink, method="spearman") > 0.3)
+claim("the errors of digits differ by class", order.iloc[-1] > 1.5 * order.iloc[0])
+
+# %% [markdown] id="per-digit-lesson" held_by="claim-digits"
+# All these digits are *normal*, and yet their errors differ by class. A single stroke is easy to rebuild.
+# Digits with more ink are harder. So the score mixes two things, "unusual" and
+# "complicated". This comes back in every module.
+
+# %% [markdown] id="threshold-rule-text"
 # ## 5 · From error to decision
 #
-# A detector needs a threshold: flag a picture when its error lies above it. Which one? A popular
-# rule takes the mean plus $k$ standard deviations.
+# A detector needs a threshold: it flags an image when its score is above the threshold. A flagged normal image
+# is a false alarm.
+#
+# > **false-positive rate.** The share of normal images that are flagged. Also called false-alarm rate.
+#
+# Which threshold? A popular rule takes the mean of the scores plus $k$ standard deviations.
 #
 # ### Exercise 1.5
 #
-# Write the rule: scores (n,) in, a threshold (float) out. **Done** when lists work too.
+# Write this rule. It takes scores (n,), an array or a list, and returns the threshold as a float. Compute the
+# standard deviation of *these* scores, dividing by n. **Done** when lists work, too.
 
 
 # %% id="ex-1-5" tags=["exercise"] reference="helpers.thresholds.mean_std_threshold"
 def mean_std_threshold(scores, k=1.0):
     """Mean of the scores plus k standard deviations. (n,) -> float"""
-    ...  # describe these scores themselves: divide by n, as np.std does
+    ...  # NumPy and torch do not divide by the same number
 
 
 # %% id="check-1-5" tags=["check", "nbval-check-output"]
 mean_std_threshold = check("1.5", mean_std_threshold)
 
 # %% [markdown] id="trap-text"
-# The tutorial that this module re-teaches applied the rule to the losses of the test *batches*, 64
-# digits each in random order, and printed a threshold of 0.008046 (a blog tutorial of 2021). It then
-# tested it on one digit. Let us do what it did, and count.
+# A tutorial of 2021 applied the rule to the losses of test *batches* of 64 digits each, with $k = 1$. It
+# printed a threshold of 0.008046 and tested it on one digit. We repeat this and count all digits.
+
+# %% [markdown] id="trap-guess-text"
+# ### Exercise 1.12
+#
+# Predict first. Suppose that the error of a single image has the standard deviation 1, and that errors are
+# independent and follow a Gaussian distribution. The rule puts the threshold one standard deviation of the
+# *batch means* above the mean.
+#
+# - `"spread"`: what is the standard deviation of the mean of 64 errors?
+# - `"flagged"`: what share of normal images lies above the threshold, between 0 and 1 (to within 0.03)?
+#
+# Paper or one line of code is enough. **Done** when both numbers are right.
+
+# %% id="ex-1-12" tags=["exercise"] reference="trap_guess"
+trap_guess = {
+    "spread": ...,
+    "flagged": ...,
+}
+
+# %% id="check-1-12" tags=["check", "nbval-check-output"]
+trap_guess = check("1.12", trap_guess)
 
 # %% id="trap"
 shuffled = np.random.default_rng(0).permutation(test_errors)
@@ -442,7 +607,9 @@ plotting.show(
         {"normal test digits": test_errors},
         {"mean": test_errors.mean(), "median": np.median(test_errors), "batch-mean rule": trap},
     ),
-    f"Errors of single digits spread far beyond the threshold: {flagged.mean():.0%} lie above it.",
+    f"{flagged.mean():.0%} of the single digits have an error above the threshold of the rule.",
+    alt="A histogram of errors with a long tail to the right. Mean, median and the threshold of the rule "
+    "are vertical lines close together in its middle.",
 )
 
 # %% id="trap-per-digit"
@@ -451,21 +618,31 @@ plotting.show(
     plotting.share_bars(share, "share of normal digits flagged"),
     f"The batch-mean rule flags {share.min():.0%} of the {share.idxmin()}s and {share.max():.0%} of "
     f"the {share.idxmax()}s. All of them are normal.",
+    alt="A bar for each digit, its height the share flagged: "
+    + ", ".join(f"{digit}: {value:.0%}" for digit, value in share.items())
+    + ".",
 )
 
 # %% id="claim-trap" tags=["claim"]
+from helpers.claims import claim
+
 claim("the batch-mean rule flags many normal digits", flagged.mean() > 0.2)
 claim("batch means spread several times less", test_errors.std() > 4 * batch_means.std())
 claim("the rule treats digits very differently", share.max() > 3 * share.min() + 0.05)
 
 # %% [markdown] id="trap-lesson"
-# **The batch-mean trap.** The mean of 64 independent errors varies $\sqrt{64} = 8$ times less than a
-# single error. So "one standard deviation above" is next to the mean, and whatever lies above the mean
-# is flagged. The rule failed twice more: it was calibrated on the very pictures that it was tested
-# on, and nobody printed its false-alarm rate.
+# **The batch-mean trap.** The mean of 64 independent errors has a standard deviation $\sqrt{64} = 8$ times
+# smaller than that of a single error. So "one standard deviation above the mean" is very close to the mean,
+# and nearly everything above the mean is flagged. The rule had two more problems: it was calibrated on the
+# same images on which it was tested, and nobody computed its false-positive rate.
 #
-# Take the standard deviation over *images*, and on the calibration digits. Better. But what does
-# mean + $k$·std promise? Only if errors were Gaussian would we know, and they are skewed.
+# It is better to take the standard deviation over *images*, and to take calibration images. But which
+# false-positive rate does mean + $k$ standard deviations give? We know it only for Gaussian errors.
+
+# %% id="quiz-batch" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("01", "batch-means")
 
 # %% id="std-rule"
 for k in (1, 2, 3):
@@ -473,46 +650,107 @@ for k in (1, 2, 3):
     rate = (test_errors > mean_std_threshold(calibration_errors, k)).mean()
     print(f"mean + {k}·std flags {rate:.2%} of the normal test digits (Gaussian: {gaussian:.2%})")
 
+# %% id="seen-std" tags=["seen"]
+_rates = [(test_errors > mean_std_threshold(calibration_errors, _k)).mean() for _k in (1, 2, 3)]
+seen(
+    f"With k = 3 the rule flags {_rates[2]:.2%} of the normal digits; a Gaussian would give 0.13 %. The errors "
+    "are not Gaussian: their histogram has a long tail to the right, so large values are more common than "
+    "the rule expects. The rule cannot say beforehand how many false alarms it will cause."
+)
+
 # %% [markdown] id="conformal-text"
-# ### A threshold that keeps a promise
+# ### A threshold with a guaranteed rate
 #
-# Forget the shape of the distribution and use ranks. Take $n$ calibration scores $s_1, \dots, s_n$
-# from normal pictures the network has not been trained on, and a new score $s$. Suppose that the new
-# picture is normal too, and that the $n+1$ pictures are **exchangeable**: shuffled, they would be just
-# as likely. (Pictures drawn independently from one source are. Digits of other writers are not.) Then
-# every rank of $s$ among the scores is equally likely; ties can only make $p$ larger. The **conformal
-# p-value** is that rank, counted from the top:
+# Ranks help where we do not know the distribution. Take 19 calibration scores and the score of
+# a new normal image. Among these 20 scores the new one is equally likely to have any rank. So the chance that
+# it is the highest of all is 1 in 20, whatever the distribution is. This needs one assumption:
+#
+# > **exchangeable.** The images could be put into any other order without becoming more or less likely. This
+# > holds for images drawn independently from one source. It does not hold if the new images come from
+# > other writers or another scanner.
+#
+# > **conformal p-value.** The rank of a new score among the calibration scores, counted from the top and
+# > divided by their number plus one. A small value means that few normal images score as high.
+#
+# For $n$ calibration scores $s_1, \dots, s_n$ and a new score $s$:
 #
 # $$p(s) = \frac{1 + \#\{i : s_i \ge s\}}{n + 1}, \qquad
-# P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal picture.}$$
+# P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal image.}$$
 #
-# No assumption on the network, the score or the distribution (Vovk et al., 2005; Bates et al.,
-# arXiv 2104.08279).
+# So if we flag images with $p \le \alpha$, the false-positive rate is at most $\alpha$ on average. Nothing is assumed
+# about the network, the score or the distribution (Vovk et al., 2005; Bates et al., arXiv 2104.08279).
 #
 # ### Exercise 1.6
 #
-# Write it: n calibration scores and m new scores in, m p-values out. **Done** when ties, an unsorted
-# calibration set and even an empty one are right.
+# Write `conformal_p_values`. It takes n calibration scores and m new scores and returns m p-values. **Done**
+# when ties, unsorted calibration scores and an empty calibration set are handled as the formula says.
 
 
 # %% id="ex-1-6" tags=["exercise"] reference="helpers.thresholds.conformal_p_values"
 def conformal_p_values(calibration_scores, scores):
-    """Share of normal images at least as anomalous, the image itself counted. (n,), (m,) -> (m,)"""
-    ...  # how many calibration scores are >= each score?
+    """Conformal p-value of each new score. (n,), (m,) -> (m,)"""
+    ...  # comparing all with all in one step needs an additional dimension
 
 
 # %% id="check-1-6" tags=["check", "nbval-check-output"]
 conformal_p_values = check("1.6", conformal_p_values)
 
-# %% [markdown] id="threshold-text"
-# A p-value is a decision for every $\alpha$ at once: flag where $p \le \alpha$. Sometimes one wants
-# the threshold itself, to draw it or to hand it on.
+# %% [markdown] id="ranks-text"
+# Move the new score and see how its p-value follows. Where must it lie to be flagged at 5 %?
+
+# %% id="explore-ranks"
+explorables.ranks(calibration_errors[:19], alpha=0.05)
+
+# %% id="seen-ranks" tags=["seen"]
+seen(
+    "Only above all 19 calibration scores is the p-value (1 + 0) / (19 + 1) = 0.05. With 18 scores no score would be "
+    "high enough: the smallest possible p-value would be 1/19, which is more than 5 %."
+)
+
+# %% [markdown] id="promise-text"
+# A p-value gives the decision for every $\alpha$ at once: flag where $p \le \alpha$. The same decision can be
+# written with a threshold: `conformal_threshold` computes it, and an image is flagged when its score is above it.
+# Does the detector keep its promise on the test digits?
+
+# %% id="promise"
+from helpers.thresholds import conformal_threshold, false_alarm_interval
+
+n, m = len(calibration_errors), len(test_errors)
+rows = []
+for alpha in (0.01, 0.05, 0.10):
+    rate = (conformal_p_values(calibration_errors, test_errors) <= alpha).mean()
+    low, high = false_alarm_interval(n, m, alpha)
+    inside = "inside" if low <= rate <= high else "below" if rate < low else "above"
+    rows.append({"alpha": alpha, "flagged": rate, "from": low, "to": high, "it is": inside})
+threshold = conformal_threshold(calibration_errors, 0.05)
+print(f"mean error: calibration {calibration_errors.mean():.5f}, test {test_errors.mean():.5f}")
+promise = pd.DataFrame(rows).set_index("alpha")
+promise.map(lambda value: value if isinstance(value, str) else f"{value:.2%}")
+
+# %% id="seen-promise" tags=["seen"]
+_inside = (promise["it is"] == "inside").sum()
+_easier = "calibration" if calibration_errors.mean() < test_errors.mean() else "test"
+seen(
+    f"{_inside} of the three rates lie inside their interval. 95 of 100 calibration and test sets of this "
+    "size give a rate between 'from' and 'to', *if* the two sets are exchangeable. A rate outside means that "
+    "they are not quite alike, for example since other people wrote the digits. The mean errors differ by "
+    f"{abs(calibration_errors.mean() / test_errors.mean() - 1):.1%}; the {_easier} digits are easier to "
+    "rebuild. The promise holds only for images like the calibration images."
+)
+
+# %% id="quiz-count" tags=["nbval-ignore-output"]
+quiz("01", "smallest-p")
+
+# %% [markdown] id="threshold-text" tags=["optional"]
+# ### Where the threshold comes from
+#
+# Sometimes one needs the threshold itself, to draw it or to give it to somebody else. This is a good puzzle.
 #
 # ### Exercise 1.7
 #
 # Write `conformal_threshold`, so that `score > threshold` holds exactly where `p <= alpha`. With few
-# calibration scores no p-value is small enough; then nothing may be flagged and the threshold is
-# infinite. With `alpha = 1` everything is flagged: minus infinity. **Done** when both rules agree on
+# calibration scores no p-value is small enough; then nothing may be flagged, and the threshold is
+# infinite. With `alpha = 1` everything is flagged: minus infinity. **Done** when the two rules agree for
 # every score.
 
 
@@ -525,33 +763,18 @@ def conformal_threshold(calibration_scores, alpha):
 # %% id="check-1-7" tags=["check", "nbval-check-output"]
 conformal_threshold = check("1.7", conformal_threshold)
 
-# %% id="promise"
-from helpers.thresholds import false_alarm_interval
-
-n, m = len(calibration_errors), len(test_errors)
-rows = []
-for alpha in (0.01, 0.05, 0.10):
-    rate = (test_errors > conformal_threshold(calibration_errors, alpha)).mean()
-    low, high = false_alarm_interval(n, m, alpha)
-    inside = "inside" if low <= rate <= high else "below" if rate < low else "above"
-    rows.append({"alpha": alpha, "flagged": rate, "from": low, "to": high, "it is": inside})
-print(f"mean error: calibration {calibration_errors.mean():.5f}, test {test_errors.mean():.5f}")
-promise = pd.DataFrame(rows).set_index("alpha")
-promise.map(lambda value: value if isinstance(value, str) else f"{value:.2%}")
-
-# %% [markdown] id="simulation-text"
-# How far from alpha may the share of flagged digits lie? Two things vary: which $m$ test digits were
-# drawn, and which $n$ calibration digits, since they set the threshold. "from" and "to" take both into
-# account: 95 of 100 calibrations give a share between them, *if* calibration and test digits are
-# exchangeable. (Exercise 4.5 derives the interval.) A share outside says that they are not quite alike:
-# other writers, neater hands. The mean errors say which part is easier to rebuild. The promise is only
-# as good as that likeness.
+# %% [markdown] id="simulation-text" tags=["optional"]
+# ### Is the promise kept on average?
 #
-# **Is the promise kept?** One calibration set gives one threshold and one false-alarm rate, which
-# itself varies: it follows a Beta distribution (a distribution on the numbers between 0 and 1) with
-# mean $k/(n+1)$, where $k$ is the largest whole number with $k \le \alpha(n+1)$. The promise speaks of
-# the mean. To see it, pool the normal errors, and draw calibration and test sets from the pool again and
-# again, for a small and a larger $n$.
+# One calibration set gives one threshold, and so one false-positive rate. Another calibration set would give
+# another rate.
+#
+# > **Beta distribution.** A family of distributions on the numbers between 0 and 1. The false-positive rates of
+# > conformal thresholds follow one of them, whose mean is at most $\alpha$.
+#
+# To see this, we put all normal errors together and draw calibration and test sets from them again and again,
+# with 20 and with 200 calibration images. (The mean is $k/(n+1)$, where $k$ is the largest whole number with
+# $k \le \alpha(n+1)$.) How much do the rates differ?
 
 # %% id="simulation"
 pool = np.concatenate([calibration_errors, test_errors])
@@ -566,8 +789,11 @@ means = ", ".join(f"{np.mean(rates):.2%} for n = {n}" for n, rates in simulated.
 largest = ", ".join(f"{np.max(rates):.0%} for n = {n}" for n, rates in simulated.items())
 plotting.show(
     plotting.false_alarm_histogram(simulated, alpha=0.05),
-    f"False-alarm rates of 1,000 calibrations at alpha = 5 %. Their mean is {means}. The unluckiest of "
-    f"the calibrations flags {largest}.",
+    f"False-positive rates of 1,000 calibrations at alpha = 5 %. Their mean is {means}. The largest rate "
+    f"is {largest}.",
+    alt="Two histograms of the false-positive rate with the curve of a Beta distribution over each, and the "
+    "promised 5 % as a line. With 20 calibration images the rates are spread widely, with 200 they are "
+    "close to 5 %.",
 )
 
 # %% id="claim-simulation" tags=["claim"]
@@ -577,28 +803,72 @@ for n, rates in simulated.items():
     claim(f"with n = {n} single calibrations lie above 5 %", np.max(rates) > 0.05)
 
 # %% [markdown] id="simulation-lesson"
-# The bars follow the Beta curve. So the promise holds *on average over calibration sets*; how near
-# your own threshold comes to it depends on $n$. And it holds for pictures like the calibration
-# pictures: a new scanner, another school class, and the promise is void.
+# The bars follow the Beta distribution. The promise holds *on average over calibration sets*. How close your
+# own threshold comes to it depends on $n$.
+
+# %% [markdown] id="rule-text" tags=["optional"]
+# ### Exercise 1.13
 #
-# The promise speaks of all digits together, and says nothing of a single kind of digit:
+# You are asked for a rule that flags at most 5 % of the normal images, whatever score is used. Choose one:
+#
+# - `"mean + std"`: above the mean plus one standard deviation;
+# - `"gaussian"`: above the mean plus 1.64 standard deviations, which 5 % of a Gaussian exceed;
+# - `"conformal"`: above the conformal threshold with $\alpha = 0.05$.
+#
+# Choose the reason as well:
+#
+# - `"A"`: it is the quickest to compute;
+# - `"B"`: it uses only the rank of an image among calibration images;
+# - `"C"`: it finds the most anomalies at this rate;
+# - `"D"`: with enough images, every distribution of scores is close to a Gaussian.
+#
+# The check tries all three rules, with three different scores, on digits that were held back. **Done** when choice
+# and reason are right.
+
+# %% id="ex-1-13" tags=["exercise"] reference="rule"
+rule = {
+    "choice": ...,  # "mean + std", "gaussian" or "conformal"
+    "because": ...,  # "A", "B", "C" or "D"
+}
+
+# %% id="check-1-13" tags=["check"]
+rule = check("1.13", rule)
+
+# %% id="quiz-promise" tags=["nbval-ignore-output"]
+quiz("01", "conformal-promise")
+
+# %% [markdown] id="each-digit-text" tags=["optional"]
+# ### Does it hold for each digit?
+#
+# The promise is about all digits together. It says nothing about a single class.
 
 # %% id="promise-per-digit"
-flagged = test_errors > conformal_threshold(calibration_errors, 0.05)
+flagged = conformal_p_values(calibration_errors, test_errors) <= 0.05
 share = pd.Series(flagged).groupby(np.array(test.classes)[test.labels]).mean()
 plotting.show(
     plotting.share_bars(share.rename_axis("digit"), "share flagged"),
     f"The conformal rule at 5 % flags {share.min():.1%} of the {share.idxmin()}s and {share.max():.1%} "
     f"of the {share.idxmax()}s, {flagged.mean():.1%} of all.",
+    alt="A bar for each digit, its height the share flagged: "
+    + ", ".join(f"{digit}: {value:.1%}" for digit, value in share.items())
+    + ".",
 )
 
+# %% id="claim-each-digit" tags=["claim"]
+claim("the conformal rule treats digits differently", share.max() > 2 * share.min())
+
 # %% [markdown] id="quantile-text"
-# Who needs the promise for each kind of picture calibrates on each kind by itself ("Mondrian" or
-# class-conditional conformal prediction), if the kind is known beforehand.
+# If you need the promise for each class, calibrate on each class separately, provided that you know the
+# class beforehand. This is called class-conditional or *Mondrian* conformal prediction.
+
+# %% [markdown] id="quantile-why" tags=["optional"]
+# ### Why not simply the quantile?
 #
-# Why not simply take the 95 % **quantile** of the calibration scores? It is the same idea without the
-# "+ 1": it forgets that the new picture is one of $n + 1$. With many scores that hardly matters; with
-# few it does.
+# > **quantile.** The value that a given share of the numbers does not exceed. The 95 % quantile has 95 % of
+# > the numbers at or below it.
+#
+# The 95 % quantile of the calibration scores seems to do the same. It lacks the "+ 1": it
+# forgets that the new image is one of $n + 1$ images. Does this matter?
 
 # %% id="quantile"
 by_quantile = {}
@@ -607,46 +877,77 @@ for n in (20, 200):
     by_quantile[n] = np.mean([(d[n:] > np.quantile(d[:n], 0.95)).mean() for d in draws])
     print(f"95 % quantile of {n:3} scores: {by_quantile[n]:.2%} false alarms on average")
 
+# %% id="seen-quantile" tags=["seen"]
+seen(
+    f"With 20 calibration scores the quantile flags {by_quantile[20]:.1%} of the normal images instead of 5 %; "
+    f"with 200 scores {by_quantile[200]:.1%}. So the missing '+ 1' matters when calibration images are few."
+)
+
 # %% id="claim-quantile" tags=["claim"]
 claim("with 20 scores the quantile flags clearly more than 5 %", by_quantile[20] > 0.06)
 claim("with 200 scores the excess is small", abs(by_quantile[200] - 0.05) < 0.01)
-claim("the conformal rule treats digits differently", share.max() > 2 * share.min())
 
 # %% [markdown] id="rotated-text"
 # ## 6 · Does it find anomalies?
 #
-# The tutorial showed one digit and the same digit rotated by 90°, found a larger error for the second,
-# and stopped. We rotate all of them.
+# The tutorial showed one digit and the same digit rotated by 90°. The rotated one had the larger error, and
+# the tutorial ended there. We rotate all test digits.
 
 # %% id="rotated"
 rotated = np.rot90(test.images, axes=(2, 3))
 rotated_errors = score(rotated)
-threshold = conformal_threshold(calibration_errors, 0.05)
 found = (rotated_errors > threshold).mean()
 plotting.show(
     plotting.score_histogram(
         {"normal": test_errors, "rotated by 90°": rotated_errors},
-        {"conformal, 5 % false alarms": threshold},
+        {"conformal threshold, 5 %": threshold},
     ),
     f"Errors of rotated digits: median {np.median(rotated_errors):.4f} beside "
     f"{np.median(test_errors):.4f}; {found:.1%} lie above the threshold.",
+    alt="Two histograms of the error that overlap. That of the rotated digits lies further right, and most "
+    "of it is beyond the threshold, a vertical line.",
 )
 
+# %% id="quiz-own" tags=["nbval-ignore-output"]
+quiz("01", "own-rate", value=found)
+
 # %% [markdown] id="auroc-text"
-# A rate at one threshold depends on the threshold. The **ROC curve** shows all of them: detection
-# rate against false-alarm rate. The area under it has a meaning of its own: draw one anomaly and one
-# normal picture; **AUROC** is the probability that the anomaly has the higher score, a tie counting
-# half. That is a matter of ranks alone:
+# This rate depends on the threshold. We can look at all thresholds at once:
+#
+# > **recall.** The share of the anomalies that are flagged. Also called true-positive rate (TPR) or
+# > detection rate.
+#
+# > **ROC curve.** The true-positive rate against the false-positive rate, for all thresholds.
+#
+# > **AUROC.** The area under the ROC curve. It is the probability that a randomly drawn anomaly has a
+# > higher score than a randomly drawn normal image; a tie counts half. 0.5 is chance, 1 is perfect.
+#
+# scikit-learn computes it; `auroc` of this course takes normal and anomaly scores separately.
+
+# %% id="auroc-sklearn"
+from sklearn.metrics import roc_auc_score
+
+from helpers.metrics import auroc
+
+labels = np.repeat([0, 1], [len(test_errors), len(rotated_errors)])
+theirs = roc_auc_score(labels, np.concatenate([test_errors, rotated_errors]))
+print(f"AUROC {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f}")
+
+# %% id="quiz-constant" tags=["nbval-ignore-output"]
+quiz("01", "constant-score")
+
+# %% [markdown] id="auroc-exercise-text" tags=["optional"]
+# ### AUROC from ranks
+#
+# Only the order of the scores matters, so AUROC can be computed from ranks. Let $r_j$ be the ranks of
+# the $m$ anomalies among all $n + m$ scores:
 #
 # $$\text{AUROC} = \frac{\sum_{j} r_j - m(m+1)/2}{n\,m}$$
 #
-# with $r_j$ the ranks of the $m$ anomalies among all $n + m$ scores.
-#
 # ### Exercise 1.8
 #
-# Write `auroc` by ranks (`rankdata` from SciPy gives tied scores their mean rank). **Done** when it
-# agrees with counting all pairs, ties included.
-
+# Write `auroc` by ranks. `rankdata` of SciPy gives tied scores their mean rank. **Done** when the result is
+# the same as that of counting all pairs, ties included.
 
 # %% id="ex-1-8" tags=["exercise"] reference="helpers.metrics.auroc"
 from scipy.stats import rankdata
@@ -654,41 +955,44 @@ from scipy.stats import rankdata
 
 def auroc(normal_scores, anomaly_scores):
     """Probability that an anomaly scores above a normal image, ties half. (n,), (m,) -> float"""
-    ...  # rank all scores together, then sum the anomalies' ranks
+    ...  # the ranks are those among all scores
 
 
 # %% id="check-1-8" tags=["check", "nbval-check-output"]
 auroc = check("1.8", auroc)
 
-# %% id="auroc-sklearn"
-from sklearn.metrics import roc_auc_score
-
-labels = np.repeat([0, 1], [len(test_errors), len(rotated_errors)])
-theirs = roc_auc_score(labels, np.concatenate([test_errors, rotated_errors]))
-print(f"AUROC by ranks {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f}")
-
 # %% [markdown] id="interval-text"
-# How sure is that number? With other test digits it would come out a little different. The
-# **bootstrap** imitates this: it draws as many digits from the test set, with replacement, computes the
-# AUROC, does so 500 times, and reports between which two numbers 95 % of them lie (exercise 3.3 writes
-# one). Our anomalies are the test digits themselves, turned. So a digit and its turned copy are drawn
-# *together*: `paired_interval`.
+# ### How sure is this number?
+#
+# With other test digits AUROC would be a little different.
+#
+# > **bootstrap.** A way to estimate how much a result varies. Draw as many images as there are, with
+# > replacement, compute the result again, and repeat this some hundred times. An interval that contains 95 % of
+# > these results is the 95 % bootstrap interval.
+#
+# Our anomalies are the test digits themselves, rotated. Therefore a digit and its rotated copy are drawn
+# *together*; `paired_interval` does this. (You write a bootstrap in exercise 3.3.) The figure also needs:
+#
+# > **precision.** The share of the flagged images that are anomalies.
+#
+# > **FPR at 95 % TPR.** The false-positive rate at the threshold that finds 95 % of the anomalies.
 
 # %% id="roc-figure"
-from helpers.metrics import fpr_at_tpr, paired_interval
+from helpers.metrics import auroc, fpr_at_tpr, paired_interval
 
 area = auroc(test_errors, rotated_errors)
 low, high = paired_interval(test_errors, rotated_errors)
 plotting.show(
     plotting.roc_and_precision(test_errors, {"rotated by 90°": rotated_errors}),
-    f"AUROC {area:.3f} (95 % interval {low:.3f} to {high:.3f}). To find 95 % of the rotated digits "
-    f"one has to accept {fpr_at_tpr(test_errors, rotated_errors):.1%} false alarms.",
+    f"AUROC {area:.3f} (95 % interval {low:.3f} to {high:.3f}). Finding 95 % of the rotated digits "
+    f"costs a false-positive rate of {fpr_at_tpr(test_errors, rotated_errors):.1%}.",
+    alt="Left: the ROC curve rises steeply and stays near the upper left corner. Right: precision against "
+    "recall, near 1 at first and falling to one half at full recall.",
 )
 
 # %% [markdown] id="prevalence-text"
-# The right curve is **precision**: of the pictures that are flagged, how many are anomalies? Unlike
-# AUROC it depends on how common anomalies are. Half of the pictures above are anomalies; in a factory
-# one in a thousand may be.
+# Precision depends on how common anomalies are. In the figure every second image is an anomaly; in a factory it
+# may be one in a thousand. What share of the alarms would then be right?
 
 # %% id="prevalence"
 from helpers.metrics import precision_at_prevalence
@@ -698,8 +1002,18 @@ for prevalence in (0.5, 0.1, 0.01, 0.001):
     precision = precision_at_prevalence(found, false_alarms, prevalence)
     print(f"one anomaly in {1 / prevalence:5.0f}: {precision:6.1%} of the alarms are right")
 
-# %% [markdown] id="sweep-text"
-# **How much rotation does it take?** Turn the digits step by step. What do you expect at 180°?
+# %% id="seen-prevalence" tags=["seen"]
+_rare = precision_at_prevalence(found, false_alarms, 0.001)
+seen(
+    f"With one anomaly in a thousand images, only {_rare:.1%} of the alarms are right, although the detector is "
+    f"the same and finds {found:.0%} of the anomalies. There are 999 normal images for each anomaly, and "
+    f"{false_alarms:.1%} of them cause an alarm."
+)
+
+# %% [markdown] id="sweep-text" tags=["optional"]
+# ### How much rotation does it take?
+#
+# We rotate the digits step by step. What do you expect at 180°?
 
 # %% id="angles-sweep"
 from torchvision.transforms.functional import InterpolationMode, rotate
@@ -732,6 +1046,20 @@ plotting.show(
     f"{rates.auroc[1]:.2f} at {rates.angle[1]}°, {rates.auroc.max():.2f} at "
     f"{rates.angle[rates.auroc.idxmax()]}°, and {rates.auroc.iloc[-1]:.2f} at 180°, where a {least} is "
     f"hardest to tell ({by_digit[least]:.2f}). Turned by 15° and back again: {blurred:.2f}.",
+    alt="AUROC against the angle, with a narrow band: "
+    + ", ".join(f"{r.auroc:.2f} at {r.angle}°" for r in rates.iloc[::2].itertuples())
+    + ".",
+)
+
+# %% id="seen-angles" tags=["seen"]
+_hardest = sorted(by_digit, key=by_digit.get)[:3]
+seen(
+    f"AUROC is highest at {rates.angle[rates.auroc.idxmax()]}° ({rates.auroc.max():.2f}) and "
+    f"{rates.auroc.iloc[-1]:.2f} at 180°. Some digits look like digits again when they are upside down: the "
+    f"three hardest to detect are {', '.join(_hardest)}. At 15° the AUROC is {rates.auroc[1]:.2f}, "
+    + ("below" if rates.auroc[1] < 0.5 else "not below")
+    + f" one half. Rotating computes each new pixel from four old ones, which blurs the image, and blurred "
+    f"digits are easier to rebuild: digits turned by 15° and back have an AUROC of {blurred:.2f}."
 )
 
 # %% id="claim-angles" tags=["claim"]
@@ -743,15 +1071,14 @@ claim(
 claim("unturned digits have AUROC one half, without doubt", rates.low[0] == rates.high[0] == 0.5)
 
 # %% [markdown] id="far-text"
-# A digit that is turned a little is a digit still; at 180° some digits are digits again. So what counts
-# as an anomaly depends on the question that one asks, not on the picture alone.
+# A digit that is rotated a little is still a digit. At 180° some digits are digits again. So what counts as an
+# anomaly depends on the question, not only on the image.
+
+# %% [markdown] id="clothes-text"
+# ### Something quite different
 #
-# Is the AUROC below one half at 15°? Turning computes each new pixel from four old ones, which blurs,
-# and blurred digits are easier to rebuild. The last number of the caption tests this explanation: turned
-# there and back, a digit is upright again, and only the blur remains.
-#
-# **Something quite different:** pictures of clothes. Surely the network cannot rebuild what it has
-# never seen?
+# Now images of clothes. Can the network rebuild what it has never seen? Look at the clothes that are rebuilt
+# best.
 
 # %% id="fashion"
 clothes = load("fashion_mnist")["test"]
@@ -762,56 +1089,155 @@ plotting.show(
     f"AUROC for clothes {auroc(test_errors, clothes_errors):.3f}. These eight are rebuilt best, with "
     f"errors down to {clothes_errors.min():.4f}; their mean grey value is "
     f"{clothes.images[easiest].mean() / 255:.2f}, that of all clothes {clothes.images.mean() / 255:.2f}.",
+    alt="Three rows of eight: dark, narrow pieces of clothing, reconstructions that look like thick "
+    "strokes, and pale residuals.",
 )
 
-# %% [markdown] id="perturb-text"
-# **Try it yourself.** Choose a digit, spoil it, and watch what the network makes of it, and on which
-# side of the threshold it falls. Can you make a digit *more* normal by spoiling it?
+# %% id="seen-fashion" tags=["seen"]
+_below = (clothes_errors <= threshold).mean()
+seen(
+    f"Most clothes have large errors: AUROC {auroc(test_errors, clothes_errors):.3f}. But {_below:.1%} of them are "
+    "not flagged. These are dark images with few bright pixels, which are easy to rebuild. A small error "
+    "does not mean that the image is normal; it can also mean that the image is simple."
+)
+
+# %% [markdown] id="patterns-text" tags=["optional"]
+# ### Simple patterns
+#
+# This is easier to see with patterns that have nothing to do with digits. Which of them does the network rebuild
+# well?
+
+# %% id="patterns"
+row = np.tile(np.linspace(0, 1, 28), (28, 1))
+flat_values = (0, 0.1, 0.5)
+patterns = {f"flat {value:g}": np.full((28, 28), value) for value in flat_values}
+patterns |= {
+    "gradient": row,
+    "stripe": np.where(np.abs(np.arange(28) - 14) < 2, 1.0, 0.0) * np.ones((28, 1)),
+    "checkerboard": (np.indices((28, 28)) // 4).sum(axis=0) % 2.0,
+    "noise": np.random.default_rng(0).random((28, 28)),
+}
+stack = np.uint8(255 * np.stack(list(patterns.values())))[:, None]
+pattern_errors = pd.Series(score(stack), index=list(patterns))
+p_values = conformal_p_values(calibration_errors, pattern_errors.to_numpy())
+titles = [f"{name}\n{error:.3f}" for name, error in pattern_errors.items()]
+plotting.show(
+    plotting.residual_rows(stack, apply(ae, stack)),
+    "Patterns, reconstructions, residuals. Error: "
+    + ", ".join(f"{name} {error:.4f}" for name, error in pattern_errors.items()),
+    alt=f"Three rows of {len(patterns)}: {', '.join(patterns)}; what the network makes of them; residuals.",
+)
+
+# %% id="seen-patterns" tags=["seen"]
+_passed = [name for name, p in zip(patterns, p_values, strict=True) if p > 0.05]
+seen(
+    f"Not flagged at 5 %: {', '.join(_passed) or 'none'}. The largest error has the "
+    f"{pattern_errors.idxmax()} ({pattern_errors.max():.3f}), the smallest the {pattern_errors.idxmin()} "
+    f"({pattern_errors.min():.4f}); the median of test digits is {np.median(test_errors):.4f}. "
+    + (
+        "An image that is easy to draw passes, even if nobody would call it a digit."
+        if _passed
+        else "All are found here; the dark ones come closest to passing."
+    )
+)
+
+# %% [markdown] id="similarity-text" tags=["optional"]
+# ### A squared error is not similarity
+#
+# The score compares pixel with pixel. Compare three "reconstructions" of a digit: the digit shifted by two
+# pixels, a grey image, and the mean of all digits. Which one would you call the best? Which one has the smallest
+# error?
+
+# %% id="similarity"
+original = as_input(test.images[:200]).cpu()
+grey = original.mean(dim=(1, 2, 3), keepdim=True)
+attempts = {
+    "shifted by 2 pixels": torch.roll(original, 2, dims=3),
+    "flat grey": grey.expand_as(original),
+    "mean of all digits": as_input(train.images).cpu().mean(dim=0).expand_as(original),
+}
+mse = {name: reconstruction_error(original, x).mean().item() for name, x in attempts.items()}
+plotting.show(
+    plotting.image_rows({"digit": original[:8]} | {name: x[:8] for name, x in attempts.items()}),
+    "Mean squared error over 200 digits: "
+    + ", ".join(f"{k} {v:.4f}" for k, v in mse.items())
+    + ".",
+    alt="Four rows: eight digits, the same shifted to the right, flat grey squares, and the same blurred blob "
+    "eight times.",
+)
+
+# %% id="seen-similarity" tags=["seen"]
+_shift, _rest = (
+    mse["shifted by 2 pixels"],
+    {k: v for k, v in mse.items() if k != "shifted by 2 pixels"},
+)
+_worse = [k for k, v in _rest.items() if v < _shift]
+seen(
+    f"The shifted digit is clearly the same digit, yet its error is {_shift:.3f}. Smaller errors have: "
+    f"{', '.join(_worse) or 'none of the others'}. A thin stroke that moves is wrong twice, where it was and "
+    "where it is now. Networks that are trained with a squared error therefore prefer blurred strokes."
+)
+
+# %% [markdown] id="explore-text" tags=["optional"]
+# ### Try it yourself
+#
+# Choose a digit, change it, and watch its reconstruction and its score. Can you make the score *smaller* by
+# damaging the digit? Then move the threshold and watch the two error rates.
 
 # %% id="perturb" tags=["nbval-ignore-output"]
-from helpers.widgets import perturb_explorer, threshold_explorer
+from helpers.widgets import perturb_explorer
 
 perturb_explorer(ae, reconstruction_error, test.images, test.labels, threshold, calibration_errors)
 
-# %% id="explore-threshold" tags=["nbval-ignore-output"]
-threshold_explorer(
+# %% id="explore-threshold"
+explorables.threshold(
     test_errors,
     rotated_errors,
     thresholds={"batch-mean rule": trap, "conformal 5 %": threshold},
 )
 
 # %% [markdown] id="baseline-text"
-# ## 7 · Is it any better than nothing?
+# ## 7 · Is it better than something simple?
 #
-# A result means something beside a simple alternative. Five scores, the first four without a network:
-# the amount of **ink**; the distance to the **mean image**; the residual of **PCA** with as many
-# components as our code has numbers; the distance to the **nearest** training picture; our error.
+# A result means little without a simple alternative beside it. We compare five scores. The first four need no
+# network: the amount of **ink**, the distance to the **mean image**, the error of **PCA** with as many
+# components as our code has numbers, and the distance to the **nearest** training image. The fifth is our
+# error. All of them use the same training digits, and all are judged on the same test digits.
+
+# %% [markdown] id="pca-exercise-text" tags=["optional"]
+# ### Reconstruction by PCA
+#
+# PCA is a linear autoencoder that needs no training loop. The mean and the directions come from the training
+# images. An image is projected onto the first directions and back.
 #
 # ### Exercise 1.9
 #
-# Write `pca_reconstruct`: learn mean and directions from `x_train`, project `x` on the first
-# `components` directions (at least one), come back. Pictures in, pictures out, as tensors. **Done**
-# when a point off the training plane falls back on it and the result does not depend on the other
-# pictures in `x`.
+# Write `pca_reconstruct`. Learn the mean and the directions from `x_train`, project `x` onto the first
+# `components` directions (at least one), and come back. It takes and returns images as tensors. **Done** when a
+# point outside the subspace is projected onto it, and the result for one image does not depend on the
+# other images in `x`.
 
 
 # %% id="ex-1-9" tags=["exercise"] reference="helpers.latent.pca_reconstruct"
 def pca_reconstruct(x_train, x, components):
-    """Project x on the first principal components of x_train, and back.
+    """Project x onto the first principal components of x_train, and back.
 
     (M, C, H, W), (N, C, H, W) -> (N, C, H, W). Everything is learned from x_train alone.
     """
-    ...  # torch.linalg.eigh gives eigenvectors as columns, smallest eigenvalue first
+    ...  # torch.linalg.eigh sorts the eigenvalues of a symmetric matrix from small to large
 
 
 # %% id="check-1-9" tags=["check", "nbval-check-output"]
 pca_reconstruct = check("1.9", pca_reconstruct)
 
 # %% [markdown] id="baselines-text"
-# All five learn from the same training digits and are judged on the same test digits, a random part.
+# ### The comparison
+#
+# Which score would you bet on for rotated digits, and which for clothes?
 
 # %% id="baselines"
 from helpers.experiments.module_01 import parts
+from helpers.latent import pca_reconstruct
 
 few = parts()[2]
 x_train = as_input(train.images).cpu()
@@ -819,7 +1245,7 @@ mean_image = x_train.mean(dim=0)
 
 
 def nearest(x):
-    """Distance of each picture to the nearest training picture. (N, C, H, W) -> (N,)"""
+    """Distance of each image to the nearest training image. (N, C, H, W) -> (N,)"""
     parts_of_x = x.flatten(start_dim=1).split(500)
     gallery = x_train.flatten(start_dim=1)
     return torch.cat([torch.cdist(part, gallery).min(dim=1).values for part in parts_of_x])
@@ -866,11 +1292,13 @@ plotting.show(
     plotting.intervals(table, "score", "anomaly"),
     "Best score for rotated digits: {0.score} ({0.auroc:.3f}); for clothes: {1.score} "
     "({1.auroc:.3f}).".format(best.loc["rotated"], best.loc["clothes"]),
+    alt="A dot with an interval for each score, in two panels. "
+    + "; ".join(f"{r.score}, {r.anomaly}: {r.auroc:.2f}" for r in table.itertuples()),
 )
 
 # %% [markdown] id="gain-text"
-# Two intervals that overlap do not settle which of two scores is better on the *same* pictures. Draw the
-# pictures again and look at the **difference** (exercise 3.10):
+# Two intervals that overlap do not tell which score is better on the *same* images. For this, look at the
+# **difference** of the two AUROCs and resample the images for both at once (exercise 3.10).
 
 # %% id="gain"
 from helpers.metrics import paired_difference
@@ -891,6 +1319,23 @@ print(f"On rotated digits the autoencoder is surely better than: {', '.join(bett
 print(f"Surely worse than: {', '.join(worse) or 'none'}.")
 gains.round(3)
 
+# %% id="seen-baselines" tags=["seen"]
+_gain = gains.loc[("nearest", "rotated")]
+_which = (
+    "better"
+    if _gain["95 % low"] > 0
+    else "worse"
+    if _gain["95 % high"] < 0
+    else "not clearly different"
+)
+seen(
+    f"For rotated digits {best.loc['rotated'].score} has the highest AUROC ({best.loc['rotated'].auroc:.3f}), for "
+    f"clothes {best.loc['clothes'].score} ({best.loc['clothes'].auroc:.3f}). Ink cannot detect a rotation at "
+    f"all, because rotating moves ink and adds none. Compared with the nearest of {len(train):,} training "
+    f"images, the network is {_which} on rotated digits: the difference is "
+    f"{_gain['gain of the autoencoder']:+.3f} ({_gain['95 % low']:+.3f} to {_gain['95 % high']:+.3f})."
+)
+
 # %% id="claim-baselines" tags=["claim"]
 rotated_scores = table[table.anomaly == "rotated"].set_index("score")
 claim("ink cannot see a rotation", abs(rotated_scores.auroc["ink"] - 0.5) < 1e-3)
@@ -902,19 +1347,76 @@ claim(
     min(low_gain["ink", "rotated"], low_gain["mean image", "rotated"]) > 0,
 )
 
-# %% [markdown] id="baseline-lesson"
-# Ink cannot see a rotation at all, since turning a digit moves its ink and adds none. Looking for the
-# nearest training picture needs no training, and is a hard opponent: with 12,000 training digits of
-# MNIST (quick profile) it finds rotated digits *better* than the network. On the offline sample, where a
-# tenth as many digits stand ready, the network is better. The two lines above say which holds for you.
-# What the network has for it is speed (one pass instead of thousands of distances) and that it shows
-# *where* a picture is odd. Many papers leave this opponent out, or give it fewer pictures.
+# %% [markdown] id="baseline-lesson" held_by="claim-baselines"
+# The nearest training image needs no training and is a strong opponent. With 12,000 training digits of MNIST
+# (quick profile) it finds rotated digits *better* than the network does. On the offline sample, with a tenth as
+# many digits, the network is better. The two printed lines say which of the two holds for you. The network has other
+# advantages: it needs one pass instead of thousands of distances, and it shows *where* an image is unusual. Whoever
+# reports a new detector should compare it with this opponent, and give it as many images.
+
+# %% [markdown] id="classical-text" tags=["optional"]
+# ### Classical detectors on the codes
 #
+# Codes are short lists of numbers, so any classical detector can work on them. scikit-learn has several. An
+# **isolation forest** splits the codes at random and counts how few splits separate one from all others. A
+# **one-class SVM** draws a boundary around most of them. Are they better than the reconstruction error?
+
+# %% id="classical"
+from sklearn.ensemble import IsolationForest
+from sklearn.svm import OneClassSVM
+
+code_of = {group: apply(ae.encode, images).numpy() for group, images in pictures.items()}
+training_codes = apply(ae.encode, train.images[:3000]).numpy()
+rows = []
+for detector in (IsolationForest(random_state=0), OneClassSVM(nu=0.05)):
+    detector.fit(training_codes)
+    s = {group: -detector.score_samples(z) for group, z in code_of.items()}
+    rows += [
+        {
+            "score": type(detector).__name__,
+            "anomaly": anomaly,
+            "auroc": auroc(s["normal"], s[anomaly]),
+        }
+        | dict(
+            zip(
+                ("low", "high"),
+                interval[anomaly](s["normal"], s[anomaly], resamples=200),
+                strict=True,
+            )
+        )
+        for anomaly in interval
+    ]
+
+# %% id="classical-table"
+on_codes = pd.DataFrame(rows)
+pd.concat([compared[compared.score == "autoencoder"], on_codes]).round(3)
+
+# %% id="seen-classical" tags=["seen"]
+_own = compared[compared.score == "autoencoder"].set_index("anomaly").auroc
+_best = on_codes.loc[on_codes.groupby("anomaly").auroc.idxmax()].set_index("anomaly")
+seen(
+    "The reconstruction error has AUROC "
+    + " and ".join(f"{_own[a]:.3f} for {a}" for a in ("rotated", "clothes"))
+    + "; the better detector on codes has "
+    + " and ".join(
+        f"{_best.auroc[a]:.3f} for {a} ({_best.score[a]})" for a in ("rotated", "clothes")
+    )
+    + ". "
+    + (
+        "The code keeps only what the decoder needs to draw digits. Much of what makes an image unusual "
+        "never reaches it, so a detector on codes cannot see it."
+        if (_best.auroc < _own).all()
+        else "So the two look at different things: the error at what the code has lost, the detectors at the code."
+    )
+)
+
+# %% [markdown] id="latent-text" tags=["optional"]
 # ## 8 · The latent space
 #
-# Each digit is now 20 numbers. **t-SNE** draws them in two dimensions so that near neighbours stay
-# near (its *perplexity* is about how many neighbours each point looks at). Distances between far groups
-# mean nothing, and sizes of groups hardly more.
+# Each digit is now a code of 20 numbers. **t-SNE** draws codes in two dimensions, so that neighbours stay
+# neighbours. Distances between groups, and the sizes of groups, mean little.
+#
+# > **perplexity.** A setting of t-SNE: roughly the number of neighbours to which each point pays attention.
 
 # %% id="codes"
 drawn = test.draw(min(len(test), choose(quick=1500, full=10_000)), seed=0)[0]
@@ -931,7 +1433,7 @@ embedding = TSNE(perplexity=30, n_jobs=1, random_state=0, negative_gradient_meth
 figure = plotting.embedding(np.array(embedding), labels, test.classes)
 
 # %% [markdown] id="neighbours-text"
-# The picture suggests which digits are neighbours. Ask the codes themselves: among the ten nearest
+# The figure suggests which digits are close to each other. The codes themselves can be asked: among the ten nearest
 # neighbours of each digit, which *other* digits appear?
 
 # %% id="neighbours"
@@ -946,24 +1448,57 @@ plotting.show(
     figure,
     f"Ten digits, coloured and named. {own:.0%} of the nearest neighbours in the code show the "
     f"same digit; the digits most mixed are {names}.",
+    alt="A scatter plot of many small dots in ten colours. Most digits form a cloud of their own, and some "
+    "clouds touch.",
+)
+
+# %% [markdown] id="search-text"
+# ### Search by image
+#
+# Neighbours in the latent space make a simple image search. Do codes find better neighbours than pixels?
+
+# %% id="search"
+flat_pixels = as_input(drawn.images).cpu().flatten(start_dim=1)
+queries = [int(np.flatnonzero(labels == k)[0]) for k in (2, 4, 5, 8)]
+found_by, same = {}, {}
+for name, points in {"by code": codes, "by pixels": flat_pixels}.items():
+    near = torch.cdist(points, points).topk(6, largest=False).indices[:, 1:]
+    found_by[name] = drawn.images[near[queries].flatten().numpy()]
+    same[name] = (labels[near.numpy()] == labels[:, None]).mean()
+rows = {"query (five times)": np.repeat(drawn.images[queries], 5, axis=0)} | found_by
+plotting.show(
+    plotting.image_rows(rows),
+    "The five nearest images to four queries. Of all neighbours, "
+    + " and ".join(f"{share:.1%} {name}" for name, share in same.items())
+    + " show the same digit.",
+    alt="Three rows of twenty digits: each of four queries five times, then its five neighbours by code and by "
+    "pixels, most of them the same digit in a similar handwriting.",
+)
+
+# %% id="seen-search" tags=["seen"]
+_gain = same["by code"] - same["by pixels"]
+seen(
+    f"{same['by code']:.1%} of the neighbours by code show the same digit, and {same['by pixels']:.1%} of those by "
+    f"pixels: {'the codes are better' if _gain > 0.005 else 'the pixels are better' if _gain < -0.005 else 'the two are equally good'}. "
+    f"A code has {codes.shape[1]} numbers and an image {flat_pixels.shape[1]}, so the search by code is also faster."
 )
 
 # %% [markdown] id="interpolation-text"
 # ### Between two digits
 #
-# A straight line between two codes, decoded point by point, is a film from one digit to the other.
+# A straight line between two codes, decoded point by point, shows how one digit changes into the other.
 #
 # ### Exercise 1.10
 #
-# Write `interpolate`: two codes (d,) and a number of steps in, a path (steps, d) out that *includes
-# both ends*, a tensor of the codes' type. (The tutorial's film never shows its first digit.) **Done**
-# when two steps give exactly the ends.
+# Write `interpolate`. It takes two codes (d,) and a number of steps, and returns points (steps, d) on the line
+# between them, *both ends included*, as a tensor of the same type as the codes. **Done** when two steps give
+# exactly the two ends.
 
 
 # %% id="ex-1-10" tags=["exercise"] reference="helpers.latent.interpolate"
 def interpolate(z_start, z_end, steps):
     """`steps` equally spaced points on the line, both ends included. (d,), (d,) -> (steps, d)"""
-    ...  # weights from 0 to 1, as a column
+    ...  # each point is a weighted mean of the two ends
 
 
 # %% id="check-1-10" tags=["check", "nbval-check-output"]
@@ -978,13 +1513,17 @@ through_pixels = interpolate(a.flatten(), b.flatten(), steps=10).view(-1, 1, 28,
 plotting.show(
     plotting.image_rows({"through the code": through_code, "through pixels": through_pixels}),
     "Through the code strokes bend; through pixels one digit fades while the other appears.",
+    alt="Two rows of ten images from a 3 to a 7. Above, the strokes bend; below, the 3 fades out while the 7 "
+    "fades in.",
 )
 
 # %% [markdown] id="generative-text"
-# Which of the two looks more like a digit half-way? And is an autoencoder **generative**, can it draw
-# digits of its own? Its training asks for no distribution of the codes, so there is none to draw from.
-# One can fit a distribution *afterwards*, to the codes of the training digits (Ghosh et al., arXiv
-# 1903.12436): a single Gaussian with their mean and covariance, or a mixture of twenty Gaussians.
+# ### Can it draw new digits?
+#
+# An autoencoder that can also draw new images is called **generative**. Its training does not ask for any
+# distribution of the codes, so there is none to draw from. But a distribution can be fitted *afterwards*
+# to the codes of the training digits (Ghosh et al., arXiv 1903.12436). We try a single Gaussian with their mean
+# and covariance, and a mixture of twenty Gaussians.
 
 # %% id="generative"
 from sklearn.mixture import GaussianMixture
@@ -1004,10 +1543,10 @@ with torch.inference_mode():
         "20 Gaussians": ae.decode(drawn_codes[20].to(device())).cpu(),
     }
 
-# %% [markdown] id="generative-measure"
-# Two measures: the distance to the nearest training digit, and the share of **half-grey** pixels,
-# between 0.25 and 0.75, of those that hold ink at all. The second is there because the first has a
-# weakness: a blurred picture is near to many others.
+# %% [markdown] id="generative-measure" no_result="how it is measured"
+# We measure two things: the distance to the nearest training digit, and the share of **half-grey** pixels
+# (between 0.25 and 0.75) among those with ink. The second measure is needed because a blurred image is close
+# to many others. How many of the ten images in the last two rows would you read as a digit?
 
 # %% id="generative-figure"
 generated = pd.DataFrame(
@@ -1027,13 +1566,14 @@ plotting.show(
         f"{name} {r.distance:.2f}, {r['half-grey']:.0%}" for name, r in generated.iterrows()
     )
     + f". Nearest to the training digits are the {closest}.",
+    alt="Five rows of ten images: test digits, images decoded half-way between two codes, means of two "
+    "digits, and images decoded from one Gaussian and from twenty Gaussians; some of these are no digits.",
 )
 
 # %% [markdown] id="generative-lesson"
-# Judge by eye first: how many of the ten would you read as a digit, in each of the last two rows? A
-# plain autoencoder defines no distribution of codes, so by itself it is not a generative model; together
-# with a distribution that is fitted to its codes it is one, and the better the fit, the better the
-# digits. Module 2's variational autoencoder learns both at once.
+# A plain autoencoder defines no distribution of its codes, so by itself it is not a generative model. Together
+# with a distribution fitted to its codes it is one, and a better fit gives better digits. The variational
+# autoencoder of module 2 learns both at once.
 
 # %% id="claim-generative" tags=["claim"]
 distance, grey = generated.distance, generated["half-grey"]
@@ -1051,19 +1591,20 @@ from helpers.widgets import latent_explorer
 
 latent_explorer(ae, test.images[:500], test.labels[:500], test.classes)
 
-# %% [markdown] id="denoise-text"
+# %% [markdown] id="denoise-text" tags=["optional"]
 # ## 9 · Denoising
 #
-# It is often said that autoencoders remove noise. The tutorial showed one noisy digit, rebuilt by a
-# network that had never seen noise, and measured nothing. The measure is the **peak signal-to-noise
-# ratio**, in decibels, for pixels in a range of $R$:
+# It is often said that autoencoders remove noise. The tutorial showed one noisy digit, rebuilt by a network
+# that had never seen noise, and measured nothing. The usual measure is the **peak signal-to-noise ratio**
+# (PSNR) in decibels. It compares the largest possible difference of two pixels, $R$, with the mean squared error:
 #
 # $$\text{PSNR} = 10 \log_{10}\frac{R^2}{\text{MSE}}$$
 #
 # ### Exercise 1.11
 #
-# Write `psnr` for each picture: (N, C, H, W) twice in, (N,) out, in decibels. **Done** when colour and
-# another range work as well, and a reconstruction without error gets infinity.
+# The cell below computes the PSNR of each image. It runs, but one thing in it is wrong. Find the error and
+# correct it. `x` and `x_hat` are (N, C, H, W), `data_range` is $R$, and the result is (N,), in decibels. **Done**
+# when it is right for colour images and for other ranges, and a reconstruction without error gets infinity.
 
 
 # %% id="ex-1-11" tags=["exercise"] reference="helpers.metrics.psnr"
@@ -1076,9 +1617,9 @@ def psnr(x, x_hat, data_range=1.0):
 psnr = check("1.11", psnr)
 
 # %% [markdown] id="denoiser-text"
-# A real denoiser is trained to: noise goes in, the clean picture is the target. One layer in front of
-# the same network does it. It adds noise while training and nothing afterwards. The weights are those
-# of the trained network, so a quarter of the epochs is enough.
+# A network that is meant to remove noise is trained for it: the input is noisy, and the target is the clean image. One
+# additional layer before our network does this. It adds noise during training only. The weights start
+# from the trained network, so a quarter of the epochs is enough. What removes more noise?
 
 # %% id="denoiser"
 import copy
@@ -1108,24 +1649,26 @@ plotting.show(
         {"clean": clean[:10].cpu()} | {k: v[:10].cpu() for k, v in versions.items()}
     ),
     "Mean PSNR in dB: " + ", ".join(f"{name} {q:.1f}" for name, q in quality.items()) + ".",
+    alt="Five rows of ten digits: clean, with grainy noise, the noise cut to [0, 1], and two rows of clean, "
+    "slightly blurred reconstructions.",
 )
 
 # %% [markdown] id="denoise-lesson"
-# The plain autoencoder removes noise although it has never seen any: it can only draw what looks like a
-# digit, and noise does not. A network that was trained to remove noise removes more. Both are beside the
-# noisy picture *cut to [0, 1]*, which costs nothing.
+# The plain autoencoder removes noise although it has never seen any. It can only draw what looks like a digit,
+# and noise does not look like one. A network that was trained to remove noise removes more. Compare both with the
+# noisy image *cut to [0, 1]*, which costs nothing.
 
 # %% id="claim-denoise" tags=["claim"]
 claim("cutting to [0, 1] removes some noise", quality["cut to [0, 1]"] > quality["noisy"])
 claim("the plain autoencoder removes more", quality["plain"] > quality["cut to [0, 1]"])
 claim("the denoiser removes most", quality["denoiser"] > quality["plain"])
 
-# %% [markdown] id="bottleneck-text"
-# ## 10 · How narrow should it be?
+# %% [markdown] id="bottleneck-text" tags=["optional"] held_by="claim-bottleneck"
+# ## 10 · How narrow should the bottleneck be?
 #
-# With a wider code the network rebuilds better: digits, but anomalies as well. One that copies every
-# picture would find nothing. Before we look, a trap: how wide can *our* code be? Between the 1,568
-# features and the code lies a layer of 64 numbers without an activation.
+# A wider code rebuilds normal digits better, and anomalies as well. A network that copies every image
+# would find nothing. But how wide can *our* code be? Between the 1,568 features and the code there is a layer of 64
+# numbers without an activation.
 
 # %% id="bottleneck-rank"
 wide = ConvAutoencoder(latent_dim=128)
@@ -1134,11 +1677,11 @@ rank = torch.linalg.matrix_rank(into_code).item()
 print(f"a code of {len(into_code)} numbers, which fill {rank} dimensions")
 
 # %% [markdown] id="bottleneck-plan"
-# However many numbers such a code has, it holds no more than 64. For the comparison that layer is
-# therefore left out on both sides of the code (`straight` in `helpers.experiments.module_01`), and the
-# widest code has as many numbers as the picture has pixels. The table was computed beforehand
-# (`make results`; `bottleneck(latent_dim=8)` trains one more). The row with 20 numbers is beside your
-# own network from section 3, on the same test digits.
+# Whatever its size, this code has at most 64 independent dimensions. For the comparison we therefore leave that
+# layer out on both sides of the code (`straight` in `helpers.experiments.module_01`), and the widest code has as
+# many numbers as the image has pixels. The table was computed beforehand (`make results`);
+# `bottleneck(latent_dim=8)` trains one more. The row with 20 numbers is printed beside your own network from
+# section 3, on the same test digits. Yours has the additional layer of 64 numbers, so the two need not be equal.
 
 # %% id="bottleneck-table"
 from helpers.results import over_seeds, read_table
@@ -1163,10 +1706,13 @@ overlap = [str(d) for d in sweep.index if d != best and sweep.high[d] >= sweep.l
 beaten = [str(d) for d in sweep.index if sweep.test_mse[d] < sweep.pca_mse[d]]
 plotting.show(
     plotting.bottleneck(table),
-    f"Means over {narrow.seeds:.0f} seeds, a dot each; the band is the interval over pictures. From {narrow.name} to "
+    f"Means over {narrow.seeds:.0f} seeds, a dot each; the band is the interval over images. From {narrow.name} to "
     f"{wide.name} numbers the error falls from {narrow.test_mse:.4f} to {sweep.test_mse.min():.4f}; it is below PCA's "
     f"with {', '.join(beaten)}. AUROC is highest with {best} ({sweep.auroc[best]:.3f}), within the interval of "
     f"{', '.join(overlap) or 'no other'}; with {wide.name} it is {wide.auroc:.3f}.",
+    alt="Left: test error against the size of the code on logarithmic axes, for the network and for PCA; "
+    "both fall, and PCA crosses below the network. Right: AUROC, which rises to a broad maximum and falls for "
+    "the widest codes.",
 )
 
 # %% id="bottleneck-pictures"
@@ -1180,16 +1726,25 @@ rows = {"picture": np.concatenate([upright, np.rot90(upright, axes=(2, 3))])}
 rows |= {f"{size} numbers": from_strip(strip) for size, strip in strips.items()}
 plotting.show(
     plotting.image_rows(rows),
-    "Four digits and the same four turned, rebuilt from codes of five sizes: with 2 numbers everything "
-    "becomes some digit, with many a turned digit comes back as well.",
+    "Four digits and the same four rotated, rebuilt from codes of five sizes.",
+    alt="Six rows of eight: four digits and the same rotated by 90°, then their reconstructions. With 2 numbers "
+    "all look like common digits; with 784 the rotated ones look like the originals.",
+)
+
+# %% id="seen-bottleneck" tags=["seen"]
+seen(
+    f"AUROC is highest with {best} numbers ({sweep.auroc[best]:.3f}); with 2 it is {sweep.auroc[2]:.3f} and with 784 "
+    f"{sweep.auroc[784]:.3f}. Codes of {', '.join(overlap) or 'no other size'} numbers have intervals that overlap "
+    f"with the best. The network's error is below PCA's with {', '.join(beaten)} numbers. PCA with 784 components has "
+    f"an error of {sweep.pca_mse[784]:.4f}, the trained network {sweep.test_mse[784]:.4f}."
 )
 
 # %% [markdown] id="bottleneck-lesson"
-# A code that is too narrow cannot rebuild the normal digits either; one that is wide copies what it is
-# given. Between them AUROC is highest, and over a broad range it hardly matters which size one takes.
-# Beware of "the best size": it was chosen on the test digits, so its own number is a little too good.
-# The comparison that section 1 announced: a narrow code is where a network earns its training. PCA's
-# error goes to zero with as many components as pixels; that of a trained network does not.
+# A code that is too narrow cannot rebuild normal digits. A very wide one also copies anomalies. Between these,
+# AUROC changes little over a broad range of sizes. Be careful with "the best size": it was chosen on
+# the test digits, so its own AUROC is a little too good. Section 1 announced the comparison with PCA: the network
+# is better where the code is narrow. With as many components as pixels PCA makes no error at all, and the
+# trained network still does.
 
 # %% id="claim-bottleneck" tags=["claim"]
 error, pca_error = sweep.test_mse, sweep.pca_mse
@@ -1198,21 +1753,45 @@ claim("a code as wide as the picture does not", error[784] > pca_error[784])
 claim("2 numbers are too few", sweep.high[2] < sweep.low[best])
 claim("784 numbers are too many", sweep.high[784] < sweep.low[best])
 
-# %% [markdown] id="believe"
-# ## 11 · What to believe, and what not
+# %% [markdown] id="wrap-up-text"
+# ## 11 · Wrap-up: damaged digits
+#
+# ### Exercise 1.14
+#
+# Somebody gives you digits, some of which are damaged in ways that this notebook has not shown. Write a score:
+# it takes uint8 images (N, 1, 28, 28) and returns N numbers; a higher number means more anomalous. The method is
+# yours. You may use everything from this notebook: `ae`, `train`, `score`, and the functions in `helpers`. The
+# score of an image may not depend on the other images in its batch.
+#
+# The check computes the AUROC on images that you do not see and shows it beside scores of the course. **Done**
+# when your score is better than ink and mean image by more than chance. Try as often as you like. Your best
+# attempts are stored beside the notebook, only for you.
+
+
+# %% id="ex-1-14" tags=["exercise"] reference="anomaly_score"
+def anomaly_score(images):
+    """Score of each image, higher = more anomalous. uint8 (N, 1, 28, 28) -> (N,)"""
+    ...
+
+
+# %% id="check-1-14" tags=["check"]
+anomaly_score = check("1.14", anomaly_score)
+
+# %% [markdown] id="believe" held_by="claim-baselines"
+# ## 12 · What to believe, and what not
 #
 # **Believe**
-# - that the detector tells upright digits from rotated ones, to within the interval you printed;
-# - the conformal false-alarm rate, on average over calibration sets, *for pictures like these*;
-# - that it beats ink and the mean image; and PCA and the nearest neighbour only where the interval of
-#   the difference says so.
+# - that the detector tells upright digits from rotated ones, to within the interval that you printed;
+# - the conformal false-positive rate, on average over calibration sets, *for images like these*;
+# - that the detector is better than ink and mean image; and better than PCA and the nearest image only where the
+#   interval of the difference says so.
 #
 # **Do not believe**
-# - that a low error means "normal": simple pictures are easy to rebuild, whoever they are;
-# - a threshold without its false-alarm rate, or one chosen on the pictures it is tested on;
-# - one picture, one seed, one AUROC without an interval; t-SNE's distances;
-# - that a plain autoencoder draws digits by itself, without a distribution fitted to its codes;
-# - that one trained without noise removes as much of it as one trained for it.
+# - that a small error means "normal": simple images are easy to rebuild, whatever they show;
+# - a threshold without its false-positive rate, or one that was chosen on the images on which it is tested;
+# - a result from one image, or an AUROC without an interval; the distances in a t-SNE figure;
+# - that a plain autoencoder draws new digits by itself, without a distribution fitted to its codes;
+# - that a network trained without noise removes as much noise as one trained with it.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
@@ -1234,25 +1813,23 @@ table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
 quiz("01")
 
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"]
 # ## Further reading
 #
 # - P. Baldi and K. Hornik, *Neural networks and principal component analysis*, Neural Networks 1989:
 #   why the linear autoencoder is PCA.
 # - V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning*, arXiv 1603.07285:
-#   the pictures behind section 2.
+#   animations for section 2.
 # - S. Bates et al., *Testing for outliers with conformal p-values*, arXiv 2104.08279.
 # - T. Fawcett, *An introduction to ROC analysis*, Pattern Recognition Letters 2006.
 # - P. Vincent et al., *Extracting and composing robust features with denoising autoencoders*, ICML
 #   2008.
 # - M. Wattenberg, F. Viégas and I. Johnson, *How to use t-SNE effectively*, Distill 2016.
 #
-# **Next:** module 2 gives the code a distribution. The error becomes a likelihood, in nats, and the
-# decoder learns to invent.
+# **Next:** module 2 gives the codes a distribution. The error becomes a likelihood, and the decoder can draw new
+# digits.

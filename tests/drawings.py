@@ -372,6 +372,34 @@ def score_strip(data):
     return plotting.score_strip(data.seeds(), "score", "AUROC")
 
 
+# --- networks
+
+
+@drawing()
+def network_diagram(data):
+    return plotting.network_diagram(data.ae, (1, 28, 28), "The autoencoder of module 1")
+
+
+@drawing()
+def network_diagram_of_a_vae(data):
+    return plotting.network_diagram(data.vae, (1, 28, 28))
+
+
+@drawing()
+def network_diagram_in_colour(data):
+    return plotting.network_diagram(data.colour_ae, (3, 32, 32))
+
+
+@drawing()
+def convolution_picture(data):
+    return plotting.convolution_picture(7, 3, stride=2, padding=1)
+
+
+@drawing()
+def transposed_picture(data):
+    return plotting.transposed_picture(4, 3, stride=2, padding=1, output_padding=1)
+
+
 # --- explorers
 
 

@@ -334,7 +334,7 @@ def test_optional_parts_are_marked_and_skipped_by_a_link(course):
     heading, line, text = cells["two"].source.split("\n\n")
     assert heading == f"## {BAR} 2 · Second (optional)" and text == "Text."
     assert line.startswith("*Optional, about 1 minute") and "Skip to: 3 · Third</a>" in line
-    assert cells["two-more"].source == f"### {BAR} More\n"
+    assert cells["two-more"].source == f"### {BAR} More"
     assert cells["four"].source.startswith('<a id="to-four" name="to-four"></a>\n\n## 3 · Third')
     assert '<a href="#to-four">' in line and 'href="#to-four"' in cells["three"].source
     assert f"### {BAR} Exercise 1.4 · " in cells["three"].source

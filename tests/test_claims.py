@@ -1,7 +1,7 @@
 import nbformat
 import pytest
 
-from helpers.authoring.build import make_notebook, read_cells, read_source, sources
+from helpers.authoring.build import lessons, make_notebook, read_cells, read_source, sources
 from helpers.authoring.claims import statements, unheld
 from helpers.claims import claim
 
@@ -23,7 +23,7 @@ def test_nothing_is_claimed_of_trainings_cut_short(monkeypatch, capsys):
     assert capsys.readouterr().out == "not judged (smoke): the AE beats PCA\n"
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_claims_are_in_the_solution_alone(path):
     cells = read_source(path)
     claims = {cell.id for cell in cells if "claim" in cell.metadata.get("tags", [])}

@@ -8,9 +8,9 @@ import pytest
 from helpers.authoring.build import (
     COURSE,
     executed_on,
+    lessons,
     measured_table,
     read_source,
-    sources,
 )
 from helpers.checks import exercises
 
@@ -27,7 +27,7 @@ def test_links_lead_somewhere(name):
     assert not missing
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("source", lessons(), ids=lambda p: p.stem)
 def test_results_page_shows_what_the_solution_notebook_computed(source):
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     tables = [
@@ -43,7 +43,7 @@ def test_results_page_shows_what_the_solution_notebook_computed(source):
 
 
 def test_start_page_shows_what_was_measured():
-    table = measured_table([source.stem for source in sources()])
+    table = measured_table([source.stem for source in lessons()])
     assert table in (COURSE / "notebooks" / "README.md").read_text(encoding="utf-8")
 
 
@@ -57,7 +57,7 @@ def test_make_targets_named_in_the_documents_exist():
 @pytest.mark.parametrize("name", START_PAGES)
 def test_start_pages_list_every_module_with_its_number_of_exercises(name):
     lines = (COURSE / name).read_text(encoding="utf-8").splitlines()
-    for source in sources():
+    for source in lessons():
         row = next(line for line in lines if f"{source.stem}.ipynb)" in line)
         own = [e for e in exercises() if int(e.id.split(".")[0]) == int(source.stem[:2])]
         assert f"| {len(own)} |" in row

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from helpers.authoring import glossary, parts
-from helpers.authoring.build import COURSE, module_parts, read_source, sources
+from helpers.authoring.build import COURSE, lessons, module_parts, read_source
 
 # Terms that the course owes an explanation.
 WANTED = """
@@ -25,7 +25,7 @@ MISSING = 55  # how many of them no module defines yet; may only shrink, to none
 
 @pytest.fixture(scope="module")
 def modules():
-    return {path.stem: module_parts(path) for path in sources()}
+    return {path.stem: module_parts(path) for path in lessons()}
 
 
 def test_terms_are_defined_once_and_before_they_are_used(modules):
@@ -42,7 +42,7 @@ def test_the_terms_that_learners_asked_for_are_defined(modules):
 def test_the_page_lists_all_and_leads_to_each(modules):
     page = (COURSE / "docs" / "glossary.md").read_text(encoding="utf-8")
     assert glossary.page(modules) in page, "make build"
-    for path in sources():
+    for path in lessons():
         text = "".join(c.source for c in read_source(path) if c.cell_type == "markdown")
         for name in re.findall(rf"notebooks/{path.stem}\.ipynb#([\w-]+)\)", page):
             assert text.count(f'<a id="{name}"') == 1

@@ -9,9 +9,10 @@ FLOORS = [
     {"__init__", "arrays", "banner", "console", "packages", "places", "preload"},
     {"precision", "runtime", "threads"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
-    | {"scores", "thresholds"},
+    | {"scores", "self_test", "thresholds"},
     {"checkpoints", "claims", "plotting", "screening", "training"},
     {"experiments"},
+    {"explorables"},
     {"checks", "doctor", "quiz", "results", "widgets"},
     {"authoring"},
 ]

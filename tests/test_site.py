@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from helpers.authoring.build import COURSE, sources
+from helpers.authoring.build import COURSE, lessons, sources
 
 BOOK = COURSE / ".venv-site/bin/jupyter-book"
 pytestmark = pytest.mark.skipif(not BOOK.exists(), reason="no .venv-site: make site")
@@ -60,7 +60,7 @@ def test_no_dead_links(site):
 
 
 def test_every_solved_notebook_shows_its_figures(site):
-    for source in sources():
+    for source in lessons():
         images = Page(site / "solutions" / f"{source.stem}.html").images
         assert len([src for src, _ in images if src.startswith("data:image/png")]) > 5
         assert not [alt for _, alt in images if len(alt) < 20]

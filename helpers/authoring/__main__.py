@@ -8,6 +8,7 @@ from helpers.authoring.build import (
     SourceError,
     build,
     fill_documents,
+    lessons,
     minutes_table,
     module_parts,
     read_cells,
@@ -49,7 +50,7 @@ def warn(paths):
                 f"{', '.join(id for id, _ in report)} (ARGS=--claims shows the sentences)",
                 file=sys.stderr,
             )
-    for trouble in glossary.troubles({path.stem: module_parts(path) for path in sources()}):
+    for trouble in glossary.troubles({path.stem: module_parts(path) for path in lessons()}):
         print(f"warning: {trouble}", file=sys.stderr)
 
 

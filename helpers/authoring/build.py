@@ -53,6 +53,11 @@ def sources(module=None):
     return found
 
 
+def lessons():
+    """The sources of the modules, without the self-test, which has no results and no figures."""
+    return [path for path in sources() if path.name[:2] != "00"]
+
+
 def read_source(path):
     """The cells of a percent-format script as the solution notebook shows them."""
     cells = read_cells(path)
@@ -300,8 +305,8 @@ def fill(document, name, text):
 
 def fill_documents():
     """What the documents say of all modules, from the same sources as everything else."""
-    modules = [path.stem for path in sources()]
-    found = {path.stem: module_parts(path) for path in sources()}
+    modules = [path.stem for path in lessons()]
+    found = {path.stem: module_parts(path) for path in lessons()}
     minutes = {module: parts.totals(own) for module, own in found.items()}
     for page in ("README.md", "notebooks/README.md"):
         fill_columns(COURSE / page, columns(minutes))

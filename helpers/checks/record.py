@@ -146,7 +146,7 @@ class Progress:
             share = f"{passed} of {len(items)}"
             best = [self.best[e.id] for e, _ in items if e.id in self.best]
             share += f", wrap-up {best[0]:.3f}" if best else ""
-            yield f"Module {module}", items, share
+            yield f"Module {module}" if module != "0" else "Self-test", items, share
 
     def _repr_html_(self):
         rows = "".join(

@@ -1,11 +1,9 @@
 """Diagrams of networks and convolutions, made from the model itself, so that they cannot drift."""
 
 from dataclasses import dataclass, field
-from math import log2
+from math import log2, prod
 
-import torch
 from matplotlib.patches import FancyArrowPatch, Rectangle
-from torch import nn
 
 from helpers.plotting.style import FOURTH, NORMAL, SECOND, THRESHOLD, Picture
 
@@ -14,7 +12,7 @@ PITCH = 1.35  # inches from box to box
 TALLEST, WIDEST = 1.0, 0.5  # inches, of a box
 PER_ROW = 5  # boxes
 FAINT, GREY = "#F2F2F2", "#BBBBBB"
-JOINS_NEXT = (nn.Flatten, nn.Upsample, nn.MaxPool2d)  # other layers without weights join the last
+JOINS_NEXT = ("Flatten", "Upsample", "MaxPool2d")  # other layers without weights join the last
 
 
 @dataclass
@@ -79,6 +77,9 @@ def network_diagram(model, shape, title=None):
 
 def network_boxes(model, shape):
     """Layers with weights, in the order of their use. -> list of Box, shape of the output"""
+    import torch  # heavy, and other figures need none
+    from torch import nn
+
     boxes, waiting, hooks = [], [], []
     modes = [(part, part.training) for part in model.modules()]
     names = {part: name for name, part in model.named_modules()}
@@ -87,7 +88,7 @@ def network_boxes(model, shape):
     def watch(part, inputs, output):
         form = tuple(inputs[0].shape[1:])
         if next(part.parameters(), None) is None or isinstance(part, nn.BatchNorm2d):
-            if isinstance(part, JOINS_NEXT) or not boxes:
+            if type(part).__name__ in JOINS_NEXT or not boxes:
                 waiting.append((type(part).__name__, form))
                 return
             box = boxes[-1]
@@ -141,6 +142,8 @@ def _merged(boxes):
 
 
 def _describe(part):
+    from torch import nn
+
     name = type(part).__name__
     if isinstance(part, nn.Linear):
         return [name, f"{part.in_features:,}→{part.out_features:,}"]
@@ -170,7 +173,7 @@ def _side(shape):
 
 
 def _numbers(shape):
-    return torch.Size(shape).numel()
+    return prod(shape)
 
 
 def _extent(shape, largest):
@@ -229,7 +232,7 @@ def transposed_picture(size, kernel_size, stride=1, padding=0, output_padding=0)
     size : side of the input in pixels; the rest as in nn.ConvTranspose2d
     Above, the input; below, the output: each input pixel adds a kernel to it, `stride` pixels from
     that of its neighbour. `padding` cuts off a rim (dashed); `output_padding` adds a row below and
-    a column at the right (yellow).
+    a column at the right (olive).
     """
     whole = (size - 1) * stride + kernel_size
     output = whole - 2 * padding + output_padding

@@ -22,7 +22,7 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
             "boxstyle": "round,pad=0.2",
             "facecolor": "white",
             "edgecolor": CLASSES[i],
-            "alpha": 0.85,
+            "alpha": 0.95,
         }
         axis.annotate(
             name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
@@ -31,14 +31,8 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
     if prior:
         angles = np.linspace(0, 2 * np.pi, 200)
         for radius in (1, 2):
-            axis.plot(
-                radius * np.cos(angles),
-                radius * np.sin(angles),
-                "--",
-                color="black",
-                lw=1,
-                zorder=3,
-            )
+            circle = radius * np.cos(angles), radius * np.sin(angles)
+            axis.plot(*circle, "--", color="black", lw=1, zorder=2.5)  # over points, under names
         axis.set(aspect="equal")
     else:
         axis.set(xticks=[], yticks=[])

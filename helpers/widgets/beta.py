@@ -74,6 +74,7 @@ def draw_beta(figure, table, beta, latent_dim):
             axes.axhline(0.5, color="0.6", linestyle=":")
         for size, curve in curves[column].items():
             chosen = size == latent_dim
+            names = {True: f"{size:g} latents", False: "other sizes"}
             for run in unbroken(betas):
                 axes.plot(
                     run,
@@ -82,7 +83,7 @@ def draw_beta(figure, table, beta, latent_dim):
                     markersize=4,
                     color=SECOND if chosen else "0.75",
                     zorder=3 if chosen else 1,
-                    label=f"{size:g} latents" if chosen else "other sizes",
+                    label=names[chosen] if run[0] == 0 else None,
                 )
         if len(rows):
             axes.plot(

@@ -14,7 +14,7 @@ from conditions import MEMORY_MB, chromium, profile_of
 from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
 from PIL import Image
 
-from helpers.authoring.build import read_source, reference_source, sources
+from helpers.authoring.build import lessons, read_source, reference_source
 from helpers.checks import exercises
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def shots(tmp_path):
     return Path(os.environ.get("COURSE_SHOTS") or tmp_path / "shots")
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda p: p.stem)
+@pytest.mark.parametrize("source", lessons(), ids=lambda p: p.stem)
 def test_course(source, page, shots, tmp_path, needed):
     course = copy_course(tmp_path / "Mein Kurs für alle")
     stored = nbformat.read(course / "notebooks" / f"{source.stem}.ipynb", as_version=4)
@@ -49,7 +49,8 @@ def test_course(source, page, shots, tmp_path, needed):
     with server(course, tmp_path / "jupyter", profile) as ((url, token), process):
         notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
         opened = time.monotonic()
-        run_untouched(notebook, index)
+        look_at_optional_parts(notebook, stored)
+        run_untouched(notebook, stored, index)
         seconds = time.monotonic() - opened
         solve_one(notebook, index, source)
         climb_hints(notebook, source)
@@ -72,9 +73,31 @@ def own_exercises(source):
     return [e for e in exercises() if int(e.id.split(".")[0]) == int(source.stem[:2])]
 
 
-def run_untouched(notebook, index):
-    notebook.command("notebook:run-all-cells")
-    assert notebook.errors() == []
+def look_at_optional_parts(notebook, stored):
+    """The first has its bar in colour, and its link leads past it; answers are folded."""
+    marked = [c for c in stored.cells if c.cell_type == "markdown" and "Skip to: " in c.source]
+    for cell in marked[:1]:
+        at = notebook.cell(stored.cells.index(cell))
+        colour = "e => getComputedStyle(e).color"
+        assert at.locator("span", has_text="▌").last.evaluate(colour) == "rgb(0, 158, 115)"
+        link = at.locator("a", has_text="Skip to: ")
+        target = link.get_attribute("href").removeprefix("#")
+        link.click()
+        there = notebook.page.locator(f'[data-jupyter-id="{target}"]')
+        notebook.page.wait_for_timeout(500)
+        assert 0 < there.bounding_box()["y"] < 1000
+    folded = notebook.page.locator(".jp-MarkdownCell details")
+    for i in range(folded.count()):
+        assert not folded.nth(i).evaluate("e => e.open")
+
+
+def run_untouched(notebook, stored, index):
+    """First the core alone, then the optional parts, as who comes back to them later."""
+    optional = ["optional" in cell.metadata["tags"] for cell in stored.cells]
+    for wanted in (False, True):
+        if some := [i for i, is_optional in enumerate(optional) if is_optional == wanted]:
+            notebook.run_some(some)
+            assert notebook.errors() == []
     for id, i in index.items():
         if id.startswith("check-"):
             assert "not started yet" in notebook.output(i), id

@@ -61,14 +61,16 @@ def test_the_curve_of_the_chosen_size_stands_out():
     figure = Figure()
     draw_beta(figure, TABLE, 4.0, 20)
     (curve,) = [line for line in figure.axes[1].lines if line.get_label() == "20 latents"]
-    np.testing.assert_array_equal(curve.get_ydata(), [25.0, 14.06, 0.0])
+    np.testing.assert_array_equal(curve.get_ydata(), [25.0, 14.06])
+    ends = [line.get_xydata().tolist() for line in figure.axes[1].lines]
+    assert [[2.0, 0.0]] in ends  # no line leads over the decades from 4 to 100,000
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["20 latents", "other sizes"]
     assert [axes.get_title(loc="left") for axes in figure.axes[:4]] == [
         "reconstruction (nats)",
         "KL (nats)",
         "active units",
-        "AUROC",
+        "AUROC (dotted: chance)",
     ]
 
 

@@ -1,0 +1,48 @@
+"""Probes of the self-test."""
+
+import torch
+from torch import nn
+
+from helpers.checks.exercise import declared
+from helpers.checks.findings import form, shape, value
+
+
+def probe_two_layers(cls):
+    net = cls(3, 5, 2)
+    yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
+    yield shape("Seven rows of three numbers, with outputs=2,", net(torch.rand(7, 3)), (7, 2))
+    other = cls(4, 6, 1)(torch.rand(1, 4))
+    yield shape("One row of four numbers, with hidden=6 and outputs=1,", other, (1, 1))
+    shapes = sorted(tuple(p.shape) for p in net.parameters())
+    says = "The parameters should be two weights (5, 3) and (2, 5) and two biases (5,) and (2,); "
+    says += f"yours are {', '.join(map(str, shapes)) or 'none'}."
+    yield form(shapes == [(2,), (2, 5), (5,), (5, 3)], says, seen=shapes)
+    numbers = {
+        (5, 3): [[1.0] * 3, [-1.0] * 3, [1.0] * 3, [-1.0] * 3, [1.0] * 3],
+        (5,): [1.0] * 5,
+        (2, 5): [[-1.0] * 5, [2.0] * 5],
+        (2,): [0.5, -0.5],
+    }
+    for p in net.parameters():
+        p.data.copy_(torch.tensor(numbers[tuple(p.shape)]))
+    # 1 + 2 + 3 = 6: hidden 7, -5, 7, -5, 7, of which the ReLU leaves 21; with a minus 7 + 7 = 14
+    x = torch.tensor([[1.0, 2, 3], [-1, -2, -3]])
+    what = "With known weights, the rows (1, 2, 3) and (-1, -2, -3)"
+    yield value(what, net(x), [[-20.5, 41.5], [-13.5, 27.5]])
+
+
+def probe_slope(f):
+    x = torch.tensor([1.0, -2, 3])
+    yield shape("The slope of sum(x²) at a tensor of 3 numbers", f(squares, x), (3,))
+    yield value("The slope of sum(x²) at (1, -2, 3)", f(squares, x), [2, -4, 6])
+    yield value("The same once more, at the same tensor,", f(squares, x), [2, -4, 6])
+    table = torch.tensor([[2.0, 5], [-1, 3]])
+    product = f(lambda x: x[0, 0] * x[1, 1], table)
+    yield value("The slope of x[0, 0]·x[1, 1] at ((2, 5), (-1, 3))", product, [[3, 0], [0, 2]])
+
+
+def squares(x):
+    return x.square().sum()
+
+
+EXERCISES = declared("00", [probe_two_layers, probe_slope])

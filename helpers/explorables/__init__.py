@@ -1,0 +1,28 @@
+"""Interactive figures that need no kernel: they run in the browser, in a notebook and on the site.
+
+Each is a small JavaScript module, NAME.mjs, with two functions: compute(state, data) gives the
+numbers, render({model, el}) draws them. The Python function of the same name prepares the data.
+What is displayed is one HTML output, in which a static image stands where scripts may not run.
+"""
+
+from helpers.explorables.bayes import elbo
+from helpers.explorables.confidence import bootstrap, logits, reliability
+from helpers.explorables.images import convolution, shapes, ssim
+from helpers.explorables.latent import amortisation, decoder
+from helpers.explorables.page import Explorable
+from helpers.explorables.scores import ranks, threshold
+
+__all__ = [
+    "Explorable",
+    "amortisation",
+    "bootstrap",
+    "convolution",
+    "decoder",
+    "elbo",
+    "logits",
+    "ranks",
+    "reliability",
+    "shapes",
+    "ssim",
+    "threshold",
+]

@@ -1,0 +1,77 @@
+import { axis, drawing, element, painter, points, scale, set, slider, statusLine } from "./kit.mjs";
+
+/** Mean, standard deviation and ELBO of q after `step` gradient steps on one image's own q. */
+export function compute({ step }, { mu, sigma, elbo }) {
+  return { mu: mu[step], sigma: sigma[step], elbo: elbo[step], gained: elbo[step] - elbo[0] };
+}
+
+export function render({ model, el }) {
+  const data = { mu: model.get("mu"), sigma: model.get("sigma"), elbo: model.get("elbo") };
+  const { density, low, high } = model.get("posterior");
+  const state = { step: 0 };
+  const side = density.length;
+  const svg = drawing(
+    640,
+    330,
+    "Posterior of one image over two latent dimensions with q as an ellipse, and the ELBO by step",
+  );
+  const canvas = element("canvas", { width: side, height: side });
+  canvas.style.cssText = "width:100%;height:100%;display:block";
+  const pixels = canvas.getContext("2d");
+  const image = pixels.createImageData(side, side);
+  const most = Math.max(...density.flat());
+  density.forEach((row, j) =>
+    row.forEach((value, i) =>
+      image.data.set([40, 130, 190, (255 * value) / most], 4 * ((side - 1 - j) * side + i)),
+    ),
+  );
+  pixels.putImageData(image, 0, 0);
+  const [x, y] = [scale([low[0], high[0]], [30, 270]), scale([low[1], high[1]], [270, 30])];
+  const ellipse = element("ellipse", { fill: "none", stroke: "var(--second)", "stroke-width": 3 });
+  const centre = element("circle", { r: 4, fill: "var(--second)" });
+  const last = data.elbo.length - 1;
+  const sx = scale([0, last], [380, 620]);
+  const [worst, best] = [Math.min(...data.elbo), Math.max(...data.elbo)];
+  const sy = scale([worst, best], [250, 60]);
+  const dot = element("circle", { r: 6, fill: "var(--second)" });
+  const ticks = (k) => [low[k], high[k]].map((end) => Number(end.toFixed(1)));
+  svg.append(
+    element("foreignObject", { x: 30, y: 30, width: 240, height: 240 }, canvas),
+    axis(x, 270, ticks(0), "first latent dimension"),
+    element("text", { x: 30, y: 20 }, "posterior (blue), q with 1 standard deviation"),
+    ellipse,
+    centre,
+    axis(sx, 270, [0, last], "gradient step"),
+    element("polyline", {
+      points: points(
+        data.elbo.map((_, i) => sx(i)),
+        data.elbo.map(sy),
+      ),
+      fill: "none",
+      stroke: "var(--ink)",
+      "stroke-width": 2,
+    }),
+    element("text", { x: 380, y: 45 }, "ELBO of this image, nats"),
+    dot,
+  );
+  const status = statusLine();
+  const repaint = painter(() => {
+    const now = compute(state, data);
+    set(ellipse, {
+      cx: x(now.mu[0]),
+      cy: y(now.mu[1]),
+      rx: x(now.sigma[0]) - x(0),
+      ry: y(0) - y(now.sigma[1]),
+    });
+    set(centre, { cx: x(now.mu[0]), cy: y(now.mu[1]) });
+    set(dot, { cx: sx(state.step), cy: sy(now.elbo) });
+    return state.step
+      ? `After ${state.step} steps the ELBO is ${now.elbo.toFixed(2)} nats, ${now.gained.toFixed(2)} more than the encoder's q gives.`
+      : `The encoder's own q: the ELBO is ${now.elbo.toFixed(2)} nats.`;
+  }, status);
+  const control = slider("gradient steps", { min: 0, max: last, step: 1, value: 0 }, (value) => {
+    state.step = value;
+    repaint();
+  });
+  el.append(svg, control.node, status);
+}

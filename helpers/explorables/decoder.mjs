@@ -1,0 +1,138 @@
+import { axis, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+
+/** The pixels, between 0 and 1, that a small dense decoder makes of the code (z1, z2). */
+export function compute({ z1, z2 }, { layers }) {
+  let values = [z1, z2];
+  layers.forEach(({ weight, scale: unit, bias, inputs }, index) => {
+    const outputs = bias.length;
+    const next = new Float64Array(outputs);
+    for (let i = 0; i < outputs; i++) {
+      let sum = 0;
+      for (let j = 0; j < inputs; j++) sum += weight[i * inputs + j] * values[j];
+      sum = sum * unit + bias[i];
+      next[i] = index < layers.length - 1 ? Math.max(sum, 0) : 1 / (1 + Math.exp(-sum));
+    }
+    values = next;
+  });
+  return { pixels: Array.from(values) };
+}
+
+/** int8 numbers that were sent as base64. */
+export function bytes(text) {
+  return Int8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+export function render({ model, el }) {
+  const layers = model
+    .get("layers")
+    .map((layer) => ({ ...layer, weight: Float64Array.from(bytes(layer.weight)) }));
+  const { codes, labels, classes } = model.get("map");
+  const [low, high] = model.get("range");
+  const side = model.get("side");
+  const state = { z1: 0, z2: 0 };
+  const colors = [
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#999999",
+    "#8b5a2b",
+    "#7b68ee",
+    "#2f4f4f",
+  ];
+
+  const svg = drawing(
+    640,
+    350,
+    "Map of the latent space with the codes of images, and the image decoded at the cross",
+  );
+  const [x, y] = [scale([low, high], [30, 310]), scale([low, high], [300, 20])];
+  const dots = classes.map((_, k) => {
+    const path = codes
+      .filter((__, i) => labels[i] === k)
+      .map(([a, b]) => `M${x(a).toFixed(1)},${y(b).toFixed(1)}h0`);
+    return element("path", {
+      d: path.join(""),
+      stroke: colors[k],
+      "stroke-width": 5,
+      "stroke-linecap": "round",
+      "stroke-opacity": 0.6,
+    });
+  });
+  const cross = element("path", {
+    d: "M-9,0 h18 M0,-9 v18",
+    stroke: "var(--ink)",
+    "stroke-width": 3,
+  });
+  const canvas = element("canvas", { width: side, height: side });
+  canvas.style.cssText = "width:100%;height:100%;display:block;image-rendering:pixelated";
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(side, side);
+  image.data.fill(255);
+  const middle = Math.round((low + high) / 2);
+  svg.append(
+    ...dots,
+    axis(x, 300, [low, middle, high], "first latent dimension"),
+    element(
+      "text",
+      { x: 14, y: 160, "text-anchor": "middle", transform: "rotate(-90 14 160)" },
+      "second latent dimension",
+    ),
+    cross,
+    element("foreignObject", { x: 400, y: 20, width: 210, height: 210 }, canvas),
+    element("text", { x: 400, y: 250 }, "decoded at the cross"),
+  );
+  classes.forEach((name, k) =>
+    svg.append(
+      element("circle", {
+        cx: 405 + 55 * (k % 4),
+        cy: 275 + 22 * Math.floor(k / 4),
+        r: 5,
+        fill: colors[k],
+      }),
+      element("text", { x: 415 + 55 * (k % 4), y: 280 + 22 * Math.floor(k / 4) }, name),
+    ),
+  );
+
+  const status = statusLine();
+  const repaint = painter(() => {
+    const { pixels } = compute(state, { layers });
+    pixels.forEach((value, i) => {
+      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = 255 * value;
+    });
+    context.putImageData(image, 0, 0);
+    set(cross, { transform: `translate(${x(state.z1).toFixed(1)} ${y(state.z2).toFixed(1)})` });
+    const distance = codes.map(([a, b]) => (a - state.z1) ** 2 + (b - state.z2) ** 2);
+    const nearest = distance.indexOf(Math.min(...distance));
+    const share = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+    return (
+      `z = (${state.z1.toFixed(2)}, ${state.z2.toFixed(2)}): the decoded image has a mean of ${share.toFixed(3)}; ` +
+      `the nearest code is that of a ${classes[labels[nearest]]}, at distance ${Math.sqrt(distance[nearest]).toFixed(2)}.`
+    );
+  }, status);
+  const two = (value) => value.toFixed(2);
+  const options = { min: low, max: high, step: (high - low) / 200, value: 0, show: two };
+  const change = (name) => (value) => {
+    state[name] = value;
+    repaint();
+  };
+  const first = slider("first latent dimension", options, change("z1"));
+  const second = slider("second latent dimension", options, change("z2"));
+  // pointing at the map is the same as moving both sliders
+  const point = (event) => {
+    const box = svg.getBoundingClientRect();
+    const unit = 640 / box.width;
+    const [a, b] = [(event.clientX - box.left) * unit, (event.clientY - box.top) * unit];
+    if (a > 320 || b > 310) return;
+    first.move(low + ((a - 30) / 280) * (high - low));
+    second.move(low + ((300 - b) / 280) * (high - low));
+  };
+  svg.addEventListener(
+    "pointermove",
+    (event) => (event.pointerType === "mouse" || event.buttons) && point(event),
+  );
+  svg.addEventListener("pointerdown", point);
+  el.append(svg, first.node, second.node, status);
+}

@@ -1,0 +1,153 @@
+// What the explorables share: elements, controls, axes, one draw a frame, and the two themes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const SVG_TAGS = new Set([
+  "svg",
+  "g",
+  "rect",
+  "circle",
+  "line",
+  "path",
+  "text",
+  "polyline",
+  "foreignObject",
+  "ellipse",
+]);
+
+/** An element with attributes and children; functions become listeners. */
+export function element(tag, attributes = {}, ...children) {
+  const node = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** Change attributes of an element. */
+export function set(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+}
+
+let controls = 0;
+
+/** A labelled slider with its value beside it. `show` writes the value for readers. */
+export function slider(label, { min, max, step, value, show = String }, changed) {
+  const id = `control-${++controls}`;
+  const output = element("output", { for: id }, show(value));
+  const input = element("input", {
+    id,
+    type: "range",
+    min,
+    max,
+    step,
+    value,
+    "aria-valuetext": show(value),
+    input: () => {
+      const now = Number(input.value);
+      output.textContent = show(now);
+      input.setAttribute("aria-valuetext", show(now));
+      changed(now);
+    },
+  });
+  const move = (to) => {
+    input.value = to;
+    input.dispatchEvent(new Event("input"));
+  };
+  return {
+    node: element("div", { class: "control" }, element("label", { for: id }, label), input, output),
+    move,
+  };
+}
+
+/** A labelled list of options: {value: text}. */
+export function choice(label, options, value, changed) {
+  const id = `control-${++controls}`;
+  const list = element("select", { id, change: () => changed(list.value) });
+  for (const [key, text] of Object.entries(options)) {
+    list.append(element("option", { value: key }, text));
+  }
+  list.value = value;
+  return element("div", { class: "control" }, element("label", { for: id }, label), list);
+}
+
+/** A button. */
+export function button(text, pressed) {
+  return element("button", { type: "button", click: pressed }, text);
+}
+
+/** A straight map from [a, b] to [c, d]. */
+export function scale([a, b], [c, d]) {
+  return (x) => c + ((x - a) / (b - a)) * (d - c);
+}
+
+/** A drawing that scales with the page; `label` is read by screen readers. */
+export function drawing(width, height, label) {
+  return element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+}
+
+/** A horizontal axis at height y, from x scale(ticks[0]) on, with its name below. */
+export function axis(x, y, ticks, name, show = String) {
+  const [first, last] = [x(ticks[0]), x(ticks[ticks.length - 1])];
+  const group = element(
+    "g",
+    { class: "axis" },
+    element("line", { x1: first, x2: last, y1: y, y2: y }),
+  );
+  for (const tick of ticks) {
+    group.append(element("line", { x1: x(tick), x2: x(tick), y1: y, y2: y + 5 }));
+    group.append(element("text", { x: x(tick), y: y + 20, "text-anchor": "middle" }, show(tick)));
+  }
+  group.append(
+    element("text", { x: (first + last) / 2, y: y + 40, "text-anchor": "middle" }, name),
+  );
+  return group;
+}
+
+/** Random numbers in [0, 1) from a seed (Mulberry32), the same everywhere. */
+export function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** The points of a curve as the attribute of a polyline. */
+export function points(xs, ys) {
+  return xs.map((x, i) => `${x.toFixed(2)},${ys[i].toFixed(2)}`).join(" ");
+}
+
+/**
+ * Call draw() at most once a frame, however often the state changes. The text that it returns
+ * describes the state; screen readers hear it when the reader pauses.
+ */
+export function painter(draw, status) {
+  let waiting = false;
+  let quiet;
+  const paint = () => {
+    waiting = false;
+    const text = draw();
+    status.firstChild.textContent = text;
+    clearTimeout(quiet);
+    quiet = setTimeout(() => (status.lastChild.textContent = text), 400);
+  };
+  paint();
+  return () => {
+    if (!waiting) requestAnimationFrame(paint);
+    waiting = true;
+  };
+}
+
+/** The line that describes the state: at once for the eye, after a pause for screen readers. */
+export function statusLine() {
+  return element(
+    "div",
+    { class: "status" },
+    element("p", { "aria-hidden": "true" }),
+    element("p", { class: "spoken", role: "status" }),
+  );
+}

@@ -1,0 +1,113 @@
+"""Explorables about a two-dimensional latent space."""
+
+import base64
+
+import numpy as np
+import torch
+from torch import nn
+
+from helpers import plotting
+from helpers.explorables.page import Explorable
+
+
+def decoder(model, codes, labels, classes):
+    """Point at a map of codes: the image that the decoder makes there follows. -> Explorable
+
+    model : its `decoder` is linear layers with ReLU between them, on two latent dimensions, whose
+        output is the logit of each pixel of a square image (module 2's ConvVAE)
+    codes, labels, classes : (N, 2), (N,), names; a few hundred make a map
+
+    The weights go into the page as int8, one scale a layer; `dequantised` says what that costs.
+    """
+    codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
+        raise ValueError(
+            f"codes must be (N, 2) with N labels; got {codes.shape} and {len(labels)} labels"
+        )
+    layers = quantised(model)
+    pixels = len(layers[-1]["bias"])
+    side = round(pixels**0.5)
+    if layers[0]["inputs"] != 2 or side**2 != pixels:
+        raise ValueError(
+            f"the decoder must lead from 2 numbers to a square image; this one leads from "
+            f"{layers[0]['inputs']} to {pixels}"
+        )
+    reach = float(np.ceil(np.abs(codes).max()))
+    figure = plotting.embedding(codes, labels, classes, axes=("latent 1", "latent 2"))
+    alt = (
+        f"{len(codes)} codes in two latent dimensions between {-reach:.0f} and {reach:.0f}, "
+        f"coloured by the {len(classes)} classes of their images."
+    )
+    data = {
+        "layers": layers,
+        "map": {"codes": codes.round(3), "labels": labels, "classes": list(classes)},
+        "range": [-reach, reach],
+        "side": side,
+    }
+    return Explorable("decoder", "A map of the latent space", data, figure, alt, height=450)
+
+
+def quantised(model):
+    """The linear layers of a decoder as the page gets them: int8 in base64, scale, bias."""
+    layers = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
+    if not layers or not all(isinstance(layer, nn.Linear) for layer in layers):
+        raise ValueError(
+            f"the decoder must consist of linear layers and ReLUs; got {model.decoder}"
+        )
+    out = []
+    for layer in layers:
+        weight = layer.weight.detach().cpu().double().numpy()
+        unit = np.abs(weight).max() / 127 or 1.0
+        numbers = np.round(weight / unit).astype(np.int8)
+        bias = layer.bias.detach().cpu().double().numpy()
+        out.append(
+            {
+                "weight": base64.b64encode(numbers.tobytes()).decode(),
+                "scale": unit,
+                "bias": bias.round(5),
+                "inputs": layer.in_features,
+            }
+        )
+    return out
+
+
+def dequantised(layers, z):
+    """What the page decodes at codes z (N, 2), for a comparison with the model. -> (N, pixels)"""
+    values = np.asarray(z, dtype=float)
+    for index, layer in enumerate(layers):
+        weight = np.frombuffer(base64.b64decode(layer["weight"]), np.int8)
+        weight = weight.reshape(-1, layer["inputs"]) * layer["scale"]
+        values = values @ weight.T + np.asarray(layer["bias"])
+        if index < len(layers) - 1:
+            values = values.clip(min=0)
+    return 1 / (1 + np.exp(-values))
+
+
+def amortisation(mu, sigma, elbo, posterior, low, high):
+    """Follow gradient steps on one image's own mean and standard deviation. -> Explorable
+
+    mu, sigma : (S, 2), of q after each step, the encoder's first; elbo : (S,), nats
+    posterior : (K, K), the true posterior's density on a grid, rows along the second dimension
+    low, high : the grid's ends in each dimension, (2,) each
+    """
+    mu, sigma, elbo, posterior = (
+        torch.as_tensor(values).double().cpu().numpy() for values in (mu, sigma, elbo, posterior)
+    )
+    if not mu.shape == sigma.shape == (len(elbo), 2) or posterior.ndim != 2:
+        raise ValueError(
+            f"mu and sigma must be (S, 2), elbo (S,) and posterior (K, K); got {mu.shape}, "
+            f"{sigma.shape}, {elbo.shape} and {posterior.shape}"
+        )
+    figure, axis = plotting.new_figure(3.4, 3)
+    axis.imshow(posterior, origin="lower", extent=[low[0], high[0], low[1], high[1]], cmap="Blues")
+    axis.plot(*mu.T, color=plotting.SECOND)
+    axis.plot(*mu[0], "o", color=plotting.SECOND)
+    axis.set(xlabel="latent 1", ylabel="latent 2")
+    alt = (
+        f"The posterior of one image as a blue cloud, and the path of the mean of q over "
+        f"{len(elbo) - 1} gradient steps, from an ELBO of {elbo[0]:.2f} to {elbo[-1]:.2f} nats."
+    )
+    data = {"mu": mu.round(4), "sigma": sigma.round(4), "elbo": elbo.round(4)}
+    density = posterior / posterior.max()
+    data["posterior"] = {"density": density.round(3), "low": list(low), "high": list(high)}
+    return Explorable("amortisation", "Gradient steps on one image's q", data, figure, alt, 430)

@@ -1,0 +1,172 @@
+import { drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+
+const WINDOW = 7;
+const [C1, C2] = [0.01 ** 2, 0.03 ** 2]; // the published constants, for pixels between 0 and 1
+
+/** The image moved to the right, with its contrast and brightness changed, cut off at 0 and 1. */
+export function changed({ brightness, contrast, shift }, { image, side }) {
+  const mean = image.reduce((sum, value) => sum + value, 0) / image.length;
+  const middle = mean + brightness;
+  return image.map((_, i) => {
+    const column = (i % side) - shift;
+    const value = column < 0 || column >= side ? 0 : image[i - shift];
+    return Math.min(Math.max((value - mean) * contrast + middle, 0), 1);
+  });
+}
+
+/** Sums of the values over the 7×7 window that begins at each pixel: along the rows, then down. */
+function windowSums(value, side) {
+  const [along, down] = [new Float64Array(side * side), new Float64Array(side * side)];
+  for (let i = 0; i < side * side; i++) {
+    if (i % side > side - WINDOW) continue;
+    let sum = 0;
+    for (let k = i; k < i + WINDOW; k++) sum += value[k];
+    along[i] = sum;
+  }
+  for (let i = 0; i < side * (side - WINDOW + 1); i++) {
+    let sum = 0;
+    for (let k = 0; k < WINDOW; k++) sum += along[i + k * side];
+    down[i] = sum;
+  }
+  return down;
+}
+
+/** Means over all 7×7 windows: luminance, contrast and structure term, SSIM; and the MSE. */
+export function compute(state, { image, side }) {
+  return compared(image, changed(state, { image, side }), side);
+}
+
+function compared(image, other, side) {
+  const sums = { luminance: 0, contrast: 0, structure: 0, ssim: 0 };
+  const [n, last] = [WINDOW * WINDOW, side - WINDOW];
+  const [sx, sy, sxx, syy, sxy] = [
+    image,
+    other,
+    image.map((value) => value * value),
+    other.map((value) => value * value),
+    image.map((value, i) => value * other[i]),
+  ].map((values) => windowSums(values, side));
+  for (let top = 0; top <= last; top++) {
+    for (let left = 0; left <= last; left++) {
+      const at = top * side + left;
+      const [x, y, xx, yy, xy] = [sx[at], sy[at], sxx[at], syy[at], sxy[at]];
+      const [mx, my] = [x / n, y / n];
+      // unbiased, as scikit-image has them; rounding may leave them just below zero
+      const vx = Math.max((xx - n * mx * mx) / (n - 1), 0);
+      const vy = Math.max((yy - n * my * my) / (n - 1), 0);
+      const cov = (xy - n * mx * my) / (n - 1);
+      const root = Math.sqrt(vx * vy);
+      const luminance = (2 * mx * my + C1) / (mx * mx + my * my + C1);
+      const contrast = (2 * root + C2) / (vx + vy + C2);
+      const structure = (cov + C2 / 2) / (root + C2 / 2);
+      sums.luminance += luminance;
+      sums.contrast += contrast;
+      sums.structure += structure;
+      sums.ssim += (luminance * (2 * cov + C2)) / (vx + vy + C2);
+    }
+  }
+  const windows = (last + 1) ** 2;
+  const means = Object.fromEntries(
+    Object.entries(sums).map(([name, sum]) => [name, sum / windows]),
+  );
+  const mse = other.reduce((sum, value, i) => sum + (value - image[i]) ** 2, 0) / image.length;
+  return { ...means, mse };
+}
+
+function picture(side, label) {
+  const canvas = element("canvas", { width: side, height: side, role: "img", "aria-label": label });
+  canvas.style.cssText = "width:9em;height:9em;image-rendering:pixelated";
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(side, side);
+  const paint = (image) => {
+    image.forEach((value, i) => {
+      const at = 4 * i;
+      pixels.data[at] = pixels.data[at + 1] = pixels.data[at + 2] = 255 * value;
+      pixels.data[at + 3] = 255;
+    });
+    context.putImageData(pixels, 0, 0);
+  };
+  return {
+    node: element("figure", { style: "margin:0" }, canvas, element("figcaption", {}, label)),
+    paint,
+  };
+}
+
+export function render({ model, el }) {
+  const data = { image: Float64Array.from(model.get("image")), side: model.get("side") };
+  const state = { brightness: 0, contrast: 1, shift: 0 };
+  const first = picture(data.side, "the image");
+  const second = picture(data.side, "changed");
+  first.paint(data.image);
+
+  const svg = drawing(
+    420,
+    150,
+    "Bars of the three terms, of the SSIM and of the mean squared error",
+  );
+  svg.style.maxWidth = "26em";
+  const width = scale([0, 1], [0, 200]);
+  const names = ["luminance", "contrast", "structure", "ssim", "mse"];
+  const bars = names.map((name, i) => {
+    const bar = element("rect", {
+      x: 100,
+      y: 6 + 28 * i,
+      height: 20,
+      fill: i < 3 ? "var(--normal)" : "var(--second)",
+    });
+    const value = element("text", { x: 310, y: 21 + 28 * i });
+    svg.append(
+      element(
+        "text",
+        { x: 92, y: 21 + 28 * i, "text-anchor": "end" },
+        name.length < 5 ? name.toUpperCase() : name,
+      ),
+      bar,
+      value,
+    );
+    return { name, bar, value };
+  });
+
+  const status = statusLine();
+  const repaint = painter(() => {
+    const other = changed(state, data);
+    const now = compared(data.image, other, data.side);
+    second.paint(other);
+    for (const { name, bar, value } of bars) {
+      bar.setAttribute("width", width(Math.max(now[name], 0)));
+      value.textContent = now[name].toFixed(3);
+    }
+    set(svg, { "aria-label": "Bars of the three terms, the SSIM and the mean squared error" });
+    return (
+      `SSIM ${now.ssim.toFixed(3)}; mean squared error ${now.mse.toFixed(4)}. The means of the three terms: ` +
+      `luminance ${now.luminance.toFixed(3)}, contrast ${now.contrast.toFixed(3)}, structure ${now.structure.toFixed(3)}.`
+    );
+  }, status);
+  const change = (name) => (value) => {
+    state[name] = value;
+    repaint();
+  };
+  const two = (value) => value.toFixed(2);
+  const row = element(
+    "div",
+    { class: "buttons", style: "gap:1em;align-items:center" },
+    first.node,
+    second.node,
+  );
+  el.append(
+    row,
+    svg,
+    slider(
+      "brightness added",
+      { min: -0.5, max: 0.5, step: 0.02, value: 0, show: two },
+      change("brightness"),
+    ).node,
+    slider(
+      "contrast times",
+      { min: 0, max: 2, step: 0.05, value: 1, show: two },
+      change("contrast"),
+    ).node,
+    slider("shift in pixels", { min: 0, max: 6, step: 1, value: 0 }, change("shift")).node,
+    status,
+  );
+}

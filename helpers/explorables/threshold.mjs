@@ -1,0 +1,124 @@
+import {
+  axis,
+  button,
+  drawing,
+  element,
+  painter,
+  points,
+  scale,
+  set,
+  slider,
+  statusLine,
+} from "./kit.mjs";
+
+const PERCENT = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** Counts and rates at the threshold with the number `place`. */
+export function compute(
+  { place },
+  { thresholds, flagged_normals, flagged_anomalies, normals, anomalies },
+) {
+  const [alarms, found] = [flagged_normals[place], flagged_anomalies[place]];
+  return {
+    threshold: thresholds[place],
+    false_alarms: alarms,
+    found,
+    fpr: alarms / normals,
+    tpr: found / anomalies,
+  };
+}
+
+function bars(counts, edges, x, y, attributes) {
+  const corners = [];
+  counts.forEach((count, i) => corners.push([x(edges[i]), y(count)], [x(edges[i + 1]), y(count)]));
+  const path = corners.map(([h, v]) => `${h.toFixed(1)},${v.toFixed(1)}`).join(" L");
+  const [first, last] = [x(edges[0]).toFixed(1), x(edges[edges.length - 1]).toFixed(1)];
+  return element("path", { d: `M${first},${y(0)} L${path} L${last},${y(0)} Z`, ...attributes });
+}
+
+export function render({ model, el }) {
+  const names = ["thresholds", "flagged_normals", "flagged_anomalies", "normals", "anomalies"];
+  const data = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  const edges = model.get("edges");
+  const [first, last] = [edges[0], edges[edges.length - 1]];
+  const warp = model.get("log") ? Math.log : (value) => value;
+  const straight = scale([warp(first), warp(last)], [30, 360]);
+  const x = (value) => straight(warp(value));
+  const most = Math.max(...model.get("normal_bars"), ...model.get("anomaly_bars"));
+  const y = scale([0, most], [200, 30]);
+  const state = { place: model.get("place") };
+
+  const svg = drawing(640, 250, "Histogram of the scores with the threshold, and the ROC curve");
+  const line = element("line", { y1: 20, y2: 200, stroke: "var(--ink)", "stroke-width": 2.5 });
+  const [rx, ry] = [scale([0, 1], [440, 620]), scale([0, 1], [200, 20])];
+  const dot = element("circle", { r: 7, fill: "var(--ink)" });
+  svg.append(
+    bars(model.get("normal_bars"), edges, x, y, { fill: "var(--normal)", "fill-opacity": 0.55 }),
+    bars(model.get("anomaly_bars"), edges, x, y, { fill: "var(--anomaly)", "fill-opacity": 0.55 }),
+    element("text", { x: 30, y: 14, class: "normal" }, "■ normal"),
+    element("text", { x: 110, y: 14, class: "anomaly" }, "■ anomaly"),
+    axis(x, 200, model.get("ticks"), "anomaly score"),
+    line,
+    axis(rx, 200, [0, 0.5, 1], "false-positive rate"),
+    element("line", { x1: rx(0), x2: rx(0), y1: ry(0), y2: ry(1), stroke: "var(--ink)" }),
+    element(
+      "text",
+      {
+        x: rx(0) - 12,
+        y: 110,
+        "text-anchor": "middle",
+        transform: `rotate(-90 ${rx(0) - 12} 110)`,
+      },
+      "true-positive rate",
+    ),
+    element("line", {
+      x1: rx(0),
+      y1: ry(0),
+      x2: rx(1),
+      y2: ry(1),
+      stroke: "var(--faint)",
+      "stroke-dasharray": "4 4",
+    }),
+    element("polyline", {
+      points: points(model.get("fpr").map(rx), model.get("tpr").map(ry)),
+      fill: "none",
+      stroke: "var(--second)",
+      "stroke-width": 2.5,
+    }),
+    dot,
+  );
+
+  const status = statusLine();
+  const named = model.get("named");
+  const repaint = painter(() => {
+    const now = compute(state, data);
+    set(line, { x1: x(now.threshold), x2: x(now.threshold) });
+    set(dot, { cx: rx(now.fpr), cy: ry(now.tpr) });
+    const name = Object.keys(named).find((key) => named[key] === state.place);
+    return (
+      `Threshold ${now.threshold.toPrecision(3)}${name ? ` (${name})` : ""}: ` +
+      `${now.false_alarms} of ${data.normals} normal images are flagged, ` +
+      `a false-positive rate of ${PERCENT(now.fpr)}; ${now.found} of ${data.anomalies} anomalies are ` +
+      `flagged, a true-positive rate of ${PERCENT(now.tpr)}.`
+    );
+  }, status);
+
+  const control = slider(
+    "threshold",
+    {
+      min: 0,
+      max: data.thresholds.length - 1,
+      step: 1,
+      value: state.place,
+      show: (i) => data.thresholds[i].toPrecision(3),
+    },
+    (value) => {
+      state.place = value;
+      repaint();
+    },
+  );
+  const buttons = element("div", { class: "buttons" });
+  for (const [name, place] of Object.entries(named))
+    buttons.append(button(name, () => control.move(place)));
+  el.append(svg, control.node, buttons, status);
+}

@@ -1,0 +1,62 @@
+"""One of each explorable, with small made-up data."""
+
+import numpy as np
+import torch
+
+from helpers import explorables
+from helpers.models import ConvVAE
+
+random = np.random.default_rng(0)
+
+
+def digit():
+    """A ring on black, 28×28, with soft edges."""
+    y, x = np.mgrid[:28, :28] - 13.5
+    return np.exp(-((np.hypot(x, 1.3 * y) - 8) ** 2) / 6)
+
+
+def vae():
+    """An untrained network of module 2 with two latent dimensions."""
+    torch.manual_seed(0)
+    return ConvVAE(latent_dim=2)
+
+
+def path():
+    """q on its way to a Gaussian posterior in 30 steps."""
+    share = np.linspace(0, 1, 31)[:, None]
+    grid = np.linspace(-2, 2, 41)
+    posterior = np.exp(-((grid[None] - 0.5) ** 2 + (grid[:, None] + 0.3) ** 2) / 0.2)
+    mu = share * [0.5, -0.3] + (1 - share) * [0.9, 0.1]
+    sigma = 0.5 - 0.2 * share + np.zeros((1, 2))
+    elbo = -100 - 4 * (1 - share[:, 0]) ** 2
+    return {"mu": mu, "sigma": sigma, "elbo": elbo, "posterior": posterior} | {
+        "low": (-2, -2),
+        "high": (2, 2),
+    }
+
+
+def two_detectors():
+    """Scores of the same 60 normal images and 40 anomalies by two detectors that agree a lot."""
+    shared = [random.normal(0, 1, 60), random.normal(1, 1, 40)]
+    return [[scores + random.normal(0, 0.4, len(scores)) for scores in shared] for _ in range(2)]
+
+
+EXAMPLES = {
+    "threshold": lambda: explorables.threshold(
+        random.lognormal(-4, 0.4, 500),
+        random.lognormal(-3, 0.5, 300),
+        thresholds={"mean + sd": 0.03, "conformal": 0.04},
+    ),
+    "ranks": lambda: explorables.ranks(random.gamma(4, 1, 19)),
+    "elbo": lambda: explorables.elbo(),
+    "convolution": lambda: explorables.convolution(),
+    "ssim": lambda: explorables.ssim(digit()),
+    "logits": lambda: explorables.logits(),
+    "reliability": lambda: explorables.reliability(),
+    "shapes": lambda: explorables.shapes(),
+    "decoder": lambda: explorables.decoder(
+        vae(), random.normal(0, 1.5, (200, 2)), np.arange(200) % 10, [str(d) for d in range(10)]
+    ),
+    "amortisation": lambda: explorables.amortisation(**path()),
+    "bootstrap": lambda: explorables.bootstrap(*two_detectors()),
+}

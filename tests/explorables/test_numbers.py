@@ -1,0 +1,291 @@
+"""What an explorable computes in JavaScript is what the course's Python functions compute.
+
+Run by node; skipped where there is none.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from examples import EXAMPLES, digit, path, two_detectors, vae
+from skimage.metrics import structural_similarity
+from torch import nn
+
+from helpers import explorables
+from helpers.explorables import page
+from helpers.explorables.bayes import elbo_parts
+from helpers.explorables.latent import dequantised
+from helpers.metrics import auroc
+from helpers.models import ConvAutoencoder, ConvVAE
+from helpers.scores import energy
+from helpers.thresholds import conformal_p_values
+
+needs_node = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+RUN = """
+const { compute } = await import(process.argv[1]);
+const { states, data } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify(states.map((state) => compute(state, data))));
+"""
+
+
+def computed(explorable, states):
+    """compute(state, data) of the explorable's script for each state."""
+    script = (page.HERE / f"{explorable.name}.mjs").as_uri()
+    run = f"(async () => {{{RUN}}})()"
+    text = json.dumps({"states": states, "data": explorable.data})
+    out = subprocess.run(
+        ["node", "-e", run, script], input=text, capture_output=True, text=True, check=True
+    )
+    return json.loads(out.stdout)
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+@needs_node
+def test_threshold(random):
+    normal, anomaly = random.lognormal(-4, 0.4, 500), random.lognormal(-3, 0.5, 300)
+    it = explorables.threshold(normal, anomaly, thresholds={"first": 0.03, "second": 0.04})
+    steps = it.data["thresholds"]
+    states = [{"place": int(place)} for place in random.integers(len(steps), size=10)]
+    for state, got in zip(states, computed(it, states), strict=True):
+        t = got["threshold"]
+        assert t == pytest.approx(steps[state["place"]])
+        assert got["fpr"] == pytest.approx(np.mean(normal > t), abs=1e-9)
+        assert got["tpr"] == pytest.approx(np.mean(anomaly > t), abs=1e-9)
+        assert got["false_alarms"] == np.sum(normal > t)
+
+
+@needs_node
+def test_ranks(random):
+    calibration = random.integers(0, 12, 19).astype(float)  # with ties
+    it = explorables.ranks(calibration)
+    states = [
+        {"score": float(s), "alpha": float(a)}
+        for s, a in zip(
+            random.integers(0, 12, 10), random.choice([0.05, 0.1, 0.4], 10), strict=True
+        )
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        p = conformal_p_values(calibration, np.array([state["score"]]))[0]
+        assert got["p"] == pytest.approx(p, abs=1e-9)
+        assert got["flagged"] == (p <= state["alpha"])
+
+
+@needs_node
+def test_elbo(random):
+    it = explorables.elbo()
+    states = [
+        {"mu": float(m), "sigma": float(s)}
+        for m, s in zip(random.uniform(-3, 3, 10), random.uniform(0.1, 2, 10), strict=True)
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        elbo, kl, log_evidence = elbo_parts(**state, log_joint=np.array(it.data["log_joint"]))
+        want = {"elbo": elbo, "kl": kl, "log_evidence": log_evidence}
+        assert got == {name: pytest.approx(value, abs=1e-4) for name, value in want.items()}
+        assert got["kl"] >= 0
+
+
+@needs_node
+def test_convolution(random):
+    it = explorables.convolution()
+    states = []
+    for _ in range(30):
+        size, kernel, stride, padding, place = random.integers([3, 1, 1, 0, 0], [10, 6, 4, 3, 9])
+        kind = str(random.choice(["convolution", "transposed"]))
+        state = {"kind": kind, "size": size, "kernel": kernel, "stride": stride}
+        state |= {"padding": padding, "place": place}
+        states.append({k: v if k == "kind" else int(v) for k, v in state.items()})
+    for state, got in zip(states, computed(it, states), strict=True):
+        kind, place, size = (state.pop(name) for name in ("kind", "place", "size"))
+        layer = nn.Conv1d if kind == "convolution" else nn.ConvTranspose1d
+        layer = layer(1, 1, state.pop("kernel"), **state)
+        try:
+            want = layer(torch.zeros(1, 1, size)).shape[-1]
+        except RuntimeError:  # the kernel does not fit
+            want = 0
+        assert got["output"] == want
+        assert got["at"] <= place
+
+
+@needs_node
+def test_ssim(random):
+    it = explorables.ssim(digit())
+    image = np.array(it.data["image"]).reshape(28, 28)
+    states = [
+        {"brightness": float(b), "contrast": float(c), "shift": int(s)}
+        for b, c, s in zip(
+            random.uniform(-0.5, 0.5, 10),
+            random.uniform(0, 2, 10),
+            random.integers(0, 7, 10),
+            strict=True,
+        )
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        moved = np.pad(image, ((0, 0), (state["shift"], 0)))[:, :28]
+        other = (moved - image.mean()) * state["contrast"] + image.mean() + state["brightness"]
+        other = other.clip(0, 1)
+        assert got["ssim"] == pytest.approx(
+            structural_similarity(image, other, data_range=1), abs=1e-4
+        )
+        assert got["mse"] == pytest.approx(np.mean((image - other) ** 2), abs=1e-6)
+
+
+@needs_node
+def test_each_term_of_ssim_answers_to_one_change():
+    it = explorables.ssim(0.25 + 0.5 * digit())  # nothing is cut off
+    same, brighter, paler = computed(
+        it,
+        [
+            {"brightness": 0, "contrast": 1, "shift": 0},
+            {"brightness": 0.2, "contrast": 1, "shift": 0},
+            {"brightness": 0, "contrast": 0.5, "shift": 0},
+        ],
+    )
+    assert same == pytest.approx(
+        {"luminance": 1, "contrast": 1, "structure": 1, "ssim": 1, "mse": 0}
+    )
+    assert brighter["luminance"] < 0.95
+    assert brighter["contrast"] == pytest.approx(1) == brighter["structure"]
+    assert paler["contrast"] < 0.9
+
+
+@needs_node
+def test_logits(random):
+    it = explorables.logits()
+    states = [
+        {"a": float(a), "b": float(b), "temperature": float(t)}
+        for a, b, t in random.uniform([-6, -6, 0.5], [10, 10, 4], (10, 3))
+    ]
+    for state, got in zip(states, computed(it, states), strict=True):
+        pair = torch.tensor([[state["a"], state["b"]]], dtype=torch.float64)
+        want = energy(pair, state["temperature"]).item()
+        assert got["energy"] == pytest.approx(want, abs=1e-4)
+        softmax = torch.softmax(pair / state["temperature"], 1).max().item()
+        assert got["probability"] == pytest.approx(softmax, abs=1e-4)
+
+
+def mulberry(seed):
+    """Random numbers of the explorable: Mulberry32 (Tommy Ettinger, public domain)."""
+    mask = 2**32 - 1
+    while True:
+        seed = (seed + 0x6D2B79F5) & mask
+        mixed = ((seed ^ seed >> 15) * (seed | 1)) & mask
+        mixed ^= (mixed + (mixed ^ mixed >> 7) * (mixed | 61)) & mask
+        yield (mixed ^ mixed >> 14) / 2**32
+
+
+@needs_node
+@pytest.mark.parametrize("paired", [True, False])
+def test_bootstrap(paired):
+    first, second = two_detectors()
+    it = explorables.bootstrap(first, second)
+    first, second = ([np.array(s) for s in it.data[name]] for name in ("first", "second"))
+    (got,) = computed(it, [{"draws": 10, "paired": paired, "seed": 3}])
+    random = mulberry(3)
+
+    def places(groups):
+        return [[int(next(random) * len(s)) for _ in s] for s in groups]
+
+    for a, b in got["rows"]:
+        chosen = places(first)
+        again = chosen if paired else places(second)
+        assert a == pytest.approx(auroc(*(s[p] for s, p in zip(first, chosen, strict=True))))
+        assert b == pytest.approx(auroc(*(s[p] for s, p in zip(second, again, strict=True))))
+
+
+@needs_node
+def test_decoder(random):
+    """The page decodes as numpy does from the same int8 numbers, and nearly as the model does."""
+    model = vae()
+    z = random.uniform(-3, 3, (10, 2))
+    it = EXAMPLES["decoder"]()
+    want = dequantised(it.data["layers"], z)
+    for layer in it.data["layers"]:
+        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), np.int8).tolist()
+    got = computed(it, [{"z1": float(a), "z2": float(b)} for a, b in z])
+    assert np.allclose([each["pixels"] for each in got], want, atol=1e-4)
+    with torch.inference_mode():
+        exact = model.decode(torch.tensor(z, dtype=torch.float32)).flatten(1).numpy()
+    assert np.abs(want - exact).max() < 0.02
+
+
+@needs_node
+def test_amortisation():
+    given = path()
+    it = explorables.amortisation(**given)
+    for step, got in enumerate(computed(it, [{"step": step} for step in range(31)])):
+        assert got["elbo"] == pytest.approx(given["elbo"][step], abs=1e-4)
+        assert got["mu"] == pytest.approx(given["mu"][step], abs=1e-4)
+        assert got["gained"] == pytest.approx(given["elbo"][step] - given["elbo"][0], abs=2e-4)
+
+
+@needs_node
+def test_shapes(random):
+    it = explorables.shapes()
+    states = [{"side": 28, "convolutions": 2, "channels": 16, "latent": 20}]
+    for side, convolutions, channels, latent in random.integers(
+        [16, 1, 4, 2], [64, 5, 32, 256], (9, 4)
+    ):
+        state = {"side": side, "convolutions": convolutions, "channels": channels, "latent": latent}
+        states.append({name: int(value) for name, value in state.items()})
+    for state, got in zip(states, computed(it, states), strict=True):
+        x, down, up = torch.zeros(1, 1, state["side"], state["side"]), [], []
+        shapes = [list(x.shape[1:])]
+        for i in range(state["convolutions"]):
+            after = state["channels"] * 2**i
+            down.append(nn.Conv2d(x.shape[1], after, 3, stride=2, padding=1))
+            up.append(nn.ConvTranspose2d(after, x.shape[1], 3, stride=2, padding=1))
+            x = down[-1](x)
+            shapes.append(list(x.shape[1:]))
+        flat = x[0].numel()
+        linear = [nn.Linear(flat, state["latent"]), nn.Linear(state["latent"], flat)]
+        weights = sum(w.numel() for layer in [*down, *up, *linear] for w in layer.parameters())
+        assert (got["shapes"], got["flat"], got["weights"]) == (shapes, flat, weights)
+
+
+@needs_node
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 1.7])
+def test_reliability(temperature):
+    """The error is the course's calibration_error, without its bins below one half."""
+    it = explorables.reliability()
+    states = [{"n": 300, "temperature": temperature, "seed": seed} for seed in range(3)]
+    for state, got in zip(states, computed(it, states), strict=True):
+        random = mulberry(state["seed"])
+        pairs = [(0.5 + 0.5 * next(random), next(random)) for _ in range(state["n"])]
+        chance, luck = np.array(pairs).T
+        sure = 1 / (1 + ((1 - chance) / chance) ** (1 / temperature))
+        right = luck < chance
+        place = np.minimum(((sure - 0.5) * 20).astype(int), 9)
+        gaps = [abs(np.sum(right[place == k]) - np.sum(sure[place == k])) for k in range(10)]
+        assert got["error"] == pytest.approx(sum(gaps) / state["n"], abs=1e-6)
+        assert got["counts"] == np.bincount(place, minlength=10).tolist()
+
+
+def test_a_decoder_that_cannot_be_shown_is_refused():
+    with pytest.raises(ValueError, match="linear layers"):
+        explorables.decoder(ConvAutoencoder(2), np.zeros((1, 2)), [0], ["a"])
+    with pytest.raises(ValueError, match="from 2 numbers"):
+        explorables.decoder(ConvVAE(3), np.zeros((1, 2)), [0], ["a"])
+
+
+def test_bad_scores_are_refused():
+    with pytest.raises(ValueError, match="anomaly_scores must hold finite numbers"):
+        explorables.threshold([1.0, 2.0], [np.nan], thresholds={"a": 1.5})
+    with pytest.raises(ValueError, match="at least one finite threshold"):
+        explorables.threshold([1.0], [2.0], thresholds={})
+
+
+def test_a_script_is_whole_and_closed():
+    """Neither imports nor exports are left, and no text of the data ends the script."""
+    it = explorables.ranks([1.0, 2.0, 3.0])
+    it.data["note"] = "</script><b>"
+    html = it.page()
+    assert html.count("</script>") == 2
+    assert "\nimport " not in html and "\nexport " not in html
