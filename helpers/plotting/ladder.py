@@ -3,8 +3,6 @@
 import copy
 
 import numpy as np
-import torch
-from torch import nn
 
 from helpers.plotting.style import ANOMALY, NORMAL, SECOND, THRESHOLD, new_figure
 
@@ -19,6 +17,8 @@ def residual_block(block, shape):
     block : nn.Module with the parts `body` (nn.Sequential) and `skip`
     shape : (C, H, W) of its input
     """
+    import torch
+
     block = copy.deepcopy(block).cpu().eval()
     x, steps = torch.zeros(1, *shape), []
     with torch.no_grad():
@@ -52,7 +52,7 @@ def residual_block(block, shape):
 def _words(layer):
     """A layer's name with what matters of it."""
     name = WORDS.get(type(layer).__name__, type(layer).__name__)
-    if isinstance(layer, nn.Conv2d):
+    if type(layer).__name__ == "Conv2d":
         height, width = layer.kernel_size
         name += f" {height}×{width}\n{layer.in_channels} → {layer.out_channels}"
     return name
