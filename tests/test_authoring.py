@@ -334,7 +334,7 @@ def test_optional_parts_are_marked_and_skipped_by_a_link(course):
     heading, line, text = cells["two"].source.split("\n\n")
     assert heading == f"## {BAR} 2 · Second (optional)" and text == "Text."
     assert line.startswith("*Optional, about 1 minute") and "Skip to: 3 · Third</a>" in line
-    assert cells["two-more"].source == f"### {BAR} More\n"
+    assert cells["two-more"].source == f"### {BAR} More"
     assert cells["four"].source.startswith('<a id="to-four" name="to-four"></a>\n\n## 3 · Third')
     assert '<a href="#to-four">' in line and 'href="#to-four"' in cells["three"].source
     assert f"### {BAR} Exercise 1.4 · " in cells["three"].source
@@ -392,6 +392,22 @@ def test_the_answer_of_the_executed_solution_is_folded_into_the_exercise_noteboo
     )
     before = [p.read_bytes() for p in notebooks(path)]
     builder.build(path, run=False)
+    assert [p.read_bytes() for p in notebooks(path)] == before
+
+
+def test_the_computing_is_measured_cell_by_cell_and_said_in_the_title(course, monkeypatch):
+    measured = builder.COURSE / "timings.json"
+    read = lambda: json.loads(measured.read_text()) if measured.exists() else {}  # noqa: E731
+    monkeypatch.setattr(builder, "timings", read)
+    path = course(OPTIONAL.replace("x = 1", "import time\ntime.sleep(0.3)\nx = 1"))
+    builder.build(path)
+    cells = read()["01"]["quick"]["cells"]
+    assert 0.3 <= cells["one-code"] < 2 and "four-code" not in cells
+    assert all(
+        "The computer needs about 1 minute" in cells_of(p)["title"].source for p in notebooks(path)
+    )
+    before = [p.read_bytes() for p in notebooks(path)]
+    builder.build(path)
     assert [p.read_bytes() for p in notebooks(path)] == before
 
 

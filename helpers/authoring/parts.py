@@ -14,7 +14,7 @@ from helpers.authoring import time
 from helpers.checks import exercises
 
 HEADING = re.compile(r"(#{1,3}) (.+)")
-SECTION_INSIDE = re.compile(r"\n## ")
+HEADINGS = re.compile(r"^(#{2,3}) ", re.MULTILINE)
 BAR = '<span style="color:#009E73">▌</span>'  # GitHub drops the colour and keeps the bar
 NOT_IN_EXERCISES = {"claim", "seen"}  # cells that are in the solution notebook alone
 
@@ -75,10 +75,18 @@ def split(cells, module, computing):
         if not parts:
             raise SourceError(f"module {module}: the first cell is no title")
         part = parts[-1]
+        if part.optional and sections_inside(cell):
+            raise SourceError(f"{cell.id}: a section begins inside of an optional cell; split it")
         part.cells.append(cell)
         part.work += time.work(cell, own, questions)
         part.computing += computing.get(cell.id, 0)
     return parts
+
+
+def sections_inside(cell):
+    """The titles of sections that begin inside of a markdown cell, where no part can begin."""
+    inside = cell.cell_type == "markdown" and cell.source.partition("\n")[2]
+    return re.findall(r"^## (.+)", inside or "", re.MULTILINE)
 
 
 def totals(parts):
@@ -110,18 +118,18 @@ def anchor(name):
 
 
 def mark(parts):
-    """{cell id: source} of the headings that the builder changes.
+    """{cell id: source} of the cells with headings that the builder changes.
 
-    An optional heading gets a bar, its minutes and a link to the next core heading. That one gets
-    an anchor.
+    Headings in an optional part get a bar; the one that begins it also gets its minutes and a link
+    to the next core heading, and that one an anchor.
     """
     marked, targets = {}, []
     for i, part in enumerate(parts):
         if not part.optional:
             continue
-        first, _, rest = part.cells[0].source.partition("\n")
-        sharps, _, title = first.partition(" ")
-        marked[part.id] = f"{sharps} {BAR} {title}\n{rest}"
+        for cell in part.cells:
+            if cell.cell_type == "markdown":
+                marked[cell.id] = HEADINGS.sub(rf"\1 {BAR} ", cell.source)
         if not part.tagged:
             continue
         following = next((p for p in parts[i:] if not p.optional), None)
@@ -129,7 +137,8 @@ def mark(parts):
         if following:
             targets.append(following)
             line += f' <a href="#to-{following.id}">Skip to: {plain(following.title)}</a>'
-        marked[part.id] = f"{sharps} {BAR} {title} (optional)\n\n{line}\n{rest}"
+        first, _, rest = marked[part.id].partition("\n")
+        marked[part.id] = f"{first} (optional)\n\n{line}\n{rest}"
     for part in targets:
         marked[part.id] = f"{anchor(f'to-{part.id}')}\n\n{part.cells[0].source}"
     return marked

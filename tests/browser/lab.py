@@ -40,6 +40,12 @@ RUNNING = """async () => {
   await panel.context.sessionContext.ready;
   await panel.context.sessionContext.session.kernel.info;
 }"""
+SELECT = """indices => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.deselectAll();
+  notebook.activeCellIndex = indices[0];
+  indices.forEach(i => notebook.select(notebook.widgets[i]));
+}"""
 COMMAND = "([name, options]) => window.jupyterapp.commands.execute(name, options)"
 
 
@@ -142,6 +148,11 @@ class Notebook:
     def run(self):
         """Run the active cell, as Shift+Enter does."""
         self.command("notebook:run-cell-and-select-next")
+
+    def run_some(self, indices):
+        """Run these cells, in order."""
+        self.page.evaluate(SELECT, indices)
+        self.command("notebook:run-cell")
 
     def append(self, text):
         """A new cell at the end with this text, run. -> its index"""

@@ -49,7 +49,8 @@ def test_course(source, page, shots, tmp_path, needed):
     with server(course, tmp_path / "jupyter", profile) as ((url, token), process):
         notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
         opened = time.monotonic()
-        run_untouched(notebook, index)
+        look_at_optional_parts(notebook, stored)
+        run_untouched(notebook, stored, index)
         seconds = time.monotonic() - opened
         solve_one(notebook, index, source)
         climb_hints(notebook, source)
@@ -108,9 +109,31 @@ def own_exercises(source):
     return [e for e in exercises() if int(e.id.split(".")[0]) == int(source.stem[:2])]
 
 
-def run_untouched(notebook, index):
-    notebook.command("notebook:run-all-cells")
-    assert notebook.errors() == []
+def look_at_optional_parts(notebook, stored):
+    """The first has its bar in colour, and its link leads past it; answers are folded."""
+    marked = [c for c in stored.cells if c.cell_type == "markdown" and "Skip to: " in c.source]
+    for cell in marked[:1]:
+        at = notebook.cell(stored.cells.index(cell))
+        colour = "e => getComputedStyle(e).color"
+        assert at.locator("span", has_text="▌").last.evaluate(colour) == "rgb(0, 158, 115)"
+        link = at.locator("a", has_text="Skip to: ")
+        target = link.get_attribute("href").removeprefix("#")
+        link.click()
+        there = notebook.page.locator(f'[data-jupyter-id="{target}"]')
+        notebook.page.wait_for_timeout(500)
+        assert 0 < there.bounding_box()["y"] < 1000
+    folded = notebook.page.locator(".jp-MarkdownCell details")
+    for i in range(folded.count()):
+        assert not folded.nth(i).evaluate("e => e.open")
+
+
+def run_untouched(notebook, stored, index):
+    """First the core alone, then the optional parts, as who comes back to them later."""
+    optional = ["optional" in cell.metadata["tags"] for cell in stored.cells]
+    for wanted in (False, True):
+        if some := [i for i, is_optional in enumerate(optional) if is_optional == wanted]:
+            notebook.run_some(some)
+            assert notebook.errors() == []
     for id, i in index.items():
         if id.startswith("check-"):
             assert "not started yet" in notebook.output(i), id
