@@ -170,6 +170,12 @@ def scatter(data):
 
 
 @drawing(anomalies=True)
+def scatter_of_two(data):
+    points = {name: data.rng.lognormal(size=(2, 200)) for name in ("normal", "1, never seen")}
+    return plotting.scatter(points, "ink (mean brightness)", "minus ELBO, nats")
+
+
+@drawing(anomalies=True)
 def mixed_scatter(data):
     labels = ("total variation", "error in lightness"), ("spread of colour", "error in colour")
     groups = {name: data.rng.lognormal(0, 1, (2, 500)) for name in ("cats and dogs", "others")}
