@@ -6,6 +6,7 @@ comes. Nothing is decoded or collated one by one.
 
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from helpers.losses import elbo, elbo_terms
+from helpers.precision import autocast
 from helpers.runtime import device
 from helpers.threads import paced
 
@@ -130,6 +132,7 @@ def fit_classifier(
     lr=2e-3,
     weight_decay=0.01,
     augment=None,
+    mixed=False,
     progress=True,
 ):
     """Train in place by cross-entropy and return the history, one dict per epoch.
@@ -137,6 +140,7 @@ def fit_classifier(
     images, labels : uint8 (N, C, H, W), integers (N,); validation : the same two, or None
     lr : peak of a one-cycle schedule for AdamW (Smith, arXiv 1708.07120)
     augment : float batch -> float batch, in training only
+    mixed : whether the forward pass may be in bfloat16 (`helpers.precision`)
     history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
     """
     to_device(model)
@@ -147,7 +151,9 @@ def fit_classifier(
 
     def loss_of(places):
         x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
-        return F.cross_entropy(model(augment(x) if augment else x), y)
+        with autocast() if mixed else nullcontext():
+            logits = model(augment(x) if augment else x)
+        return F.cross_entropy(logits.float(), y)
 
     def measure():
         return {} if validation is None else {"accuracy": accuracy(model, *validation)}

@@ -8,7 +8,7 @@ from helpers import plotting, widgets
 from helpers.calibration import reliability
 from helpers.corruptions import blur, invert
 from helpers.datasets import load
-from helpers.models import ColourAutoencoder, ConvAutoencoder, ConvVAE
+from helpers.models import ColourAutoencoder, ConvAutoencoder, ConvVAE, make_encoder
 from helpers.results import read_table
 from helpers.scores import reconstruction_error
 from helpers.screening import ScreenedClassifier
@@ -510,3 +510,28 @@ def upload_explorer(data):
     system = ScreenedClassifier(classifier, ("cat", "dog"), scores, 0.1)
     system.fit(data.colours.images[:200])
     return widgets.upload_explorer(system, data.colour_ae, data.colours.images[300]).figure
+
+
+@drawing()
+def residual_block(data):
+    return plotting.residual_block(make_encoder((8, 16))[1][0], (8, 32, 32))
+
+
+@drawing(anomalies=True)
+def seen_flow(data):
+    seen = {"NORMAL": [0, 429, 204], "CNV": [0, 0, 81], "DME": [0, 0, 73], "DRUSEN": [0, 0, 71]}
+    rungs = ["random", "denoising, normals", "all labels"]
+    return plotting.seen_flow(pd.DataFrame(seen | {"labels": [False, False, True]}, rungs), 484)
+
+
+@drawing()
+def ladder_steps(data):
+    rows = [
+        {"rung": rung, "seed": seed, "diseases": group, "auroc": area, "low": area - 0.1}
+        | {"high": min(1, area + 0.1)}
+        for rung in ("random", "denoising, normals", "denoising", "DRUSEN", "all labels")
+        for seed in range(5)
+        for group in ("CNV", "DME", "DRUSEN", "all")
+        for area in [data.rng.uniform(0.6, 0.95)]
+    ]
+    return plotting.ladder_steps(pd.DataFrame(rows))

@@ -156,3 +156,26 @@ def test_the_full_profile_takes_a_few_steps(monkeypatch, tmp_path):
     bank = module_05.patch_bank(encoder, scans.images[:2], size=20)
     maps = module_05.patch_maps(encoder, bank, scans.images[:2])
     assert bank.shape == (20, 384) and maps.shape == (2, 32, 32)
+
+
+def test_what_the_encoders_have_seen_is_what_the_rungs_are_trained_on(scans):
+    pool = module_05.task().pool
+    seen = module_05.seen_scans(pool)
+    assert seen.index[0] == "random" and seen.loc["random", ["NORMAL", "AMD", "DME"]].sum() == 0
+    for rung in seen.index[1:]:
+        names = np.array(pool.classes)[pool.labels[module_05.seen_by(rung, pool)]]
+        assert {c: int((names == c).sum()) for c in CLASSES} == dict(seen.loc[rung, [*CLASSES]])
+    assert list(seen.index[seen.labels]) == ["AMD", "DME", "all labels"]
+
+
+def test_the_other_scanner_is_darker_and_its_patients_are_new(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    scanner = module_05.another_scanner.__wrapped__
+    healthy, hidden = scanner((0, 0, 0, 3)), scanner((1, 1, 1, 1), seed=502)
+    assert set(np.array(healthy.classes)[healthy.labels]) == {"NORMAL"}
+    assert set(hidden.labels) == {0, 1, 2, 3}
+    assert healthy.images.dtype == np.uint8 and healthy.images.shape[1:] == (1, 64, 64)
+    again = scanner((0, 0, 0, 3))
+    assert np.array_equal(healthy.images, again.images)
+    plain = module_05.draw_split(501, 64, module_05.count(), (0, 0, 0, 3)).images
+    assert healthy.images[plain > 120].mean() < plain[plain > 120].mean()

@@ -7,7 +7,7 @@ from helpers.runtime import COURSE
 # From below to above. A room imports from its own floor and from those below.
 FLOORS = [
     {"__init__", "arrays", "banner", "console", "packages", "places", "preload"},
-    {"runtime", "threads"},
+    {"precision", "runtime", "threads"},
     {"augment", "calibration", "corruptions", "datasets", "latent", "losses", "metrics", "models"}
     | {"scores", "self_test", "thresholds"},
     {"checkpoints", "claims", "plotting", "screening", "training"},

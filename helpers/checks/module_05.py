@@ -17,6 +17,10 @@ from helpers.checks.findings import (
     value,
 )
 from helpers.checks.watch import alike
+from helpers.checks.wrap_up import Hidden
+from helpers.datasets.oct import NORMAL
+from helpers.experiments.module_05 import another_scanner, baseline_scores
+from helpers.thresholds import conformal_p_values, patient_p_values
 
 
 def wrong_value(right, says, seen=None):
@@ -357,6 +361,100 @@ def probe_patients(f):
     yield value("Patients named by letters, scores below zero", far, [3.5 / 5])
 
 
+def probe_decoder(f):
+    decoder = f((3, 5, 7)).eval()
+    seen = decoder(torch.rand(2, 7, 2, 3))
+    yield shape("Codes (2, 7, 2, 3) and widths (3, 5, 7)", seen, (2, 1, 16, 24))
+    # blocks 7-5, 5-5, 5-3, 3-3, 3-3, 3-3 and a convolution 3-1
+    seen = sum(p.numel() for p in decoder.parameters())
+    says = f"With widths (3, 5, 7) the decoder should have 1,866 parameters: six residual blocks, from 7 to 5, 5 to 5, 5 to 3 and three times 3 to 3 channels, and a 3×3 convolution to one; yours has {seen:,}."
+    yield wrong_value(seen in (1_858, 1_866), says, seen)  # 1,858: no bias in the short cuts
+    code = torch.tensor([[0.1, -0.2], [0.3, 0.05]])
+    large = code.repeat_interleave(4, 0).repeat_interleave(4, 1)
+    seen = bare(f((2, 3)))(code.expand(1, 3, 2, 2))
+    # each of two channels is the sum of three, and the last convolution adds the two up
+    what = "Blocks that only carry on and a last kernel that only adds up, widths (2, 3), a code of three equal channels 0.1, -0.2, 0.3, 0.05: tanh of six times it, each value in a square of 4×4 pixels (nearest)"
+    yield value(what, seen, torch.tanh(6 * large)[None, None], 1e-5)
+    narrow = f((2, 4, 3), code_channels=2)
+    more = sum(p.numel() for p in narrow.parameters())
+    more -= sum(p.numel() for p in f((2, 4, 3)).parameters())
+    says = f"With widths (2, 4, 3), a bottleneck of two channels should add 17 parameters, 3·2 + 2 and 2·3 + 3; yours adds {more}."
+    yield wrong_value(more == 17, says, more)
+    codes = 0.01 * torch.randn(1, 3, 1, 2, generator=torch.Generator().manual_seed(1))
+    expected = torch.tanh(48 * codes.sum(dim=1, keepdim=True))
+    what = "The same with widths (2, 4, 3) and a bottleneck of two channels: tanh of 48 times the sum of a code's channels"
+    expected = expected.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    yield value(what, bare(narrow)(codes), expected, 1e-4)
+    sides = []
+    for part in decoder.modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):
+            part.register_forward_pre_hook(lambda part, x: sides.append(x[0].shape[-2]))
+    decoder(torch.rand(1, 7, 2, 3))
+    says = f"From codes of 2×3, the 3×3 convolutions should work on 4, 8 and 16 rows, since the upsampling comes first in each group; yours work on {show(sorted(set(sides)))}."
+    yield wrong_value(sorted(set(sides)) == [4, 8, 16], says, tuple(sides))
+
+
+def bare(decoder):
+    """A decoder in eval mode whose blocks have a body of zeros, and ones in all 1×1 kernels.
+
+    Of the 3×3 kernel to one channel the middle is 1.
+    """
+    decoder.eval()
+    for p in decoder.parameters():
+        if p.ndim == 4 and p.shape[-1] == 1:
+            p.data.fill_(1)
+        elif p.ndim == 4 and len(p) == 1:
+            p.data.zero_()[:, :, 1, 1] = 1
+        else:
+            p.data.zero_()
+    return decoder
+
+
+def trial_of_clinics(alpha=0.05, clinics=300):
+    """False alarms and finds of four rules for new patients, after calibrations on 30 patients."""
+    rng = np.random.default_rng(7)
+    found = {name: [] for name in ("z_rule", "by_scan", "by_patient", "worst_scan")}
+    for _ in range(clinics):
+        who = np.repeat(np.arange(30), rng.integers(1, 21, 30))
+        known = np.exp(0.5 * eyes(rng, who))
+        new = np.concatenate([np.exp(0.5 * (eyes(rng, np.arange(100)) + up)) for up in (0, 2.5)])
+        worst = np.array([known[who == patient].max() for patient in range(30)])
+        flags = {
+            "z_rule": new >= known.mean() + 3 * known.std(),
+            "by_scan": conformal_p_values(known, new) <= alpha,
+            "by_patient": patient_p_values(known, who, new) <= alpha,
+            "worst_scan": conformal_p_values(worst, new) <= alpha,
+        }
+        for name, flagged in flags.items():
+            found[name].append(flagged.reshape(2, 100).mean(axis=1))
+    rates = {name: np.mean(each, axis=0) for name, each in found.items()}
+    allowed = {name: sick for name, (healthy, sick) in rates.items() if healthy <= alpha}
+    best = max(allowed, key=allowed.get).replace("_", " ")
+    numbers = {f"{name}_alarms": healthy for name, (healthy, _) in rates.items()}
+    numbers |= {f"{name}_found": sick for name, (_, sick) in rates.items()}
+    return {"clinics": clinics, "best": [best]} | numbers
+
+
+def eyes(rng, who):
+    """Gaussian scores, 90 % of their variance between patients."""
+    return 0.9**0.5 * rng.normal(size=who.max() + 1)[who] + 0.1**0.5 * rng.normal(size=len(who))
+
+
+def hidden_patients():
+    """Scans of other patients by the other scanner, and the course's own scores of them."""
+    scans = another_scanner((8, 8, 8, 24), seed=502)
+    known = another_scanner().images
+    scores = baseline_scores(known, scans.images)
+    return Hidden(
+        scans.images,
+        scans.labels != scans.classes.index(NORMAL),
+        scans.source,
+        trivial={name: scores[name] for name in ("brightness", "mean image", "nearest picture")},
+        rungs={"PCA, 32": scores["PCA, 32"]},
+    )
+
+
 PROBES = [probe_block, probe_shapes, probe_ratio, probe_subset, probe_freeze]
 PROBES += [probe_huber, probe_z, probe_wilson, probe_patches, probe_pixels, probe_patients]
+PROBES += [probe_decoder, trial_of_clinics, hidden_patients]
 EXERCISES = declared("05", PROBES)

@@ -1,9 +1,13 @@
 """Module 5: what the encoder's pretraining is worth to a detector of diseased retinas."""
 
+from dataclasses import replace
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
@@ -11,6 +15,7 @@ from helpers.augment import flip
 from helpers.checkpoints import restore_training, save_checkpoint, training_state
 from helpers.datasets import ImageSet, load, usable
 from helpers.datasets.oct import NORMAL
+from helpers.datasets.samples.oct import draw_split
 from helpers.datasets.splits import hold_back, patients, subset_by_patient
 from helpers.experiments import baselines
 from helpers.experiments.judging import with_interval
@@ -23,6 +28,7 @@ from helpers.models import (
     make_encoder,
     signed,
 )
+from helpers.precision import autocast
 from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
     absolute_error,
@@ -83,6 +89,18 @@ def at_most(scans, n):
     return scans.take(kept)
 
 
+@cache
+def another_scanner(numbers=(0, 0, 0, 60), seed=501):
+    """Drawn scans of new patients as another scanner shows them: darker, and with more noise.
+
+    numbers : patients of CNV, DME, DRUSEN and NORMAL, in this order -> ImageSet
+    """
+    scans = draw_split(seed, choose(quick=64, full=128), count(), numbers)
+    x, rng = scans.images / np.float32(255), np.random.default_rng([seed, 1])
+    x = 0.8 * x**1.3 + rng.normal(0, 0.06, x.shape)
+    return replace(scans, images=np.rint(255 * x.clip(0, 1)).astype(np.uint8))
+
+
 def diseases(scans):
     """The names of the classes but the normal one."""
     return [name for name in scans.classes if name != NORMAL]
@@ -111,6 +129,20 @@ def seen_by(rung, pool, share=40):
     other = ~np.isin(np.arange(len(pool)), shown)
     in_turn = np.lexsort((turn, other))  # the shown scans first, then patient by patient
     return np.sort(in_turn[allowed[in_turn]][: len(shown)])
+
+
+def seen_scans(pool):
+    """Scans of the pool that the encoder of each rung sees. -> one row a rung
+
+    Columns: the number of scans of each class, NORMAL first; labels, whether it sees them too.
+    """
+    rungs = ("random", "denoising, normals", "denoising", *diseases(pool), "all labels")
+    rows = {}
+    for rung in rungs:
+        scans = pool.take(seen_by(rung, pool)[: 0 if rung == "random" else None])
+        counts = {name: len(scans.of_class(name)) for name in (NORMAL, *diseases(pool))}
+        rows[rung] = counts | {"labels": rung in (*diseases(pool), "all labels")}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def pretrained(rung, scans, seed=0, progress=False):
@@ -148,7 +180,9 @@ def pretrained(rung, scans, seed=0, progress=False):
 def denoise(cae, x):
     """Huber loss of the clean scan rebuilt from one with noise. Mean over the batch."""
     x = flip(signed(x))
-    return F.huber_loss(cae(x + 0.5 * torch.randn_like(x)), x)
+    with autocast():
+        x_hat = cae(x + 0.5 * torch.randn_like(x))
+    return F.huber_loss(x_hat.float(), x)
 
 
 def classify(encoder, scans, steps, validation=None, progress=False):
@@ -163,6 +197,7 @@ def classify(encoder, scans, steps, validation=None, progress=False):
         batch_size=32,
         lr=choose(quick=2e-3, full=1e-4),
         augment=flip,
+        mixed=True,
         progress=progress,
     )
     return classifier, history
@@ -197,7 +232,9 @@ def train_decoder(
 
     def loss_of(places):
         x = flip(signed(as_input(images[places])))
-        return F.huber_loss(cae(x), x)
+        with autocast():
+            x_hat = cae(x)
+        return F.huber_loss(x_hat.float(), x)
 
     def pause(step):
         if path:

@@ -92,7 +92,7 @@ def _stay_in_eval(part, inputs):  # not inside freeze: a model with it could not
 
 
 def freeze(module):
-    """Fix all tensors of a module: no gradient, and eval mode before each use. -> the module"""
+    """Fix all tensors of a module, for good. -> the module"""
     module.requires_grad_(False)
     for part in module.modules():
         part.register_forward_pre_hook(_stay_in_eval)

@@ -8,6 +8,7 @@ the figure that needs them.
 
 # ruff: noqa: F401  (the names are for the notebooks)
 from helpers.plotting.diagrams import convolution_picture, network_diagram, transposed_picture
+from helpers.plotting.ladder import ladder_steps, residual_block, seen_flow
 from helpers.plotting.latent import embedding, posteriors, reparameterization
 from helpers.plotting.lines import (
     LiveCurve,

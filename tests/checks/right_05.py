@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest, chi2, mannwhitneyu, norm, rankdata, zmap
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from torch import nn
+
+from helpers.experiments.module_05 import another_scanner
+from helpers.models import ResidualBlock
 
 
 class BlockWithNamedLayers(nn.Module):
@@ -635,6 +640,93 @@ def pixels_by_cumulated_counts(maps, masks):
     return float((below * sick).sum() / sick.sum() / healthy.sum())
 
 
+# --- 5.13 -------------------------------------------------------------------------------------
+
+
+def decoder_in_a_list(widths=(64, 128, 256, 256), code_channels=0):
+    layers, before = [], widths[-1]
+    if code_channels:
+        layers += [nn.Conv2d(before, code_channels, 1), nn.Conv2d(code_channels, before, 1)]
+    for width in [*reversed(widths[:-1]), widths[0]]:
+        layers += [nn.UpsamplingNearest2d(scale_factor=2)]
+        layers += [ResidualBlock(before, width), ResidualBlock(width, width)]
+        before = width
+    return nn.Sequential(*layers, nn.Conv2d(before, 1, 3, padding="same"), nn.Tanh())
+
+
+class Larger(nn.Module):
+    def forward(self, x):
+        return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
+def decoder_of_modules(widths=(64, 128, 256, 256), code_channels=0):
+    down = list(widths)[::-1]
+    decoder = nn.Sequential()
+    if code_channels > 0:
+        decoder.append(nn.Conv2d(down[0], code_channels, kernel_size=1))
+        decoder.append(nn.Conv2d(code_channels, down[0], kernel_size=1))
+    for i, width in enumerate(down):
+        after = down[i + 1] if i + 1 < len(down) else width
+        group = [Larger(), BlockWithNamedLayers(width, after), BlockWithNamedLayers(after, after)]
+        decoder.append(nn.Sequential(*group))
+    decoder.append(nn.Conv2d(down[-1], 1, 3, 1, 1))
+    decoder.append(nn.Tanh())
+    return decoder
+
+
+def decoder_by_index(widths=(64, 128, 256, 256), code_channels=0):
+    n, parts = len(widths), []
+    for g in range(n - 1, -1, -1):
+        goes_to = widths[max(g - 1, 0)]
+        parts.append(nn.Upsample(scale_factor=(2, 2)))
+        parts.append(ResidualBlock(widths[g], goes_to))
+        parts.append(ResidualBlock(goes_to, goes_to))
+    parts.extend([nn.Conv2d(widths[0], 1, (3, 3), padding=(1, 1)), nn.Tanh()])
+    if code_channels:
+        narrow = nn.Conv2d(widths[-1], code_channels, 1)
+        parts = [narrow, nn.Conv2d(code_channels, widths[-1], 1), *parts]
+    return nn.Sequential(*parts)
+
+
+# --- 5.15 -------------------------------------------------------------------------------------
+
+
+def score_of_aligned_rows(images):
+    """Columns shifted so that the steepest fall stands at one depth, then 20 directions."""
+
+    def aligned(images):
+        x = images[:, 0] / 255
+        x = gaussian_filter(x / x.mean(axis=(1, 2), keepdims=True), (0, 1, 2))
+        edge = (x[:, :-4] - x[:, 4:]).argmax(axis=1) + 2
+        rows = (edge[:, None] + np.arange(-28, 8)[:, None]).clip(0, x.shape[1] - 1)
+        return np.take_along_axis(x, rows, axis=1).reshape(len(x), -1)
+
+    pca = PCA(20, random_state=0).fit(aligned(another_scanner().images))
+    x = aligned(images)
+    return ((x - pca.inverse_transform(pca.transform(x))) ** 2).mean(axis=1)
+
+
+def score_of_columns(images):
+    def columns(images):
+        x = gaussian_filter(images[:, 0] / 255, (0, 1, 1))
+        x = x / x.mean(axis=(1, 2), keepdims=True)
+        found = []
+        for scan in x:
+            for column in scan.T[::2]:
+                edge = np.argmax(column[:-4] - column[4:]) + 2
+                found.append(column[(edge + np.arange(-28, 8)).clip(0, len(column) - 1)])
+        return np.array(found)
+
+    known = NearestNeighbors(n_neighbors=1).fit(columns(another_scanner().images)[::4])
+    return known.kneighbors(columns(images))[0].reshape(len(images), -1).mean(axis=1)
+
+
+def score_of_both(images):
+    return torch.as_tensor(score_of_columns(images)) + 3 * torch.as_tensor(
+        score_of_aligned_rows(images)
+    )
+
+
 RIGHT = {
     "5.1": [
         BlockWithLazyLayers,
@@ -717,4 +809,12 @@ RIGHT = {
         pixels_by_ranks,
     ],
     "5.11": [patients_in_a_loop, patients_by_weights, patients_with_pandas, patients_scan_by_scan],
+    "5.12": [36, 36.0, np.int64(36), torch.tensor(36)],
+    "5.13": [decoder_in_a_list, decoder_of_modules, decoder_by_index],
+    "5.14": [
+        {"choice": "by patient", "because": "D"},
+        {"because": "d", "choice": " By patient"},
+        ("by patient", "D"),
+    ],
+    "5.15": [score_of_aligned_rows, score_of_columns, score_of_both],
 }

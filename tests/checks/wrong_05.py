@@ -14,6 +14,7 @@ from scipy.stats import beta, binomtest, norm
 from torch import nn
 
 from helpers.metrics import auroc
+from helpers.models import ResidualBlock
 
 # --- 5.1 --------------------------------------------------------------------------------------
 
@@ -1409,6 +1410,96 @@ VOTES = [
 ]
 
 
+# --- 5.12 to 5.15 -----------------------------------------------------------------------------
+
+MOVES = [
+    (0, "nothing_moves"),
+    (12, "layers_counted"),
+    (24, "count_forgotten"),
+    (84, "all_tensors"),
+    (18, "one_block"),
+    (48, "too high"),
+    (35, "too low"),
+    ("36", "without quotes"),
+    (float("nan"), "NaN"),
+]
+
+
+def decoder(order=slice(None, None, -1), mode="nearest", end=nn.Tanh, blocks=2, **how):
+    """A decoder with something changed."""
+
+    def make(widths=(64, 128, 256, 256), code_channels=0):
+        into = list(widths)[order]
+        out = [*into[1:], into[-1]]
+        layers = []
+        if code_channels and how.get("narrow", True):
+            layers += [nn.Conv2d(into[0], code_channels, 1), nn.Conv2d(code_channels, into[0], 1)]
+        for before, width in zip(into, out, strict=True):
+            larger = nn.Upsample(scale_factor=how.get("scale", 2), mode=mode)
+            kept = [ResidualBlock(width, width) for _ in range(blocks - 1)]
+            group = [larger, ResidualBlock(before, width), *kept]
+            if how.get("larger_last"):
+                group = [*group[1:], larger]
+            layers += group
+        last = nn.Conv2d(into[-1], how.get("channels", 1), 3, padding=how.get("padding", 1))
+        return nn.Sequential(*layers, last, end())
+
+    return make
+
+
+DECODERS = [
+    (decoder(order=slice(None)), "not_mirrored"),
+    (decoder(mode="bilinear"), "bilinear"),
+    (decoder(end=nn.Identity), "no_tanh"),
+    (decoder(end=nn.Sigmoid), "sigmoid"),
+    (decoder(blocks=1), "one_block"),
+    (decoder(blocks=3), "1,866 parameters"),
+    (decoder(padding=0), "no_padding"),
+    (decoder(narrow=False), "bottleneck_ignored"),
+    (decoder(scale=4), "shape (2, 1, 16, 24)"),
+    (decoder(channels=3), "shape (2, 1, 16, 24)"),
+    (decoder(larger_last=True), "upsampled_last"),
+]
+
+CLINICS = [
+    ({"choice": "z rule", "because": "D"}, "z rule"),
+    ({"choice": "by scan", "because": "A"}, "by scan"),
+    ({"choice": "worst scan", "because": "D"}, "worst scan"),
+    ({"choice": "by patient", "because": "A"}, "A"),
+    ({"choice": "by patient", "because": "B"}, "The choice holds, the reason does not"),
+    ({"choice": "by patient", "because": "C"}, "C"),
+    ({"choice": "mean", "because": "D"}, '"choice" should be one of'),
+    ({"choice": "by patient", "because": ...}, "still `...`"),
+]
+
+
+def brightness(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def in_the_batch(images):
+    return np.argsort(np.argsort(brightness(images)))
+
+
+def one_number(images):
+    return images.mean()
+
+
+def none_at_all(images):
+    brightness(images)
+
+
+SCANNERS = [
+    (brightness, "not better than `nearest picture`"),
+    (in_the_batch, "another score in another batch"),
+    (one_number, "one for each image"),
+    (none_at_all, "None (is a `return` missing?)"),
+    (lambda images: np.zeros(len(images)), "Every image has the same score"),
+    (lambda images: brightness(images) * np.nan, "are NaN"),
+    (3.0, "`check` wants the function itself"),
+]
+
+
 WRONG = {
     "5.1": BLOCKS,
     "5.2": SHAPES,
@@ -1421,4 +1512,8 @@ WRONG = {
     "5.9": PATCHES,
     "5.10": PIXELS,
     "5.11": VOTES,
+    "5.12": MOVES,
+    "5.13": DECODERS,
+    "5.14": CLINICS,
+    "5.15": SCANNERS,
 }

@@ -1,0 +1,58 @@
+"""Mixed precision: measured, used where it pays and in the full profile only."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers import precision
+from helpers.runtime import device
+from helpers.training import fit_classifier
+
+
+@pytest.mark.parametrize("profile", ["quick", "full", "smoke"])
+@pytest.mark.parametrize("gain", [0.0, 1.05, 1.5])
+def test_bfloat16_only_where_it_pays(monkeypatch, profile, gain):
+    monkeypatch.setenv("COURSE_PROFILE", profile)
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda: gain)
+    with precision.autocast():
+        product = torch.ones(4, 4, device=device()) @ torch.ones(4, 4, device=device())
+    pays = profile == "full" and gain == 1.5
+    assert product.dtype == (torch.bfloat16 if pays else torch.float32)
+    assert precision.uses_bfloat16() == pays
+
+
+def test_the_gain_is_a_ratio_of_speeds_and_draws_nothing(monkeypatch):
+    speeds = {True: 30.0, False: 20.0}
+    monkeypatch.setattr(precision, "_speed", lambda half, seconds: speeds[half])
+    assert precision.bfloat16_gain.__wrapped__() == 1.5
+
+    def refused(half, seconds):
+        raise RuntimeError("not implemented for 'BFloat16'")
+
+    monkeypatch.setattr(precision, "_speed", refused)
+    assert precision.bfloat16_gain.__wrapped__() == 0.0
+
+
+def test_the_probe_runs_and_leaves_the_random_state():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    assert precision.bfloat16_gain.__wrapped__(0.01) > 0
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_classifier_learns_in_bfloat16(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda: 2.0)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+    labels = torch.arange(64).numpy() % 2
+    images = (labels[:, None, None, None] * 200 * torch.ones(1, 1, 8, 8).numpy()).astype("uint8")
+    seen = []
+    model[0].register_forward_hook(lambda part, x, y: seen.append(y.dtype))
+    history = fit_classifier(
+        model, images, labels, epochs=20, batch_size=16, mixed=True, progress=False
+    )
+    assert seen[0] == torch.bfloat16 and model[0].weight.dtype == torch.float32
+    assert history[-1]["train"] < F.cross_entropy(torch.zeros(1, 2), torch.tensor([0])).item()
