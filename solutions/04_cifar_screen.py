@@ -132,6 +132,14 @@ plotting.show(
     "between them that halve it again, a linear layer, and two outputs.",
 )
 
+# %% id="residual-figure"
+plotting.show(
+    plotting.residual_block(models.SmallResNet(stride=2).stages[0][-1], (32, 16, 16)),
+    "The first residual block, drawn from the module itself. The input reaches the sum on two ways.",
+    alt="Two paths from the input to a sum: one through two convolutions, each with batch normalization "
+    "and ReLU, and one that carries the input past them.",
+)
+
 # %% [markdown] id="training-text" no_result="how the classifier is trained"
 # **The training.** Each batch is mirrored and shifted at random, so that the network seldom sees an image
 # twice in the same way. The step length follows a one-cycle schedule, as in module 3: it rises first and
