@@ -81,8 +81,8 @@ def bernoulli_log_likelihood(x, logits):
 
     Nats, summed over pixels. Computed from the logits, since log(sigmoid(-200)) would be -inf.
     """
-    per_pixel = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
-    return per_pixel.flatten(start_dim=1).sum(dim=1)
+    of_pixels = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return of_pixels.flatten(start_dim=1).sum(dim=1)
 
 
 bernoulli_log_likelihood = reads(
@@ -154,7 +154,7 @@ iwae_bound = reads(
 def effective_beta(
     batch_size, pixels, latent_dim, *, error="mean", kl="sum", kl_weight=1.0, sigma=1.0
 ):
-    """The beta that a loss "squared error + kl_weight·KL" means, for pixels of spread sigma.
+    """The beta of a loss "squared error + kl_weight·KL", for pixels of standard deviation sigma.
 
     error : "sum" or "mean" of the squared error over batch and pixels
     kl : "sum" or "mean" of the KL over batch and latents

@@ -1,19 +1,22 @@
 # %% [markdown] id="title"
 # # Module 3 · Out-of-distribution detection on MedNIST
 #
-# Hands are normal here; chest X-rays, breast MR and CT scans are not. A detector that is nearly
-# perfect on this task is quickly built, and that is the danger: one stops there and cannot say
-# *why* it works. In this module you let trivial scores go first, hold models and scores apart, compare
-# two detectors on the same pictures, look where they look, and train more than once.
+# In this module, hands are normal. Chest X-rays, breast MR images and CT images are anomalies. It is easy
+# to build a detector that is nearly perfect on this task, and this is the danger: many authors stop there
+# and cannot say *why* their detector works. You will first try scores that need no network. Then you will
+# separate the effect of the model from that of the score, compare detectors on the same images, look at
+# what a detector finds abnormal, and train more than once.
 #
 # **Afterwards you can**
-# - split data so that no copy leaks, the same on every machine;
-# - compare two detectors fairly: per class, with intervals, paired;
-# - say whether a model or a score made the difference;
-# - judge a heat map against a mask, and name its blind spot.
+# - split data so that no copy of a training image is in the test set, on every machine alike;
+# - compare two detectors fairly: for each class, with intervals, on the same images;
+# - say whether the model or the score made the difference;
+# - judge a heat map against a mask, and find the lesions that it cannot see.
 #
-# **You need** modules 1 and 2.
-# **Time** 120 minutes with the twelve exercises.
+# **You need** modules 1 and 2: the training loop, AUROC and conformal thresholds (module 1), the KL divergence
+# and the ELBO (module 2). A first acquaintance with pandas tables helps.
+#
+# <!-- time -->
 
 # %% id="setup" tags=["setup"]
 import hashlib
@@ -41,17 +44,18 @@ preflight("03")
 preload("seaborn", "helpers.checks.module_03")  # while you read
 
 # %% [markdown] id="data-text"
-# ## 1 · Hands, and the rest
+# ## 1 · Hands, and everything else
 #
-# MedNIST holds small grey pictures of six kinds (B. J. Erickson, Mayo Clinic, CC BY-SA 4.0; not to be
-# confused with MedMNIST).
+# MedNIST holds small grey images of six kinds (B. J. Erickson, Mayo Clinic, CC BY-SA 4.0). Do not
+# confuse it with MedMNIST, which is another collection. Look at the hands in the figure: can you see
+# two kinds of them?
 
 # %% id="data"
 pictures = load("mednist")["all"]
 hands = pictures.of_class("Hand")
 counts = np.bincount(pictures.labels)
 for name, count in zip(pictures.classes, counts, strict=True):
-    print(f"{name:10} {count:6,} pictures")
+    print(f"{name:10} {count:6,} images")
 
 # %% id="contact-sheet" tags=["cover"]
 from helpers import plotting
@@ -65,58 +69,116 @@ sheet = {
 }
 plotting.show(
     plotting.image_rows(sheet),
-    "Eight pictures of each class: " + ", ".join(sheet) + ". A glance tells them apart.",
+    "Eight images of each class: "
+    + ", ".join(sheet)
+    + ". The classes are easy to tell apart by eye.",
+    alt="Six rows of eight small grey images, one row for each class. Hands are bright on black; "
+    "some lie on a grey plate with a frame. CT images have an even grey ground, the others a "
+    "black one.",
+)
+
+# %% id="seen-hands" tags=["seen"]
+from helpers.claims import seen
+
+_grey = hands.images.mean(axis=(1, 2, 3))
+seen(
+    "Most hands lie on a dark ground. Some lie on a bright plate, often with a frame around it. "
+    f"{(_grey > 80).mean():.0%} of the hands have a mean grey above 80 (of 255); the median is "
+    f"{np.median(_grey):.0f}. Remember these bright hands. They are rare in training, and you "
+    "will meet them again among the false alarms."
 )
 
 # %% [markdown] id="anomaly-text"
-# **What is an anomaly?** A radiologist who looks at hands would name a fracture, a tumour, a missing
-# bone. Here the word means something else: *this is not a hand at all*. That is **out-of-distribution
-# detection** (OOD), the question "should this picture have come to me?". It is useful: a network that
-# grades hands should not answer on a chest. But it is easier, and a detector that is good at it
-# need not see a single fracture. Section 6 asks the harder question.
+# **What is an anomaly here?** A radiologist who looks at hands would think of a fracture, a tumour or a
+# missing bone. In this module the word means something simpler: the image does not show a hand at all.
 #
+# > **Out-of-distribution detection.** The task of recognising that an image does not come from the kind
+# > of images that a model was trained on.
+#
+# This is useful: a network that grades hands should give no answer for a chest. But it is also easier. A
+# detector that does this well may miss every fracture. Section 5 asks the harder question.
+
+# %% [markdown] id="copies-text"
 # ### Copies
 #
-# Files of a collection are often there twice. If a copy of a training picture stands in the test set,
-# the test is partly an exam with known questions. And if the split depends on the order in which a
-# file system lists files, the same seed gives two people two different splits. (The tutorial that
-# this module re-teaches had both flaws.)
+# Collections often hold the same file twice. If a copy of a training image is in the test set, the network
+# has seen this test image already, and its error is too small.
 #
+# There is a second trap. If you shuffle the *positions* of the files with a fixed seed, the result depends on
+# the order in which the file system lists them. Two people with the same seed then get two different
+# splits. (The tutorial on which this module is based has both flaws.)
+
+# %% [markdown] id="ex-3-13-text"
+# ### Exercise 3.13
+#
+# Predict before you run. We take 1,000 hands and add the last 200 of them a second time, which gives 1,200
+# files. Their positions are shuffled and cut: 960 files for training, 120 for calibration, 120 for testing.
+# How many of the 120 test files have their twin among the training files, on average? **Done** when you
+# are within 1 of the expected number.
+
+# %% id="ex-3-13" tags=["exercise"] reference="expected_copies"
+expected_copies = ...  # your prediction, a number of test files
+
+# %% id="check-3-13" tags=["check", "nbval-check-output"]
+expected_copies = check("3.13", expected_copies)
+
+# %% [markdown] id="leak-text"
+# **How many copies leak?** Our real files hold no exact copies, because the course removes them when it prepares
+# the data. So we put some in, as in the exercise, and split the files by shuffled positions and by content.
+
+# %% id="leak"
+from helpers.datasets.splits import split_by_content
+
+doubled = np.concatenate([hands.images[:1000], hands.images[800:1000]])
+order = np.random.default_rng(0).permutation(len(doubled))
+by_position = order[:960], order[960:1080], order[1080:]
+leaks = {}
+for name, parts in {"positions": by_position, "contents": split_by_content(doubled)}.items():
+    trained_on = {image.tobytes() for image in doubled[parts[0]]}
+    leaks[name] = sum(image.tobytes() in trained_on for image in doubled[parts[2]])
+    print(f"split by {name:9}: {leaks[name]} of {len(parts[2])} test images are training images")
+
+# %% id="seen-leak" tags=["seen"]
+seen(
+    f"Shuffled positions put {leaks['positions']} copies of training images into a test set of "
+    f"{len(by_position[2])} images. The split by content puts {leaks['contents']} there, because "
+    "equal bytes always give the same part."
+)
+
+# %% [markdown] id="split-text" tags=["optional"]
+# ### Write the split yourself
+#
+# How does a split by content work? Think about it before you look at a hint: what can decide the part of an
+# image, if neither its position nor its file name may?
+
+# %% [markdown] id="ex-3-1-text" tags=["optional"]
 # ### Exercise 3.1
 #
-# Write `split_by_content`: images (N, C, H, W) in, one array of positions for each share out. Each
-# image is in exactly one part, the shares hold on average, and another seed gives another split.
-# **Done** when copies stay together, the order of the images plays no role, and tomorrow's session
-# gives the same parts.
+# Write `split_by_content`. It takes images (N, C, H, W) and returns one array of positions for each
+# share. Each image is in exactly one part, the parts have about the sizes given in `shares`, and another
+# seed gives another split. **Done** when copies stay together, the order of the images plays no role, and
+# a new Python session gives the same parts.
 
 
 # %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
 def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
-    """Positions of the pictures of each part; equal pictures always share a part."""
-    ...  # hashlib.sha256 of some bytes is as good as a random number, and the same everywhere
+    """Positions of the images of each part; equal images always share a part."""
+    ...
 
 
 # %% id="check-3-1" tags=["check", "nbval-check-output"]
 split_by_content = check("3.1", split_by_content)
 
-# %% [markdown] id="leak-text"
-# **How much leaks?** Our files come without exact copies, since the course removes them when it
-# prepares the data. So put some in: the last 200 of 1,000 hands twice. How many copies of training
-# pictures stand in the test part, if positions are shuffled, and if contents decide?
-
-# %% id="leak"
-doubled = np.concatenate([hands.images[:1000], hands.images[800:1000]])
-order = np.random.default_rng(0).permutation(len(doubled))
-by_position = order[:960], order[960:1080], order[1080:]
-for name, parts in {"positions": by_position, "contents": split_by_content(doubled)}.items():
-    seen = {image.tobytes() for image in doubled[parts[0]]}
-    leaked = sum(image.tobytes() in seen for image in doubled[parts[2]])
-    print(f"split by {name:9}: {leaked} of {len(parts[2])} test pictures were trained on")
-
 # %% [markdown] id="roles-text"
-# Four roles. Hands to **train** on, to **calibrate** thresholds on, and to **test**; and as many
-# **anomalies** as test hands, the same number from each other class. The quick profile works with
-# 32×32 pixels, means of 2×2; `task` puts all that together, with your split.
+# ### Four roles
+#
+# We need hands to **train** on, hands to **calibrate** thresholds on, and hands to **test** on. As
+# **anomalies** we take about as many images as there are test hands, the same number from each other
+# class. The function `task` does this, with the split by content. In the quick profile it also shrinks
+# the images to 32×32 pixels (each new pixel is the mean of 2×2 old ones).
+#
+# MedNIST does not say which images belong to the same person. Where patients are known, split by patient
+# and not by image (module 5).
 
 # %% id="roles"
 from helpers.experiments.module_03 import task
@@ -127,9 +189,22 @@ n, names = len(normal), np.array(anomalies.classes)[anomalies.labels]
 print(f"train {len(train):,}, calibration {len(calibration):,}, test {n:,} + {len(anomalies):,}")
 print("pixels:", train.images.shape[2:], " anomalies:", *np.unique(names))
 
-# %% [markdown] id="near-text"
-# A hash finds exact copies only. The same hand, stored with another compression, would pass. So look
-# at the *nearest* pairs between training and test hands.
+# %% id="roles-figure"
+normal_roles = {"train": train, "calibrate": calibration, "test, normal": normal}
+shown_roles = {role: part.images[:10] for role, part in normal_roles.items()}
+shown_roles["test, anomaly"] = anomalies.images[np.arange(10) * (len(anomalies) // 10)]
+plotting.show(
+    plotting.image_rows(shown_roles),
+    "Ten images of each role. Only the last row is anomalous, and no network sees it in training.",
+    alt="Four rows of ten images: hands for training, for calibration and for testing, and ten "
+    "images of the five other classes.",
+)
+
+# %% [markdown] id="near-text" tags=["optional"]
+# ### Near copies
+#
+# Equal bytes show exact copies only. The same hand, stored with another compression, has other bytes. So
+# we also look at the *nearest* pairs of a training hand and a test hand. Are these the same hands?
 
 # %% id="near"
 a, b = (as_input(part.images).cpu().flatten(1) for part in (train, normal))
@@ -137,36 +212,44 @@ distance, place = torch.cdist(b, a).min(dim=1)
 closest = distance.argsort()[:10]
 plotting.show(
     plotting.image_rows({"test": normal.images[closest], "train": train.images[place[closest]]}),
-    f"The ten closest pairs, {distance.min():.2f} to {distance[closest[-1]]:.2f} apart; the median "
-    f"test hand is {distance.median():.2f} from its nearest training hand. Are these the same hands?",
+    f"The ten closest pairs, {distance.min():.2f} to {distance[closest[-1]]:.2f} apart; the "
+    f"median test hand is {distance.median():.2f} from its nearest training hand.",
+    alt="Two rows of ten hands. Each test hand in the upper row stands above the training hand "
+    "that is nearest to it; the two have the same position and nearly the same outline.",
+)
+
+# %% id="seen-near" tags=["seen"]
+seen(
+    f"The closest pairs are {distance.min():.2f} apart, against {distance.median():.2f} for the "
+    f"median test hand, {distance.median() / distance.min():.1f} times as far. They are similar "
+    "hands in a similar position, but fingers and labels differ when you look closely. So we "
+    "find no stored copy here; at this resolution nobody can exclude two images of one person."
 )
 
 # %% [markdown] id="patients-text"
-# MedNIST does not say which pictures are of the same person. Where patients are known, they decide
-# the split, not pictures (module 5).
-#
 # ## 2 · Trivial scores first
 #
-# Before any network: what does a score reach that one can write in a line? Six of them.
+# Before you train a network, ask what a score of one line of code reaches. We call such a score
+# *trivial*. Here are six.
 #
-# | score | anomalous is |
+# | score | an image is anomalous if |
 # |---|---|
-# | brightness | a mean grey far from that of most hands |
-# | background | a grey at the border far from that of most hands |
-# | bytes | a PNG file much larger or smaller than those of most hands |
-# | mean image | far from the mean hand |
-# | PCA | far from the subspace of the hands' first principal components |
-# | nearest picture | far from every training hand |
+# | brightness | its mean grey is far from that of most hands |
+# | background | the grey at its border is far from that of most hands |
+# | bytes | its PNG file is much larger or smaller than that of most hands |
+# | mean image | it is far from the mean hand |
+# | PCA | it is far from the subspace of the first principal components of the hands |
+# | nearest picture | it is far from every training hand |
 #
-# Two tools to judge them, and everything after them. First: *one* number over all anomalies hides a
-# class that is never found.
-#
+# We need two tools to judge these scores and all later ones. The first tool: *one* number over all
+# anomalies can hide a class that is never found, so we compute the AUROC of each class.
+
+# %% [markdown] id="ex-3-2-text"
 # ### Exercise 3.2
 #
-# Write `per_class_auroc`: scores of normal images (n,) and anomalies (m,), class names (m,) in; a
-# pandas Series out, with the names as its index, the worst class first. **Done** when each class is
-# judged against the normal images alone.
-
+# Write `per_class_auroc`. It takes the scores of normal images (n,), the scores of anomalies (m,) and
+# their class names (m,). It returns a pandas Series with the class names as index, the worst class
+# first. **Done** when each class is judged against the normal images alone.
 
 # %% id="judge-imports"
 import pandas as pd
@@ -184,16 +267,17 @@ def per_class_auroc(normal_scores, anomaly_scores, names):
 per_class_auroc = check("3.2", per_class_auroc)
 
 # %% [markdown] id="bootstrap-text"
-# Second: another test set would give another number. How different? We have no other one, so we draw
-# test sets from ours, with replacement, and look at how the number spreads (the **bootstrap**,
-# Efron). How many hands and how many anomalies there are was *our* choice, so both numbers stay
-# fixed ("stratified"). So was the number of each class of anomalies; we come back to that.
-#
+# The second tool is an interval. Another test set would give another AUROC. How different could it be? We have
+# no other test set, so we draw new ones *from ours*, with replacement, and look how much the AUROC varies: the
+# bootstrap of module 1. We chose how many hands and how many anomalies there are, so each resample keeps
+# both numbers.
+
+# %% [markdown] id="ex-3-3-text"
 # ### Exercise 3.3
 #
-# Write `bootstrap_interval`: scores of both groups in, `(low, high)` out, for any statistic of two
-# groups, which is called once for each resample. The same seed gives the same interval. **Done** when
-# both groups are redrawn at their own size and the tails are cut right.
+# Write `bootstrap_interval`. It takes the scores of both groups and returns `(low, high)`. It works for
+# any statistic of two groups, and calls the statistic once for each resample. The same seed gives the same
+# interval. **Done** when each group is redrawn at its own size and both tails are cut off equally.
 
 
 # %% id="ex-3-3" tags=["exercise"] reference="helpers.metrics.bootstrap_interval"
@@ -201,7 +285,7 @@ def bootstrap_interval(
     normal_scores, anomaly_scores, statistic=auroc, confidence=0.95, resamples=500, seed=0
 ):
     """Percentile interval of `statistic`, each group resampled by itself. -> (low, high)"""
-    ...  # rng.choice draws with replacement
+    ...
 
 
 # %% id="check-3-3" tags=["check", "nbval-check-output"]
@@ -210,7 +294,7 @@ bootstrap_interval = check("3.3", bootstrap_interval)
 
 # %% id="judge"
 def judge(scores):
-    """AUROC with interval and worst class of {score: values}, normal pictures first."""
+    """AUROC with interval and worst class of {score: values}, normal images first."""
     rows = []
     for name, s in scores.items():
         classes = per_class_auroc(s[:n], s[n:], names)
@@ -226,6 +310,12 @@ def class_table(scores):
     return pd.DataFrame(columns).T.sort_index(axis=1)
 
 
+# %% [markdown] id="baselines-text"
+# ### What the trivial scores reach
+#
+# Read the figure by rows and by columns. Which class is given away by its background? Which class do most
+# of the scores miss?
+
 # %% id="baselines"
 from helpers.experiments.module_03 import baseline_scores
 
@@ -233,11 +323,57 @@ baselines = baseline_scores(train.images, test_images)
 baseline_table = judge(baselines)
 baseline_table.round(3)
 
-# %% [markdown] id="strata-text"
-# The bootstrap above draws the anomalies from one pot, so that one resample has more chests and fewer
-# heads than another. We had fixed these numbers, too. With the same number of each class, the AUROC
-# over all anomalies is the mean of the AUROCs by class, and one can redraw within each class. How
-# much does it change?
+# %% id="baselines-figure"
+best_trivial = baseline_table.loc[baseline_table.worst.idxmax()]
+plotting.show(
+    plotting.auroc_table(class_table(baselines)),
+    f"AUROC by class. The best trivial score is {best_trivial.score}: {best_trivial.auroc:.3f} "
+    f"over all classes, {best_trivial.worst:.3f} on its worst, {best_trivial['worst class']}.",
+    alt="A table of colours with six rows, the trivial scores, and five columns, the classes of "
+    f"anomalies. Each cell holds an AUROC, from {class_table(baselines).min().min():.2f} to "
+    f"{class_table(baselines).max().max():.2f}.",
+)
+
+# %% id="seen-baselines" tags=["seen"]
+_table = class_table(baselines)
+_easy, _hard = _table.loc["background"].idxmax(), _table.median().idxmin()
+_pca, _low = _table.loc["PCA"].min(), _table.loc["PCA"].idxmin()
+seen(
+    f"The background alone finds {_easy} with an AUROC of {_table.loc['background', _easy]:.3f}. "
+    f"The class with the lowest median over the six scores is {_hard} "
+    f"({_table[_hard].median():.3f}). PCA has {_pca:.3f} on {_low}"
+    + (
+        ": PCA rebuilds these images *better* than hands, because they show little detail."
+        if _pca < 0.5
+        else "."
+    )
+)
+
+# %% [markdown] id="baselines-lesson"
+# A network on this task has to show what it adds to the best of these rows. A published AUROC that
+# stands alone, without such rows beside it, tells you little.
+
+# %% id="claim-class-mean" tags=["claim"]
+from helpers.claims import claim
+
+class_mean = baseline_table.set_index("score").auroc["mean image"]
+claim(
+    "with equal classes the AUROC over all is the mean over the classes",
+    np.isclose(class_mean, class_table(baselines).loc["mean image"].mean()),
+)
+
+# %% id="quiz-weakest-class" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("03", "weakest-class")
+
+# %% [markdown] id="strata-text" tags=["optional"]
+# ### Redrawing within classes
+#
+# The bootstrap above puts all anomalies together before it draws. So one resample has more chests and
+# fewer heads than another, although we had fixed these numbers too. One can also redraw within each
+# class; the AUROC over all anomalies is then still the mean of the AUROCs of the classes. Does this make
+# the interval much narrower?
 
 # %% id="strata"
 rng = np.random.default_rng(0)
@@ -248,45 +384,57 @@ drawn = [
     for _ in range(500)
 ]
 within = np.quantile(drawn, [0.025, 0.975])
-one_pot = np.array(bootstrap_interval(hand_scores, other_scores))
-for name, interval in {"one pot": one_pot, "within each class": within}.items():
+together = np.array(bootstrap_interval(hand_scores, other_scores))
+for name, interval in {"together": together, "within each class": within}.items():
     print(f"{name:17}: {interval[0]:.4f} to {interval[1]:.4f}, width {np.ptp(interval):.4f}")
 print(f"mean over the classes {per_class_auroc(hand_scores, other_scores, names).mean():.4f}")
 
+# %% id="seen-strata" tags=["seen"]
+seen(
+    f"The widths are {np.ptp(together):.4f} (all anomalies together) and {np.ptp(within):.4f} "
+    f"(within each class), a difference of {abs(1 - np.ptp(within) / np.ptp(together)):.0%}. The "
+    "class of an image explains a part of its score. To redraw the classes adds variation that "
+    "our plan did not have."
+)
+
 # %% [markdown] id="strata-lesson"
-# The class of a picture explains a part of its score, so redrawing the classes adds chance that our
-# plan did not have, and the interval from one pot is no narrower. The course keeps it: it is the
-# careful one of the two, and it needs no class names.
+# The interval from all anomalies together is not the narrower one. The course keeps it, because it is the
+# more careful of the two and needs no class names.
 
 # %% id="claim-strata" tags=["claim"]
-from helpers.claims import claim
-
 claim(
-    "redrawing within the classes gives no wider interval than one pot, up to the resampling's chance",
-    np.ptp(within) < 1.1 * np.ptp(one_pot),
+    "redrawing within the classes gives no wider interval than one pot, up to the resampling's "
+    "chance",
+    np.ptp(within) < 1.1 * np.ptp(together),
 )
 
-# %% id="claim-class-mean" tags=["claim"]
-class_mean = per_class_auroc(hand_scores, other_scores, names).mean()
-claim(
-    "with equal classes the AUROC over all is the mean over the classes",
-    np.isclose(class_mean, auroc(hand_scores, other_scores)),
-)
-
-# %% id="baselines-figure"
-best_trivial = baseline_table.loc[baseline_table.worst.idxmax()]
-plotting.show(
-    plotting.auroc_table(class_table(baselines)),
-    f"AUROC by class. The best trivial score is {best_trivial.score}: {best_trivial.auroc:.3f} over all "
-    f"classes, {best_trivial.worst:.3f} on its worst, {best_trivial['worst class']}.",
-)
-
-# %% [markdown] id="baselines-lesson"
-# Read the table by rows and by columns. Which class is given away by its background? Which class is
-# missed by most of the scores? A network on this task has to show what it adds to the best of these
-# rows. A single published AUROC, with no such row beside it, says little.
-#
+# %% [markdown] id="architecture-text" no_result="the network, as the diagram shows it"
 # ## 3 · The convolutional autoencoder
+#
+# The encoder halves the sides of the image three times, while the number of channels grows. Then one linear layer
+# makes the code. The decoder does the same steps backwards. The diagram is drawn from the network that you will
+# train.
+
+# %% id="architecture"
+from helpers.experiments.module_03 import network, steps
+from helpers.models import DeepAutoencoder
+
+size = train.images.shape[-1]
+plotting.show(
+    plotting.network_diagram(network(DeepAutoencoder, size), (1, size, size)),
+    "The autoencoder in the size of this profile. The shape at each arrow is (channels, height, "
+    "width).",
+    alt="Two rows of boxes joined by arrows. Above, the encoder: three convolutions of stride 2 "
+    "and a linear layer, whose boxes get lower and wider, end in a small code. Below, the "
+    "decoder: a linear layer, three transposed convolutions and a last convolution lead back to "
+    "the size of the image.",
+)
+
+# %% [markdown] id="block-text" tags=["optional"]
+# ### The blocks
+#
+# These are the sizes of the tutorial, which the full profile uses. The quick profile has half the channels,
+# half the side and half the code.
 #
 # | encoder | output | | decoder | output |
 # |---|---|---|---|---|
@@ -295,30 +443,34 @@ plotting.show(
 # | block 64→128 | 128×8×8 | | block 64→32 | 32×32×32 |
 # | `Flatten`, `Linear` | 128 numbers | | block 32→32, then `Conv2d` 32→1, kernel 1 | 1×64×64 |
 #
-# These are the tutorial's sizes, for 64×64 pixels; the quick profile has half the channels, half the
-# side and half the code. A block of the encoder is a 3×3 convolution of stride 2 without bias, batch
-# normalisation, and a leaky ReLU with torch's default slope of 0.01.
+# A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
+# leaky ReLU with torch's default slope of 0.01.
 #
+# > **Batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
+# > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
+# > training instead.
+
+# %% [markdown] id="ex-3-4-text" tags=["optional"]
 # ### Exercise 3.4
 #
-# Write `down_block`: two numbers of channels in, a module out that halves height and width. **Done**
-# when the order of the three layers is right and no weight is idle.
+# Write `down_block`. It takes two numbers of channels and returns a module that halves height and width.
+# **Done** when the three layers are in the right order and no weight is superfluous.
 
 
 # %% id="ex-3-4" tags=["exercise"] reference="helpers.models.down_block"
 def down_block(in_channels, out_channels):
     """Halve height and width. A module, (N, in_channels, H, W) -> (N, out_channels, H/2, W/2)"""
-    ...  # nn.Sequential of three layers
+    ...
 
 
 # %% id="check-3-4" tags=["check", "nbval-check-output"]
 down_block = check("3.4", down_block)
 
-# %% [markdown] id="up-text"
+# %% [markdown] id="up-text" tags=["optional"]
 # ### Exercise 3.5
 #
-# Write `up_block`, which doubles: the same three layers, but the convolution is a *transposed* one,
-# 3×3 and of stride 2 as well. **Done** when 8×12 pixels become 16×24.
+# Write `up_block`, which doubles height and width. It has the same three layers, but its convolution is
+# *transposed*, also 3×3 and of stride 2. **Done** when 8×12 pixels become 16×24.
 
 
 # %% id="ex-3-5" tags=["exercise"] reference="helpers.models.up_block"
@@ -339,19 +491,21 @@ for block in blocks:
     print(" × ".join(map(str, x.shape[1:])))
 
 # %% [markdown] id="loop-text"
-# `DeepAutoencoder` is built from these blocks. The loop is yours from module 1: mean squared error,
-# Adam, batches of 128. After each epoch we look at the calibration hands, and at the same eight
-# pictures: four hands and four that are none. What do you expect to see on the latter?
+# ### Training
 #
-# (The target is the picture itself, so nobody has to label anything; such training is called
-# *self-supervised*. One piece of knowledge goes in all the same: that the training pictures are hands.)
+# `DeepAutoencoder` is the network of the diagram. The loop is that of module 1: mean squared error, Adam, batches of
+# 128. After each epoch we compute the error on the calibration hands, and rebuild the same eight images: four
+# hands and four others. What do you expect to see for the four others?
+#
+# The target is the image itself, so nobody has to label it. Such training is called *self-supervised*. One piece
+# of knowledge still goes in: somebody has selected hands as training images.
+#
+# > **Channels_last.** A way to store a batch of images in memory: the channels of one pixel lie side by side. The
+# > numbers are the same, but convolutions are often faster.
 
 # %% id="loop-setup"
-from helpers.models import DeepAutoencoder
-from helpers.experiments.module_03 import network, steps
-
 set_seed(0)
-ae = network(DeepAutoencoder, train.images.shape[-1]).to(device())
+ae = network(DeepAutoencoder, size).to(device())
 ae = ae.to(memory_format=torch.channels_last)
 optimizer = adam(ae, weight_decay=0)
 epochs = max(1, round(steps() * 128 / len(train)))
@@ -374,12 +528,14 @@ for epoch in tqdm(range(1, epochs + 1), file=sys.stdout, ncols=80, unit="epoch")
         snapshots[epoch] = apply(ae, watched)
 
 # %% id="snapshots"
-rows = {f"epoch {epoch}": pictures for epoch, pictures in snapshots.items()}
+rows = {f"epoch {epoch}": rebuilt for epoch, rebuilt in snapshots.items()}
 plotting.show(
-    plotting.image_rows({"picture": watched} | rows),
-    f"Four hands, then {', '.join(np.unique(names)[:4])}: the pictures, and what the network makes of "
-    "them before training and after some epochs. Hands come out blurred first and sharper later. The "
-    "four others are rebuilt as well, roughly.",
+    plotting.image_rows({"image": watched} | rows),
+    f"Four hands, then {', '.join(np.unique(names)[:4])}: the images, and their reconstructions "
+    "before training and after some epochs.",
+    alt="Eight columns of images: four hands and four others. Below the row of originals stand "
+    "the reconstructions: black before training, then blurred patches, at last hands that can be "
+    "recognised. The others stay blurred.",
 )
 
 # %% id="residuals"
@@ -387,23 +543,38 @@ missed = (as_input(watched).cpu() - snapshots[epochs].cpu()).abs().mean(dim=(1, 
 eight = ["a hand"] * 4 + [f"the {name}" for name in np.unique(names)[:4]]
 plotting.show(
     plotting.residual_rows(watched, snapshots[epochs], ends=("too dark", "too bright")),
-    f"The same eight with their residuals, after the last epoch. The mean residual is {missed[:4].min():.3f} "
-    f"to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to {missed[4:].max():.3f} on the "
-    f"others. The largest is that of {eight[missed.argmax()]}, the smallest that of "
-    f"{eight[missed.argmin()]}.",
+    "The same eight with their residuals, after the last epoch. The mean residual is "
+    f"{missed[:4].min():.3f} to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to "
+    f"{missed[4:].max():.3f} on the others. The largest is that of {eight[missed.argmax()]}, the "
+    f"smallest that of {eight[missed.argmin()]}.",
+    alt="Three rows of eight images: original, reconstruction and residual, which is orange "
+    "where the reconstruction is too bright and blue where it is too dark. The residuals show "
+    "the edges of the images.",
+)
+
+# %% id="seen-others" tags=["seen"]
+seen(
+    f"The others are rebuilt as well, roughly: their mean residual is {missed[4:].mean():.3f}, "
+    f"against {missed[:4].mean():.3f} for the four hands. The network has not learned to draw "
+    "hands only. It has learned to draw patches of grey with soft edges, and every image here "
+    "consists of such patches. So a reconstruction error can separate the classes only by *how "
+    "much* detail is missed."
 )
 
 # %% [markdown] id="mae-text"
-# The tutorial trains on the squared error and scores by the **mean absolute error** (MAE). It gives no
-# reason for the change. Does it matter? The square lets a few badly missed pixels decide, the absolute
-# value counts many slightly missed ones as well. Here are both scores of the same reconstructions.
+# ### Two scores from the same reconstruction
+#
+# The tutorial trains with the squared error and scores with the **mean absolute error** (MAE). It gives
+# no reason for this change. Does it matter? In the squared error a few very wrong pixels decide. In the
+# absolute error many slightly wrong pixels count as well. Here are both scores, from the same
+# reconstructions.
 
 # %% id="mae"
 from helpers.scores import absolute_error, reconstruction_error
 
 
 def ae_scores(images):
-    """MAE and MSE of each picture. uint8 (N, 1, H, W) -> two arrays (N,)"""
+    """MAE and MSE of each image. uint8 (N, 1, H, W) -> two arrays (N,)"""
     mae = apply(lambda x: absolute_error(x, ae(x)), images)
     return mae.numpy(), apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
 
@@ -416,6 +587,23 @@ for name, s in {"MAE": mae, "MSE": mse}.items():
 gain = auroc(mae[:n], mae[n:]) - auroc(mse[:n], mse[n:])
 print(f"MAE instead of MSE: {gain:+.4f}, and no network was trained for it")
 
+# %% id="seen-mae" tags=["seen"]
+_uneven = {
+    k: np.median(mse[part] / mae[part] ** 2) for k, part in (("h", slice(n)), ("o", slice(n, None)))
+}
+seen(
+    f"The {'MAE' if gain > 0 else 'MSE'} is better here: {auroc(mae[:n], mae[n:]):.3f} for the "
+    f"MAE, {auroc(mse[:n], mse[n:]):.3f} for the MSE. The ratio MSE/MAE² says how unevenly an "
+    "error is spread: 1 if all pixels are equally wrong, large if a few pixels are very wrong. "
+    f"Its median is {_uneven['h']:.1f} for hands and {_uneven['o']:.1f} for the others. "
+    + (
+        "In hands a few pixels are very wrong, mostly at bright edges, and the square makes them "
+        "count more."
+        if _uneven["h"] > _uneven["o"]
+        else "In the others a few pixels are very wrong, and the square makes them count more."
+    )
+)
+
 # %% id="histogram"
 from helpers.thresholds import conformal_threshold
 
@@ -425,30 +613,65 @@ plotting.show(
     plotting.score_histogram(
         {"hands": mae[:n], "others": mae[n:]}, {"conformal, 5 %": threshold}, label="MAE"
     ),
-    f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds {found:.1%} "
-    f"of the others and flags {false_alarms:.1%} of the hands.",
+    f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds "
+    f"{found:.1%} of the others and flags {false_alarms:.1%} of the hands.",
+    alt="Two overlapping histograms of the MAE on a logarithmic axis. Median of the hands "
+    f"{np.median(mae[:n]):.3f}, of the others {np.median(mae[n:]):.3f}. A vertical line at "
+    f"{threshold:.3f} is the threshold.",
 )
 
-# %% [markdown] id="fpr-text"
+# %% [markdown] id="false-alarm-text"
+# **Which hands are the false alarms?** In section 1 you saw that some hands lie on a bright plate. Are
+# they flagged more often than the dark ones?
+
+# %% id="false-alarms"
+bright = normal.images.mean(axis=(1, 2, 3)) > 80
+for kind, part in {"bright hands": bright, "other hands": ~bright}.items():
+    print(f"{kind:12} {part.sum():4}: {(mae[:n][part] > threshold).mean():6.1%} flagged")
+flagged = np.flatnonzero(mae[:n] > threshold)
+plotting.show(
+    plotting.image_rows(
+        {"flagged": normal.images[flagged[:8]], "not": normal.images[mae[:n].argsort()[:8]]}
+    ),
+    "Hands that the threshold flags, and the eight hands with the smallest MAE. "
+    f"{bright[flagged].mean():.0%} of the flagged hands are bright, of all hands "
+    f"{bright.mean():.0%}.",
+    alt="Two rows of eight hands. In the upper row, the flagged ones, some hands lie on a bright "
+    "plate or are turned, some stand in an unusual frame. In the lower row all hands are upright "
+    "on a black ground.",
+)
+
+# %% id="seen-false-alarms" tags=["seen"]
+seen(
+    f"{bright[flagged].mean():.0%} of the {len(flagged)} false alarms are bright hands, although "
+    f"only {bright.mean():.0%} of the hands are bright. The conformal rule keeps its promise over "
+    "*all* hands like these together. It promises nothing for a kind of hand that is rare. A "
+    "hospital that sends only bright hands would see many more false alarms."
+)
+
+# %% id="quiz-bright-hospital" tags=["nbval-ignore-output"]
+quiz("03", "bright-hospital", value=(mae[:n][bright] > threshold).mean())
+
+# %% [markdown] id="fpr-text" tags=["optional"]
 # ### One threshold, from the other side
 #
-# In medicine one often fixes what must be found, say 95 % of what does not belong, and asks what that
-# costs: the **false-alarm rate at 95 % detection** (FPR at 95 % TPR).
-#
+# In medicine one often fixes what must be found, for example 95 % of the images that do not belong, and
+# asks for the price: the false-positive rate at 95 % true-positive rate (FPR at 95 % TPR).
+
+# %% [markdown] id="ex-3-6-text" tags=["optional"]
 # ### Exercise 3.6
 #
-# Write it from scikit-learn's `roc_curve`, which gives false-alarm rates, detection rates and
-# thresholds from the strictest on; an image is flagged if its score is at least the threshold.
-# **Done** when ties are right and the rate is one that a threshold really has.
-
+# Write it with scikit-learn's `roc_curve`. This function returns false-positive rates, true-positive rates
+# and thresholds, the strictest threshold first; an image is flagged if its score is at least the threshold.
+# **Done** when ties are right and the rate belongs to a threshold that exists.
 
 # %% id="ex-3-6" tags=["exercise"] reference="helpers.metrics.fpr_at_tpr"
 from sklearn.metrics import roc_curve
 
 
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
-    """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
-    ...  # labels 0 and 1 for roc_curve: np.repeat; drop_intermediate=False keeps all points
+    """False-positive rate of the strictest threshold that still finds `tpr` of the anomalies."""
+    ...
 
 
 # %% id="check-3-6" tags=["check", "nbval-check-output"]
@@ -463,18 +686,24 @@ plotting.show(
     f"To find 95 % of the others one accepts {fpr_at_tpr(mae[:n], mae[n:]):.1%} false alarms "
     f"({low:.1%} to {high:.1%}); to find 95 % of the class {worst}, "
     f"{fpr_at_tpr(mae[:n], mae[n:][names == worst]):.1%}.",
+    alt=f"Left, ROC curves for all others and for {worst}: true-positive rate over false-positive "
+    f"rate. That of {worst} stays near 0 at first and then rises steeply. Right, precision over "
+    "recall for the same groups.",
 )
 
-# %% [markdown] id="precision-text"
+# %% [markdown] id="precision-text" tags=["optional"]
 # ### How often is an alarm right?
 #
-# In our test set every second picture is an anomaly. Nobody's archive is like that. With detection rate
-# $t$, false-alarm rate $f$ and a share $\pi$ of anomalies, Bayes' rule gives the **precision**.
-#
+# In our test set every second image is an anomaly. No archive is like that. Imagine 1,000 images of which
+# only a few are anomalies. Even a small false-positive rate then gives many false alarms, because there
+# are so many normal images. The **precision** is the share of alarms that are right. It follows from the
+# true-positive rate $t$, the false-positive rate $f$ and the share $\pi$ of anomalies (the *prevalence*).
+
+# %% [markdown] id="ex-3-7-text" tags=["optional"]
 # ### Exercise 3.7
 #
-# Write it, on paper first: of 1,000 pictures, how many are flagged rightly, how many wrongly? **Done**
-# when an array of prevalences works, too.
+# Write it, on paper first: of 1,000 images, how many are flagged rightly, and how many wrongly? **Done**
+# when an array of prevalences works too.
 
 
 # %% id="ex-3-7" tags=["exercise"] reference="helpers.metrics.precision_at_prevalence"
@@ -490,11 +719,25 @@ precision_at_prevalence = check("3.7", precision_at_prevalence)
 for prevalence in (0.5, 0.1, 0.01, 0.001):
     precision = precision_at_prevalence(found, false_alarms, prevalence)
     print(
-        f"one picture in {1 / prevalence:5,.0f} is no hand: {precision:6.1%} of the alarms are right"
+        f"one image in {1 / prevalence:5,.0f} is no hand: {precision:6.1%} of the alarms are right"
     )
 
+# %% id="seen-precision" tags=["seen"]
+_rare = precision_at_prevalence(found, false_alarms, 0.001)
+seen(
+    f"With every second image an anomaly, {precision_at_prevalence(found, false_alarms, 0.5):.0%} "
+    f"of the alarms are right; with one in 1,000 only {_rare:.1%}, about one in {1 / _rare:,.0f}. "
+    "The detector and its threshold are the same. Only the archive has changed."
+)
+
+# %% id="quiz-precision" tags=["nbval-ignore-output"]
+quiz("03", "precision")
+
 # %% [markdown] id="per-class-text"
-# **And per class?** Put the network's two rows below the trivial ones.
+# ### And for each class?
+#
+# We put the two rows of the network below the trivial ones. Which class does the MAE find worst, and does
+# the network beat the best trivial score?
 
 # %% id="per-class"
 so_far = baselines | {"AE MAE": mae, "AE MSE": mse}
@@ -503,43 +746,90 @@ verdict = "above" if table.auroc["AE MSE"] > best_trivial.auroc else "not above"
 plotting.show(
     plotting.auroc_table(class_table(so_far)),
     f"The worst class of the MAE is {table['worst class']['AE MAE']} "
-    f"({table.worst['AE MAE']:.3f}). Over all classes the MSE reaches {table.auroc['AE MSE']:.3f}, "
-    f"{verdict} {best_trivial.score} ({best_trivial.auroc:.3f}).",
+    f"({table.worst['AE MAE']:.3f}). Over all classes the MSE reaches "
+    f"{table.auroc['AE MSE']:.3f}, {verdict} {best_trivial.score} ({best_trivial.auroc:.3f}).",
+    alt="The table of colours from section 2 with two more rows, the MAE and the MSE of the "
+    f"autoencoder. The MAE runs from {table.worst['AE MAE']:.2f} on its worst class to "
+    f"{class_table(so_far).loc['AE MAE'].max():.2f} on its best.",
 )
 
-# %% [markdown] id="explore-threshold-text"
-# **Try it yourself.** Move the threshold over the worst class. Where would you set it, and what would
-# you have to know to decide?
+# %% id="seen-per-class" tags=["seen"]
+_best = max(table.auroc)
+_more, _less = ("more", "less") if _best > best_trivial.auroc else ("less", "more")
+seen(
+    f"The MAE finds {table['worst class']['AE MAE']} worst ({table.worst['AE MAE']:.3f}). The "
+    f"network's better score reaches {_best:.3f}, {_more} than the {best_trivial.auroc:.3f} of "
+    f"{best_trivial.score}. "
+    + (
+        "A network with a reconstruction error adds nothing here that we did not have without it."
+        if _more == "less"
+        else "So here the network adds something to the trivial scores."
+    )
+)
+
+# %% [markdown] id="explore-threshold-text" tags=["optional"]
+# ### Where would you set the threshold?
+#
+# Move the threshold over the scores of the worst class. Where would you set it? What would you have to know
+# to decide?
 
 # %% id="explore-threshold" tags=["nbval-ignore-output"]
 from helpers.widgets import threshold_explorer
 
-threshold_explorer(mae[:n], mae[n:][names == worst], thresholds={"conformal 5 %": threshold})
+worst_scores = mae[n:][names == table["worst class"]["AE MAE"]]
+threshold_explorer(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold})
 
-# %% [markdown] id="vae-text"
+# %% id="seen-threshold" tags=["seen"]
+seen(
+    f"At the conformal threshold {(worst_scores > threshold).mean():.1%} of the worst class are "
+    f"found. To find half of it, {(mae[:n] > np.median(worst_scores)).mean():.1%} of the hands "
+    "would be flagged. To choose, you would have to know how often such an image arrives, what a "
+    "missed one costs, and what it costs to look at a hand for nothing."
+)
+
+# %% [markdown] id="vae-text" no_result="what the tutorial says, and why it does not follow"
 # ## 4 · Model or score?
 #
-# The tutorial compares an autoencoder scored by its MAE with a VAE scored by what it calls the
-# likelihood, and concludes that reconstruction beats likelihood. Two things are wrong with that.
-# Its "likelihood" is the **KL term alone**; half of the ELBO is missing. And model *and* score change
-# at the same time, so the comparison cannot say which of them made the difference. (A third thing:
-# its loss, MSE averaged over pixels plus twice the KL averaged over latents, has a beta of its own.)
+# The tutorial compares an autoencoder, scored by its MAE, with a VAE, scored by what it calls the
+# likelihood. It concludes that reconstruction beats likelihood. Two things are wrong here.
+#
+# - Its "likelihood" is the **KL term alone**. The other half of the ELBO, the reconstruction, is missing.
+# - Model *and* score change at the same time. So the comparison cannot tell which of them made the
+#   difference.
+#
+# There is a third point. Its loss is the MSE averaged over pixels plus twice the KL averaged over latent
+# dimensions. Averages hide a weight: such a loss has a beta of its own (module 2).
+
+# %% id="quiz-two-scores" tags=["nbval-ignore-output"]
+quiz("03", "two-scores")
 
 # %% id="source-beta" tags=["nbval-check-output"]
 from helpers.losses import effective_beta
 
 beta = effective_beta(128, 64 * 64, 128, error="mean", kl="mean", kl_weight=2)
-print(f"that loss is an ELBO with beta = {beta:.0f}, for pixels of spread 1")
+print(f"that loss is an ELBO with beta = {beta:.0f}, for pixels of standard deviation 1")
 
 # %% [markdown] id="nats-text"
-# We train the VAE in nats, and no weight is left to choose: the best spread $\sigma$ of a pixel, for
-# given reconstructions, is their root mean square error (module 2), so each batch takes its own
-# (Rybkin et al., arXiv 2006.13202).
+# ### A VAE without a weight to choose
+#
+# We train the VAE in nats. The standard deviation $\sigma$ of a pixel could be a number to choose, but
+# there is a best one: for given reconstructions it is their root mean square error (module 2). So each
+# batch uses its own (Rybkin et al., arXiv 2006.13202), and no weight is left.
+
+# %% id="vae-diagram"
+from helpers.models import DeepVAE
+
+plotting.show(
+    plotting.network_diagram(network(DeepVAE, size), (1, size, size)),
+    "The VAE has the same blocks. Only the last layer of its encoder differs: it gives twice as "
+    "many numbers, the mean and the logarithm of the variance of each latent dimension. The code "
+    "is drawn from them.",
+    alt="The same two rows of boxes as for the autoencoder. The last layer of the encoder has "
+    "two numbers for each one of the code.",
+)
 
 # %% id="nats"
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
-from helpers.models import DeepVAE
-
 
 vae_terms = []  # of each step: the two terms of the loss
 
@@ -562,23 +852,28 @@ set_seed(0)
 vae = network(DeepVAE, train.images.shape[-1])
 history = train_for(vae, train.images, loss_in_nats, progress=True)
 vae.sigma = mean_loss(vae, calibration.images, vae_error) ** 0.5
-print(f"spread of a pixel {vae.sigma:.4f}, so an error of {vae.sigma**2:.5f} on calibration hands")
+print(
+    f"standard deviation of a pixel {vae.sigma:.4f}, so an error of {vae.sigma**2:.5f} on "
+    "calibration hands"
+)
 
 # %% id="vae-curve"
 minus_log, kl_curve = np.array(vae_terms).T
 at = np.arange(1, len(kl_curve) + 1)
 plotting.show(
     plotting.curves(
-        {"− log-likelihood": (at, minus_log), "KL": (at, kl_curve)}, "step", "nats a picture"
+        {"− log-likelihood": (at, minus_log), "KL": (at, kl_curve)}, "step", "nats an image"
     ),
-    f"The two terms of the loss. From the first step to the last, minus the log-likelihood goes from "
-    f"{minus_log[0]:.0f} to {minus_log[-1]:.0f} nats and the KL from {kl_curve[0]:.0f} to "
-    f"{kl_curve[-1]:.0f}: the network pays in KL for what it gains in reconstruction.",
+    "The two terms of the loss. From the first step to the last, minus the log-likelihood goes "
+    f"from {minus_log[0]:.0f} to {minus_log[-1]:.0f} nats and the KL from {kl_curve[0]:.0f} to "
+    f"{kl_curve[-1]:.0f}: a larger KL buys a better reconstruction.",
+    alt="Two curves over the training step, in nats an image. Minus the log-likelihood falls "
+    "steeply and then slowly; the KL rises and then stays nearly level.",
 )
 
 # %% id="claim-vae-curve" tags=["claim"]
 claim(
-    "the VAE pays in KL for what it gains in reconstruction",
+    "the KL of the VAE rises while its reconstruction improves",
     kl_curve[-20:].mean() > kl_curve[:5].mean() and minus_log[-20:].mean() < minus_log[:5].mean(),
 )
 
@@ -587,18 +882,24 @@ vae_watched = apply(lambda x: vae(x)[0], watched)
 vae_missed = (as_input(watched).cpu() - vae_watched.cpu()).abs().mean(dim=(1, 2, 3)).numpy()
 plotting.show(
     plotting.residual_rows(watched, vae_watched, ends=("too dark", "too bright")),
-    f"The same eight pictures, rebuilt by the VAE. Mean residual: hands {vae_missed[:4].mean():.3f}, others "
-    f"{vae_missed[4:].mean():.3f}; the autoencoder had {missed[:4].mean():.3f} and {missed[4:].mean():.3f}.",
+    "The same eight images, rebuilt by the VAE. Mean residual: hands "
+    f"{vae_missed[:4].mean():.3f}, others {vae_missed[4:].mean():.3f}; the autoencoder had "
+    f"{missed[:4].mean():.3f} and {missed[4:].mean():.3f}.",
+    alt="Three rows of eight images as before: original, reconstruction by the VAE, and "
+    f"residual. The residual is largest for {eight[vae_missed.argmax()]}.",
 )
 
 # %% [markdown] id="longer-text"
-# ### Trained alike?
+# ### Are both models trained far enough?
 #
-# Before two models are compared, each has to be trained about as far as it goes; otherwise one compares
-# how *fast* they learn. Both had the same number of steps. Look again at the autoencoder's curve: was
-# it still falling when we stopped? So train a copy on, as long again, with a step that grows to three
-# times Adam's usual one and then shrinks to nothing (one cycle, Smith, arXiv 1708.07120): at its end
-# there is little left to gain.
+# Before you compare two models, train each until it hardly improves. Otherwise you compare how *fast* they
+# learn. Both models had the same number of steps. Look again at the autoencoder's curve: was it still
+# falling when we stopped?
+#
+# We train a copy for as many epochs again, with a one-cycle schedule (Smith, arXiv 1708.07120).
+#
+# > **One-cycle schedule.** A learning rate that rises from a small value to a maximum in the first part of
+# > the training, and then falls to almost nothing until the end.
 
 # %% id="longer"
 import copy
@@ -617,7 +918,22 @@ for _ in range(epochs):
 longer.eval()
 print("calibration error after each further epoch:", *(f"{e:.5f}" for e in longer_errors))
 print(
-    f"VAE: {vae.sigma**2:.5f}; the last epoch gained {1 - longer_errors[-1] / longer_errors[-2]:.1%}"
+    f"VAE: {vae.sigma**2:.5f}; the last epoch gained "
+    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}"
+)
+
+# %% id="seen-longer" tags=["seen"]
+_ahead = vae.sigma**2 < longer_errors[0]
+seen(
+    f"Yes, it was still falling: the error on calibration hands goes from {longer_errors[0]:.4f} "
+    f"to {longer_errors[-1]:.4f} in the additional epochs, and the last of them changes it by "
+    f"only {abs(1 - longer_errors[-1] / longer_errors[-2]):.1%}. The VAE had {vae.sigma**2:.4f} "
+    "after the short training. "
+    + (
+        "So the VAE had learned faster, and the first comparison would have rewarded it for that."
+        if _ahead
+        else ""
+    )
 )
 
 # %% id="claim-longer" tags=["claim"]
@@ -626,9 +942,11 @@ claim(
     "trained on, it rebuilds hands about as well as the VAE", longer_errors[-1] < 1.1 * vae.sigma**2
 )
 
-# %% [markdown] id="terms-text"
-# Its scores: the reconstruction (MAE, MSE), the KL, and both together, the negative ELBO. Look at the
-# two terms for hands and for each other class. Which of them knows what?
+# %% [markdown] id="terms-text" tags=["optional"]
+# ### What the two terms of the VAE know
+#
+# The VAE offers several scores: the reconstruction (MAE, MSE), the KL, and both together, the negative
+# ELBO. Look at the two terms for hands and for each other class. Which term separates which class?
 
 
 # %% id="terms"
@@ -649,37 +967,62 @@ frame.round({"reconstruction, nats": 1, "KL, nats": 1, "MSE": 4})
 points = {k: parts[kinds == k][:150, [2, 1]].T for k in ["Hand", *np.unique(names)]}
 plotting.show(
     plotting.scatter(points, "reconstruction: mean squared error", "KL, nats", log="x"),
-    f"150 pictures of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class with the "
-    f"largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst {frame.MSE.idxmax()}. "
-    f"Below the hands' median KL lie: {', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
+    f"150 images of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class "
+    f"with the largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst "
+    f"{frame.MSE.idxmax()}. Below the hands' median KL lie: "
+    f"{', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
+    alt="A cloud of points for each class, KL over the mean squared error (logarithmic). Hands "
+    f"lie at the left, at a median error of {frame.MSE['Hand']:.4f}; the classes lie in clouds of "
+    "their own, some above and some below the hands.",
 )
 
 # %% id="vae-histogram"
 kl = parts[:, 1]
 plotting.show(
     plotting.score_histogram({"hands": kl[:n], "others": kl[n:]}, {}, label="KL, nats"),
-    f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. Median of "
-    f"the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
+    f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. "
+    f"Median of the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
+    alt="Two overlapping histograms of the KL, logarithmic. That of the others is much wider.",
+)
+
+# %% id="seen-terms" tags=["seen"]
+_hand, _others = frame.loc["Hand"], frame.drop(index="Hand")
+_below = ", ".join(_others.index[_others["KL, nats"] < _hand["KL, nats"]]) or "no class"
+_worse = ", ".join(_others.index[_others.MSE > _hand.MSE]) or "no class"
+seen(
+    f"Median MSE above that of the hands: {_worse}. Median KL *below* that of the hands: "
+    f"{_below}. The KL says how much the encoder has to report about an image. An even image "
+    "needs little, so it has a small KL although it is no hand. This is why the KL alone has an "
+    f"AUROC of {auroc(kl[:n], kl[n:]):.2f}"
+    + (", below one half." if auroc(kl[:n], kl[n:]) < 0.5 else ".")
 )
 
 # %% [markdown] id="mahalanobis-text"
-# ### Scores that look inside
+# ### A score that looks at the code
 #
-# A reconstruction asks: can the decoder make this picture? One can also ask the encoder: is the code
-# where the codes of hands are? With mean $m$ and covariance $\Sigma$ of the training codes, the
-# **Mahalanobis distance** measures in their own spread:
+# A reconstruction error asks the decoder: can you draw this image? One can also ask the encoder: is the
+# code near the codes of hands? "Near" needs a unit. Where the codes of hands vary much, a step of a given
+# length means little; where they hardly vary, the same step means a lot.
+#
+# > **Mahalanobis distance.** The distance of a point from the mean of a set of points, measured in
+# > standard deviations of these points along each direction.
+#
+# With mean $m$ and covariance matrix $\Sigma$ of the training codes:
 #
 # $$d(z) = \sqrt{(z - m)^\top\, \Sigma^{-1} (z - m)}$$
 #
-# $\Sigma$ of many numbers from few pictures has no reliable inverse. **Shrinkage** mixes it with a
-# sphere of the same size; Ledoit and Wolf say how much.
-#
+# If a code has many dimensions and there are few images, the estimate of $\Sigma$ has no reliable inverse.
+# **Shrinkage** mixes it with a multiple of the identity matrix, and Ledoit and Wolf give the share to mix.
+
+# %% [markdown] id="ex-3-8-text"
 # ### Exercise 3.8
 #
-# Write `mahalanobis`: training codes (M, d) and codes (N, d) in, distances (N,) out, a tensor, and
-# float64 if the codes are. Shrink as scikit-learn's `LedoitWolf` does. **Done** when six codes of
-# twenty numbers are enough.
-
+# `mahalanobis` takes training codes (M, d) and codes (N, d) and returns distances (N,), a tensor. It uses
+# scikit-learn's `LedoitWolf`, whose method `.mahalanobis` returns *squared* distances. The version below
+# runs without an error, and each distance looks reasonable. But the distance of an image changes with the
+# other images of its batch, and a batch of anomalies alone looks quite normal. Find the bug and mend it.
+# **Done** when a code has the same distance alone as among others, and six codes of 20 dimensions are
+# enough to fit.
 
 # %% id="ex-3-8" tags=["exercise"] reference="helpers.scores.mahalanobis"
 from sklearn.covariance import LedoitWolf
@@ -687,7 +1030,7 @@ from sklearn.covariance import LedoitWolf
 
 def mahalanobis(z_train, z):
     """Mahalanobis distance of each code from the training codes. (M, d), (N, d) -> (N,)"""
-    ...  # LedoitWolf().fit(array); its .mahalanobis gives squared distances
+    ...
 
 
 # %% id="check-3-8" tags=["check", "nbval-check-output"]
@@ -696,17 +1039,23 @@ mahalanobis = check("3.8", mahalanobis)
 # %% [markdown] id="ssim-text"
 # ### A score that looks at structure
 #
-# The MSE of a shifted edge is large, that of a missing texture small. The **structural similarity**
-# (SSIM, Wang et al. 2004) compares mean, spread and correlation in a small window around each pixel,
-# and Bergmann et al. (2019) took 1 - SSIM as a residual. scikit-image has it; the exercise is to ask
-# it the right question.
+# The squared error compares single pixels. It is large where an edge is shifted by one pixel, and small
+# where a fine texture is missing. Our eyes judge the other way round: they look at patterns.
 #
+# > **SSIM.** The structural similarity of two images (Wang et al. 2004). It compares the mean, the standard
+# > deviation and the correlation of the two images in a small window around each pixel; 1 means equal.
+#
+# Bergmann et al. (2019) used 1 − SSIM as a residual. scikit-image has the function; it needs
+# the right arguments.
+
+# %% [markdown] id="ex-3-9-text" tags=["optional"]
 # ### Exercise 3.9
 #
-# Write `ssim_residual`: images and reconstructions (N, 1, H, W) with pixels in [0, 1] in, a map of
-# 1 - SSIM out, a tensor of the same shape, and float64 if the images are. **Done** when images of a
-# batch do not mix.
-
+# `ssim_residual` takes images and reconstructions (N, 1, H, W) with pixels in [0, 1]. It returns a map of
+# 1 − SSIM, a tensor of the same shape. The version below gives 0 for a perfect reconstruction and the right
+# map for a batch of one image. In larger batches, however, an image that is rebuilt perfectly gets a
+# residual if its *neighbour in the batch* is rebuilt badly. Find the bug and mend it. **Done** when the
+# images of a batch do not mix.
 
 # %% id="ex-3-9" tags=["exercise"] reference="helpers.scores.ssim_residual"
 from skimage.metrics import structural_similarity
@@ -714,16 +1063,18 @@ from skimage.metrics import structural_similarity
 
 def ssim_residual(x, x_hat):
     """1 - SSIM at each pixel, from 7×7 windows. (N, 1, H, W) in [0, 1] twice -> the same shape"""
-    ...  # structural_similarity(a, b, data_range=..., channel_axis=..., full=...)
+    ...
 
 
 # %% id="check-3-9" tags=["check", "nbval-check-output"]
 ssim_residual = check("3.9", ssim_residual)
 
 # %% [markdown] id="grid-text"
-# Now the whole grid: both models, every score. `features` are the mean and the spread of each channel
-# of the encoder's blocks; kNN is the distance to the fifth nearest training code (Sun et al.,
-# arXiv 2204.06507).
+# ### All scores of both models
+#
+# Here is the whole grid. `code` is the output of the encoder. `features` are the mean and the standard
+# deviation of each channel after each of the encoder's blocks. `kNN` is the distance to the fifth nearest
+# training image in that space (Sun et al., arXiv 2204.06507). Which scores are good on *every* class?
 
 # %% id="grid"
 from helpers.experiments.module_03 import model_scores
@@ -743,20 +1094,38 @@ plotting.show(
     f"Best learned score on its worst class: {best}, {grid.auroc[best]:.4f} over all "
     f"({grid.low[best]:.4f} to {grid.high[best]:.4f}) and {grid.worst[best]:.4f} on "
     f"{grid['worst class'][best]}.",
+    alt=f"A table of colours with {len(learned)} rows, the scores of both models, and five "
+    "columns, the classes. Rows with SSIM or features are dark throughout; the row of the VAE's "
+    "KL has the lowest values.",
+)
+
+# %% id="seen-grid" tags=["seen"]
+_good = grid.worst[list(learned)].sort_values(ascending=False)
+_spread = max(np.ptp(grid.auroc[[k for k in learned if k.startswith(m)]]) for m in ("AE", "VAE"))
+_models = max(
+    abs(grid.auroc[f"AE {k}"] - grid.auroc[f"VAE {k}"])
+    for k in (k[3:] for k in learned if k.startswith("AE "))
+)
+seen(
+    f"Above 0.9 on their worst class: {'; '.join(_good.index[_good > 0.9]) or 'none'}. The lowest "
+    f"is {_good.index[-1]} with {_good.iloc[-1]:.3f}. With the same score the two models differ "
+    f"by at most {_models:.2f} in AUROC; with the same model the scores differ by up to "
+    f"{_spread:.2f}."
 )
 
 # %% [markdown] id="paired-text"
-# ### Two detectors, the same pictures
+# ### Two detectors, the same images
 #
-# Two intervals that overlap do *not* show that two detectors are alike. Both have judged the same
-# pictures, and what is hard for one is mostly hard for the other. So ask for the **difference**, on
-# the same drawn pictures.
-#
+# If two intervals overlap, this does *not* show that the two detectors are equally good. Both have judged
+# the same images, and an image that is hard for one is mostly hard for the other. So look at the
+# **difference** of the two AUROCs on the same redrawn images: what both have in common cancels.
+
+# %% [markdown] id="ex-3-10-text"
 # ### Exercise 3.10
 #
-# Write `paired_difference`: scores of detectors a and b on the same images in, the interval of
-# statistic(a) - statistic(b) out. Both groups are redrawn as in exercise 3.3. **Done** when a constant
-# head start gives an interval of width 0.
+# Write `paired_difference`. It takes the scores of two detectors a and b on the same images and returns the
+# interval of statistic(a) − statistic(b). Both groups are redrawn as in exercise 3.3. **Done** when a
+# detector that is better by a constant gives an interval of width 0.
 
 
 # %% id="ex-3-10" tags=["exercise"] reference="helpers.metrics.paired_difference"
@@ -771,7 +1140,7 @@ def paired_difference(
     seed=0,
 ):
     """Percentile interval of statistic(a) - statistic(b) on the same images. -> (low, high)"""
-    ...  # draw positions, once for the normal images and once for the anomalies
+    ...
 
 
 # %% id="check-3-10" tags=["check", "nbval-check-output"]
@@ -780,9 +1149,9 @@ paired_difference = check("3.10", paired_difference)
 # %% id="differences"
 pairs = [
     ("AE MAE", "VAE KL"),  # the tutorial's comparison: both change
-    ("AE MAE", "VAE MAE"),  # the score fixed, the model varied, at the same number of steps
+    ("AE MAE", "VAE MAE"),  # the score fixed, the model changed, after the same number of steps
     ("AE SSIM", "VAE SSIM"),
-    ("VAE MAE", "VAE KL"),  # the model fixed, the score varied
+    ("VAE MAE", "VAE KL"),  # the model fixed, the score changed
     ("VAE -ELBO", "VAE KL"),
     ("VAE -ELBO", "VAE MAE"),
     ("AE Mahalanobis, features", "AE MAE"),
@@ -794,7 +1163,7 @@ pairs = [
 
 
 def compared(a, b, of=slice(None)):
-    """One line of the table: two scores, on the test pictures of one part."""
+    """One line of the table: two scores, on the test images of one part."""
     (na, aa), (nb, ab) = ((scores[k][:n][of], scores[k][n:][of]) for k in (a, b))
     low, high = paired_difference(na, aa, nb, ab)
     row = {"pair": f"{a} − {b}", "difference": auroc(na, aa) - auroc(nb, ab)}
@@ -803,17 +1172,49 @@ def compared(a, b, of=slice(None)):
 
 difference_table = pd.DataFrame([compared(a, b) for a, b in pairs])
 
-# %% [markdown] id="chosen-text"
-# And the question that hurts: does the best learned score beat the best trivial one? Whoever picks the
-# best of sixteen scores on the test pictures and judges it on the same pictures counts its luck as
-# skill. So choose on the pictures of even number, by the worst class, and judge on those of odd number.
+# %% [markdown] id="chosen-text" no_result="why a choice needs other images"
+# ### Choose on one half, judge on the other
+#
+# Now the question that matters most: is the best learned score better than the best trivial one? There is a
+# trap. If you pick the best of sixteen scores on the test images and then report its AUROC on the same
+# images, you count its luck as skill.
+
+# %% [markdown] id="ex-3-14-text"
+# ### Exercise 3.14
+#
+# You have sixteen scores and one test set. Which AUROC do you report for the winner?
+#
+# - `"same images"`: choose on all test images, report on the same images;
+# - `"half, then all"`: choose on one half, report on all;
+# - `"other images"`: choose on one half, report on the other half.
+#
+# Give one reason:
+#
+# - `"A"`: more images give a narrower interval;
+# - `"B"`: the luck of the images that chose must not count;
+# - `"C"`: the best score should get the highest number;
+# - `"D"`: the two halves hold different classes.
+#
+# The check tries your choice on images held back, with many small test sets. **Done** when choice and reason
+# hold there.
+
+# %% id="ex-3-14" tags=["exercise"] reference="report"
+report = {"choice": ..., "because": ...}
+
+# %% id="check-3-14" tags=["check", "nbval-check-output"]
+report = check("3.14", report)
+
+# %% [markdown] id="chosen-lesson"
+# So we choose on the images with even positions, by the worst class, and judge on those with odd positions.
+# In the figure below, read the first four lines first: which is larger, the effect of the model (same
+# score) or the effect of the score (same model)?
 
 # %% id="chosen"
 even, odd = slice(0, None, 2), slice(1, None, 2)
 
 
 def best_of(candidates):
-    """The score with the highest AUROC on its worst class, on the pictures of even number."""
+    """The score with the highest AUROC on its worst class, on the images at even positions."""
     worst = {
         k: per_class_auroc(scores[k][:n][even], scores[k][n:][even], names[even]).iloc[0]
         for k in candidates
@@ -832,9 +1233,24 @@ plotting.show(
     plotting.differences(difference_table, "pair", "difference of two AUROCs"),
     f"Same score (MAE), other model: {model_effect:+.3f} after the same steps, "
     f"{difference_table.difference[9]:+.3f} with the autoencoder trained on, which alone is worth "
-    f"{difference_table.difference[8]:+.3f}. Same VAE, other score (MAE for KL): {score_effect:+.3f}. The larger effect is "
-    f"that of the {larger}. Last line, chosen and judged on different pictures: "
-    f"{honest['difference']:+.3f} ({honest['low']:+.3f} to {honest['high']:+.3f}).",
+    f"{difference_table.difference[8]:+.3f}. Same VAE, other score (MAE for KL): "
+    f"{score_effect:+.3f}. The larger effect is that of the {larger}. Last line, chosen and "
+    f"judged on different images: {honest['difference']:+.3f} ({honest['low']:+.3f} to "
+    f"{honest['high']:+.3f}).",
+    alt="One dot with its interval for each pair of scores, against a vertical line at 0. The "
+    f"dots run from {difference_table.difference.min():+.2f} to "
+    f"{difference_table.difference.max():+.2f}.",
+)
+
+# %% id="seen-differences" tags=["seen"]
+_low, _high = honest["low"], honest["high"]
+seen(
+    f"With the MAE on both, the model makes a difference of {model_effect:+.3f}; with the VAE on "
+    f"both, the score makes one of {score_effect:+.3f}. The autoencoder gains "
+    f"{difference_table.difference[8]:+.3f} from longer training alone. On the images that had no "
+    f"part in the choice, {chosen} is {abs(honest['difference']):.3f} "
+    f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the interval "
+    f"{'leaves 0 out' if _low > 0 or _high < 0 else 'includes 0, so this may be chance'}."
 )
 
 # %% id="claim-differences" tags=["claim"]
@@ -843,20 +1259,22 @@ model_trained = difference_table.difference[9]
 claim("also with both trained", abs(model_trained) < abs(score_effect))
 
 # %% [markdown] id="paired-lesson"
-# The first line is the tutorial's comparison. The second and the fourth take it apart: only they
-# tell whether it was the model or the score. The lines with the longer AE say what part of the second
-# was training: a difference of two models that were not trained as far as they go is one of speed. The last line is the question that hurts, asked on
-# pictures that had no part in the choice.
+# The first line is the comparison of the tutorial, in which model and score change together. The second line
+# changes the model only, the fourth the score only. The lines with the longer AE show how much of the second
+# line was training.
+
+# %% [markdown] id="heavy-text" tags=["optional"]
+# ### Is the KL a bad score, then?
 #
-# **Is the KL a bad score, then?** Not in general. The tutorial's loss, the mean squared error plus twice
-# the mean KL, weighs the KL 32 times at its own size. What it weighs depends on the size: with fewer
-# pixels and latents the same line of code is another beta. Train our network with that loss, whatever
-# beta it means here, and compare again.
+# Not always. The loss of the tutorial, MSE plus twice the mean KL, weighs the KL 32 times as much as an
+# ELBO does. This weight depends on the size: with fewer pixels and fewer latent dimensions the same line
+# of code has another beta. We train our network with this loss and with the beta that it has here, and
+# compare again. Is the KL still the worse score?
 
 
 # %% id="heavy-beta"
 def loss_with_its_beta(vae, x):
-    """That loss, up to a factor: pixels of spread 1 and the beta that it means at this size."""
+    """That loss, up to a factor: pixels of standard deviation 1, and the beta that it has here."""
     mu, logvar = vae.encode(x)
     log_likelihood = gaussian_log_likelihood(x, vae.decode(reparameterize(mu, logvar)))
     return -elbo(log_likelihood, kl_divergence(mu, logvar), beta=our_beta).mean()
@@ -887,10 +1305,29 @@ for loss, s in (
 beta_table = pd.DataFrame(rows).set_index("loss")
 beta_table.round(3)
 
+# %% id="seen-heavy" tags=["seen"]
+_kl, _mae = beta_table.KL, beta_table.MAE
+_before, _now = np.median(kl[:n]), np.median(heavy_scores["KL"][:n])
+_drawn = apply(lambda x: heavy(x)[0], normal.images).std(dim=0).mean()
+_given = as_input(normal.images).std(dim=0).mean()
+seen(
+    f"Trained in nats the KL has an AUROC of {_kl.iloc[0]:.3f} and the MAE {_mae.iloc[0]:.3f}. "
+    f"Trained with beta = {our_beta:.0f} the KL has {_kl.iloc[1]:.3f} and the MAE "
+    f"{_mae.iloc[1]:.3f}. But look closer: the median KL of a hand was {_before:.0f} nats and is "
+    f"{_now:.2f} nats now. A pixel varies over the test hands with a standard deviation of "
+    f"{_given:.3f}, in their reconstructions of {_drawn:.3f}. "
+    + (
+        "Every nat is so expensive that the encoder reports almost nothing (posterior collapse, "
+        "module 2), and the decoder draws nearly the same image each time. What little the KL "
+        "still holds separates the classes."
+        if _now < 1
+        else "Every nat is expensive, so the encoder reports only what it needs for hands."
+    )
+)
+
 # %% [markdown] id="heavy-lesson"
-# One network, one score, two weights of a term in the loss. If the two rows differ, then "the KL" is
-# not one score but as many as there are betas, and a sentence on "likelihood" that names no beta
-# cannot be true or false.
+# It is one network and one score; only a weight in the loss differs. So "the KL" is not one score: there is
+# one for each beta. A statement about "likelihood" that names no beta cannot be checked.
 
 # %% id="claim-heavy" tags=["claim"]
 claim(
@@ -898,18 +1335,23 @@ claim(
     abs(beta_table.KL.iloc[1] - beta_table.KL.iloc[0]) > 0.1,
 )
 
-# %% [markdown] id="ssim-terms-text"
-# **What does SSIM do right?** In each window it multiplies three terms, each 1 where the two windows
-# agree: *luminance* compares their means, *contrast* their spreads, and *structure* is their
-# correlation, which knows neither mean nor spread. With means $\mu$, spreads $\sigma$ and covariance
-# $\sigma_{xy}$, and small constants against division by zero:
+# %% [markdown] id="ssim-terms-text" tags=["optional"]
+# ### What does SSIM do right?
+#
+# In each window SSIM multiplies three terms. Each is 1 where the two windows agree.
+#
+# - *Luminance* compares the means of the windows.
+# - *Contrast* compares their standard deviations.
+# - *Structure* is their correlation. It depends neither on the mean nor on the standard deviation.
+#
+# With means $\mu$, standard deviations $\sigma$, the covariance $\sigma_{xy}$, and small constants $C_1$ and
+# $C_2$ against division by zero:
 #
 # $$\frac{2\mu_x\mu_y + C_1}{\mu_x^2 + \mu_y^2 + C_1} \cdot
 # \frac{2\sigma_x\sigma_y + C_2}{\sigma_x^2 + \sigma_y^2 + C_2} \cdot
 # \frac{\sigma_{xy} + C_2/2}{\sigma_x\sigma_y + C_2/2}$$
 #
-# So which of them does the work? Each term alone is a score, too.
-
+# Each term alone is a score, too. Which of them separates hands from the others?
 
 # %% id="ssim-terms"
 from scipy.ndimage import uniform_filter
@@ -958,19 +1400,30 @@ print(f"all three, SSIM: {term_table['all']['AE SSIM']:.3f}")
 # %% id="brightness-of-hands"
 from scipy.stats import spearmanr
 
-brightness_of_hands = normal.images.mean(axis=(1, 2, 3))
-hangs = {
-    k: spearmanr(scores[k][:n], brightness_of_hands)[0] for k in ("AE MAE", "AE MSE", "AE SSIM")
-}
-print("rank correlation of a hand's score with its brightness:")
-print(", ".join(f"{name} {value:+.2f}" for name, value in hangs.items()))
+mean_grey, compared_scores = normal.images.mean(axis=(1, 2, 3)), ("AE MAE", "AE MSE", "AE SSIM")
+depends = {k: spearmanr(scores[k][:n], mean_grey)[0] for k in compared_scores}
+print("rank correlation of a hand's score with its mean grey:")
+print(", ".join(f"{name} {value:+.2f}" for name, value in depends.items()))
+
+# %% id="seen-ssim" tags=["seen"]
+_all = term_table["all"]
+_luminance = term_table.loc["1 − luminance", list(np.unique(names))]
+seen(
+    f"Alone, luminance has an AUROC of {_all['1 − luminance']:.3f}, contrast "
+    f"{_all['1 − contrast']:.3f} and structure {_all['1 − structure']:.3f}; the product of the "
+    f"three, SSIM, has {_all['AE SSIM']:.3f}. Luminance does not see what is shown but how dark "
+    "the ground is: it compares means relative to their size, so it runs from "
+    f"{_luminance.min():.2f} on {_luminance.idxmin()} to {_luminance.max():.2f} on "
+    f"{_luminance.idxmax()}. The network cannot rebuild a fine pattern that it has never seen: "
+    "such windows come out too even (contrast) or with another pattern (structure)."
+)
 
 # %% [markdown] id="ssim-lesson"
-# Two answers, then. The luminance term adds little: the network rebuilds the mean of a window well
-# enough, of hands and of others. What tells them apart is contrast and structure, the fine pattern that
-# the network cannot rebuild where it never saw it. And among the hands themselves the MAE rises with
-# the brightness of the picture, as an error of grey values must where there is more grey to miss; SSIM
-# hardly minds it. Contrast it does mind: a picture of half the contrast costs, as printed.
+# Two answers follow. First, contrast and structure carry the score; luminance alone is the weakest of the
+# three terms. Second, among the hands themselves, the MAE rises with the brightness of the image (an error
+# in grey values can be larger where there is more grey), while SSIM hardly depends on it. SSIM is not blind
+# to contrast: as printed, an image with half the contrast costs more than an image that is brighter by
+# 0.15.
 
 # %% id="claim-ssim" tags=["claim"]
 x, y = as_input(test_images[:50]), ae(as_input(test_images[:50])).detach()
@@ -981,26 +1434,31 @@ claim(
 )
 
 # %% id="claim-ssim-work" tags=["claim"]
-claim("luminance is not the term that does the work", leading != "1 − luminance")
 claim(
-    "SSIM minds contrast: half of it costs more than a brighter picture",
+    "luminance alone is the weakest of the three terms",
+    term_table["all"][list(alone)].idxmin() == "1 − luminance",
+)
+claim(
+    "half the contrast costs SSIM more than 0.15 of brightness",
     (1 - ssim_terms(x, x.mean((2, 3), keepdim=True) / 2 + x / 2)).mean()
     > (1 - ssim_terms(x, x + 0.15)).mean(),
 )
 claim(
-    "SSIM hangs less on a hand's brightness than the MAE",
-    abs(hangs["AE SSIM"]) < abs(hangs["AE MAE"]),
+    "SSIM depends less on a hand's brightness than the MAE does",
+    abs(depends["AE SSIM"]) < abs(depends["AE MAE"]),
 )
 
 # %% [markdown] id="standardised-text"
-# The correlation ignores how bright a window is and how strong its contrast. Do the same to the whole
-# picture, and leave the network out: shrink it to 16×16 pixels, subtract its mean, divide by its
-# spread, and take your Mahalanobis distance.
+# ### A score without a network
+#
+# SSIM's structure term ignores how bright a window is and how strong its contrast. We can do the same with
+# the whole image and leave the network out: shrink it to 16×16 pixels, subtract its mean, divide by its
+# standard deviation, and take the Mahalanobis distance from the training hands.
 
 
 # %% id="standardised"
 def standardise(x):
-    """16×16 pixels of mean 0 and spread 1. (N, 1, H, W) -> (N, 256)"""
+    """16×16 pixels of mean 0 and standard deviation 1. (N, 1, H, W) -> (N, 256)"""
     x = F.adaptive_avg_pool2d(x, 16).flatten(start_dim=1)
     return (x - x.mean(dim=1, keepdim=True)) / (x.std(dim=1, keepdim=True) + 1e-3)
 
@@ -1014,11 +1472,19 @@ scores[name] = mahalanobis(standardised(train.images), standardised(test_images)
 grid = pd.concat([grid, judge({name: scores[name]}).set_index("score")])
 print(grid.loc[[best, best_trivial.score, name]].round(4).to_string())
 
-# %% [markdown] id="standardised-lesson"
-# No network at all. Before you read a table of networks, ask for the row that is not in it.
+# %% id="seen-standardised" tags=["seen"]
+_new = grid.loc["standardised pixels"]
+seen(
+    f"Without any network this score has {_new.auroc:.4f} over all classes and {_new.worst:.3f} "
+    f"on its worst; the best learned score, {best}, has {grid.auroc[best]:.4f} and "
+    f"{grid.worst[best]:.3f}. When you read a table of networks, ask which simple row is missing."
+)
+
+# %% [markdown] id="standardised-lesson" tags=["optional"]
+# ### Once more, on another split
 #
-# But this score was *found* by trying many on these very test pictures, and the best of many looks
-# better than it is. So judge it once more, on another split and other anomalies.
+# We *found* this score by trying many on these very test images, and the best of many looks better than it
+# is. So we judge it once more, on another split and with other anomalies. Does it hold?
 
 # %% id="standardised-again"
 fit_part, _, test_part = split_by_content(hands.images, seed=1)
@@ -1034,9 +1500,18 @@ by_class = per_class_auroc(
 )
 print(f"worst class {by_class.index[0]}: {by_class.iloc[0]:.4f}")
 
-# %% [markdown] id="score-explorer-text"
-# **Look at the pictures.** Sort the test set by any score. What do the least anomalous pictures of a
-# class have in common?
+# %% id="seen-standardised-again" tags=["seen"]
+seen(
+    f"On the new split it has {auroc(hand_scores, other_scores):.4f} ({low:.4f} to {high:.4f}), "
+    f"on its worst class, {by_class.index[0]}, {by_class.iloc[0]:.3f}. Before it had "
+    f"{grid.auroc['standardised pixels']:.4f}. So luck in the choice explains little of it. The "
+    "images come from the same collection, though: another hospital would be the real test."
+)
+
+# %% [markdown] id="score-explorer-text" tags=["optional"]
+# ### Look at the images
+#
+# Sort the test set by any score. What do the least anomalous images of a class have in common?
 
 # %% id="score-explorer" tags=["nbval-ignore-output"]
 from helpers.widgets import score_explorer
@@ -1046,11 +1521,20 @@ score_explorer(test_images, kinds, scores)
 # %% [markdown] id="harder-text"
 # ## 5 · Harder tasks
 #
-# When every decent score is near 1, the task no longer tells them apart. What would be harder? One
-# can guess, but whether a task *is* harder has to be measured.
+# If every good score is near 1, the task cannot tell them apart. Which task would be harder? You can guess,
+# but whether a task *is* harder has to be measured. We keep the second half of the test hands apart for
+# new anomalies, and compare them with the first half.
+
+# %% id="few"
+half = n // 2  # anomalies are made from the second half of the test hands; the first stays normal
+few = normal.images[half:][: choose(quick=150, full=500)]
+print(f"{half} normal hands, {len(few)} hands to change")
+
+# %% [markdown] id="normal-class-text" tags=["optional"]
+# ### Another normal class
 #
-# **Another normal class.** Nothing in the method knows about hands. The tables below were computed
-# beforehand (`make results`): each class as the normal one, against each other class.
+# Nothing in the method depends on hands. The tables below were computed beforehand (`make results`): each
+# class in turn is the normal one, and each other class is the anomaly. Is one of these tasks harder?
 
 # %% id="normal-class"
 from helpers.results import over_seeds, read_table
@@ -1069,29 +1553,31 @@ def matrix(score):
 mae_matrix = matrix("AE MAE")
 by_pair = mae_matrix.stack().dropna()  # a class against itself is no pair
 hardest = by_pair.idxmin()
-plotting.show(
-    plotting.auroc_table(mae_matrix),
-    f"AE, MAE, seeds: {tasks.seeds.max()}; rows normal, columns anomalous. {(by_pair >= 0.98).sum()} of the "
-    f"{len(by_pair)} pairs are at 0.98 or above. Lowest where {hardest[0]} is normal and {hardest[1]} the "
-    f"anomaly: {by_pair.min():.3f}.",
+print(
+    f"AE, MAE, mean over {tasks.seeds.max()} seed(s): {(by_pair >= 0.98).sum()} of {len(by_pair)} "
+    "pairs at 0.98 or above; the others:"
 )
+below_098 = by_pair[by_pair < 0.98].sort_values()
+for (own, other), value in below_098.items():
+    print(f"  normal {own:10} anomaly {other:10} {value:.3f}")
 
 # %% id="matrix-features"
 tried = ["background", "nearest picture", "AE MAE", "AE Mahalanobis, features"]
 lowest = pd.DataFrame({score: matrix(score).min(axis=1) for score in tried})
-print("AUROC on the worst of the other classes")
+print("AUROC on the worst of the other classes; rows: the normal class")
 lowest.round(3)
 
+# %% id="seen-matrix" tags=["seen"]
+seen(
+    f"No: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
+    f"with the MAE. The hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The "
+    f"column `background` shows why this is easy: for {(lowest.background > 0.98).sum()} of the "
+    "classes the grey of the border alone is enough."
+)
+
 # %% [markdown] id="pairs-text"
-# So this is *not* harder. By the MAE hands were the hardest normal class already, chest X-rays come
-# close, and most other pairs are told apart more easily; for some classes the grey of the border alone
-# is enough. CT against CT sounds
-# close, and the border tells them apart as well.
-#
-# **Hands put together from two.** A hard task leaves no cheap cue. Take the left half of one test hand
-# and the right half of another. Each half is a real hand, so brightness, border and texture are those
-# of hands; what is wrong is that the halves do not belong together. (Some hands stand on a bright
-# ground; where one of them meets a dark picture, the seam is easy to see.)
+# So this is *not* harder. With the MAE, hands were already the hardest normal class; chest X-rays come
+# close. CT against CT sounds like a difficult pair, but the border tells these classes apart as well.
 
 # %% id="claim-matrix" tags=["claim"]
 claim("most pairs are nearly perfect", (by_pair >= 0.98).mean() > 0.5)
@@ -1102,18 +1588,19 @@ claim(
 )
 
 # %% id="claim-border" tags=["claim"]
-ct = [
-    ("HeadCT", "ChestCT"),
-    ("ChestCT", "HeadCT"),
-    ("AbdomenCT", "ChestCT"),
-    ("ChestCT", "AbdomenCT"),
-]
 border = matrix("background")
-claim("the border tells CT from CT", min(border.loc[a, b] for a, b in ct) > 0.98)
+both_ways = [(border.loc[a, "ChestCT"], border.loc["ChestCT", a]) for a in ("HeadCT", "AbdomenCT")]
+claim("the border tells CT from CT", np.min(both_ways) > 0.98)
+
+# %% [markdown] id="joined-text" tags=["optional"]
+# ### Hands put together from two
+#
+# A hard task offers no cheap cue. Take the left half of one test hand and the right half of another. Each
+# half is a real hand, so brightness, border and texture are those of hands. Only one thing is wrong: the
+# halves do not belong together. (Some hands lie on a bright plate. Where a bright half meets a dark one, the
+# seam is easy to see.) Which score will be best?
 
 # %% id="pairs"
-half = n // 2  # joined from the second half of the test hands, compared with the first
-few = normal.images[half:][: choose(quick=150, full=500)]
 middle = few.shape[-1] // 2
 joined = np.concatenate([few[..., :middle], np.roll(few, 1, axis=0)[..., middle:]], axis=-1)
 joined_scores = baseline_scores(train.images, joined)
@@ -1131,17 +1618,33 @@ joined_table = pd.DataFrame(
 plotting.show(
     plotting.image_rows({"hands": few[1:9], "joined": joined[1:9]}),
     "Eight hands, and below each its left half beside the right half of the hand before it.",
+    alt="Two rows of eight hands. In the lower row the left and the right half come from "
+    "different hands; most seams are seen only at fingers that end in the middle.",
 )
 
 # %% id="joined-figure"
 strongest, weakest = joined_table["joined hands"].idxmax(), joined_table["joined hands"].idxmin()
 first = joined_table["other classes"].idxmax()
+leading_five = joined_table.sort_values("joined hands", ascending=False).head(5)
+some_rows = list(
+    dict.fromkeys([*leading_five.index, first, "AE MAE", "AE SSIM", "brightness", "background"])
+)
 plotting.show(
-    plotting.auroc_table(joined_table),
-    f"Over the other classes {first} leads with {joined_table['other classes'][first]:.3f}; on joined "
-    f"hands it has {joined_table['joined hands'][first]:.3f}. Best there is {strongest} with "
-    f"{joined_table['joined hands'][strongest]:.3f}, last {weakest} with "
-    f"{joined_table['joined hands'][weakest]:.3f}.",
+    plotting.auroc_table(joined_table.loc[some_rows]),
+    f"The five best scores on joined hands, and some others. Over the other classes {first} leads "
+    f"with {joined_table['other classes'][first]:.3f}; on joined hands it has "
+    f"{joined_table['joined hands'][first]:.3f}.",
+    alt="A table of colours with two columns, other classes and joined hands. The second column "
+    "is paler in every row with a high first number.",
+)
+
+# %% id="seen-joined" tags=["seen"]
+seen(
+    f"Best on joined hands is {strongest} with {joined_table['joined hands'][strongest]:.3f}, "
+    f"last of all {len(joined_table)} scores {weakest} with "
+    f"{joined_table['joined hands'][weakest]:.3f}. Brightness and background are near one half, "
+    "as they should be. All scores lose a lot: they look at grey values and texture, and these "
+    "are the same in a joined hand."
 )
 
 # %% id="claim-joined" tags=["claim"]
@@ -1152,15 +1655,17 @@ claim(
 
 # %% id="claim-joined-cues" tags=["claim"]
 claim(
-    "brightness and border know nothing of it",
+    "brightness and border do not find joined hands",
     joined_table["joined hands"][["brightness", "background"]].between(0.35, 0.65).all(),
 )
 
 # %% [markdown] id="severity-text"
-# **Hands that are not right.** Now the anomaly is a hand: with a lesion, blurred, rotated, or with
-# inverted contrast, a little or much. At severity 0 the two groups are the same kind, so AUROC is
-# one half on average, and in one draw a little beside it. (A lesion of severity 0 still is one, small and as bright as its
-# surroundings.) Guess the order of the curves before you look.
+# ### Hands that are not right
+#
+# Now the anomaly is a hand: one with a lesion, blurred, rotated or with inverted contrast, at severities
+# from 0 to 1. At severity 0 both groups are of the same kind, so the AUROC is one half on average, and in
+# one draw it lies a little beside it. (A lesion of severity 0 is still a lesion: a small one, as bright as
+# its surroundings.) Guess the order of the curves before you look. Which change will no score find?
 
 # %% id="severity"
 from helpers.corruptions import CORRUPTIONS
@@ -1191,20 +1696,43 @@ plotting.show(
     plotting.severity_curves(severities, shown),
     f"Best of these at severity 0.5: {leaders}. Lowest of all is {below} with "
     f"{severities[below].min():.2f}: below one half means that spoiled hands look *more* normal.",
+    alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All "
+    "curves begin near one half. For lesions they rise little, for blur they fall and only some "
+    "come back, for rotation they rise steeply. For inverted contrast most rise, and one drops "
+    "in the middle.",
+)
+
+# %% id="seen-severity" tags=["seen"]
+_at = severities.set_index(["corruption", "severity"])
+_half = {c: _at.loc[(c, 0.5), shown].max() for c in CORRUPTIONS}
+_weak = min(_half, key=_half.get)
+seen(
+    f"Look at **blur**: the AUROC of the MAE goes from {_at['AE MAE']['blur', 0]:.2f} to "
+    f"{_at['AE MAE']['blur', 1]:.2f}. An autoencoder blurs anyway, so a blurred hand is easier to "
+    "rebuild than a sharp one: it looks *more* normal. Look at **lesions** at half severity: the "
+    f"best of these scores has {_half['lesion']:.2f}. At severity 0.5 the hardest change is "
+    f"{_weak}."
 )
 
 # %% [markdown] id="severity-lesson"
-# Look at blur. A blurred hand is easier to rebuild than a sharp one, since an autoencoder blurs
-# anyway, so its error *falls* as the picture gets worse. And look at lesions at half severity: none of
-# the scores that told chests from hands finds them well. "Nearly perfect" was a statement about chests.
+# A detector that is nearly perfect on chests need not see a lesion or blur. "Nearly perfect" was a statement
+# about chests.
+
+# %% id="claim-severity" tags=["claim"]
+at = severities.set_index(["corruption", "severity"])
+claim("the AE's MAE falls with blur", at["AE MAE"]["blur", 1] < at["AE MAE"]["blur", 0])
+claim("half a lesion is found well by none", at.loc[("lesion", 0.5), shown].max() < 0.8)
+
+# %% [markdown] id="hole-text" tags=["optional"]
+# ### A hole in the best score
 #
-# **The hole in the best score.** At severity 0.5 of inverted contrast a picture is one even grey. No
-# one would take it for a hand; the standardised pixels do, and find it *more* normal than most hands.
-# An even picture has no spread: after its mean is subtracted all its pixels are 0, and 0 lies near the
-# centre of the standardised hands, where the distance is small. (For the same reason the structure
-# term alone would call it normal; SSIM is saved by its contrast term.) What was divided away, the mean
-# and the spread, has to be looked at as well: as two more numbers beside the 256, or as a distance of
-# its own, each distance divided by what 95 % of the calibration hands stay below, and the larger taken.
+# At severity 0.5 of inverted contrast the image is one even grey. Nobody would take it for a hand, but the
+# standardised pixels find it *more* normal than most hands. The reason: after the mean is subtracted all its
+# pixels are 0, and 0 lies near the centre of the standardised hands.
+#
+# We divided mean and standard deviation away, so we have to look at them as well: as two more numbers beside
+# the 256, or as a distance of their own. For the second way, divide each distance by the value that 95 % of
+# the calibration hands stay below, and take the larger of the two. Which way closes the hole?
 
 
 # %% id="hole"
@@ -1248,14 +1776,18 @@ hole_table = pd.DataFrame(
 ).T
 hole_table.round(3)
 
-# %% [markdown] id="hole-lesson"
-# Two numbers among 258 are outvoted; a distance of their own is not. Whoever normalises a trait away
-# has decided that it cannot be what is wrong, and should say so.
+# %% id="seen-hole" tags=["seen"]
+_grey, _others = hole_table["even grey"], hole_table["other classes"]
+seen(
+    f"AUROC on the even grey: {_grey.iloc[0]:.2f} without mean and standard deviation, "
+    f"{_grey.iloc[1]:.2f} with both among 258 numbers, {_grey.iloc[2]:.2f} with a distance of "
+    "their own. Two numbers hardly change a sum over 258; a distance of their own decides alone. "
+    f"On the other classes it costs {_others.iloc[0] - _others.iloc[2]:.3f}."
+)
 
-# %% id="claim-severity" tags=["claim"]
-at = severities.set_index(["corruption", "severity"])
-claim("the AE's MAE falls with blur", at["AE MAE"]["blur", 1] < at["AE MAE"]["blur", 0])
-claim("half a lesion is found well by none", at.loc[("lesion", 0.5), shown].max() < 0.8)
+# %% [markdown] id="hole-lesson"
+# If you normalise a property away, you decide that it cannot be the thing that is wrong. Say so when you
+# report the score.
 
 # %% id="claim-hole" tags=["claim"]
 claim(
@@ -1268,41 +1800,66 @@ claim(
 )
 claim("the larger of two finds the even grey", hole_table["even grey"].iloc[2] > 0.8)
 
+# %% [markdown] id="residual-explorer-text" tags=["optional"]
+# ### Try it on single hands
+#
+# Move the severity and watch image, reconstruction and residual. Can you make a hand that looks wrong to you
+# and has a smaller error than the original?
+
 # %% id="residual-explorer" tags=["nbval-ignore-output"]
 from helpers.widgets import residual_explorer
 
 residual_explorer(ae, normal.images[:200], CORRUPTIONS)
 
+# %% id="seen-explorer" tags=["seen"]
+_own = scores["AE MAE"][:n][half:][: len(few)]
+_blurred = np.split(spoiled_scores["AE MAE"], len(levels))[levels.index(("blur", 0.25))]
+seen(
+    f"Yes: blur it. Already at severity 0.25 the MAE of {(_blurred < _own).mean():.0%} of the "
+    "hands is smaller than before."
+)
+
 # %% [markdown] id="where-text"
 # ## 6 · Seeing where
 #
-# A score says that something is wrong; a **map** says where. To judge a map one needs lesions whose
-# pixels are known, so we paint them: a soft blob of even grey that takes the place of the anatomy.
+# A score says that something is wrong. A **map** says where. To judge a map we need lesions whose pixels are
+# known, so we paint them: a soft blob of even grey that replaces the anatomy.
+
+# %% [markdown] id="brush-text" tags=["optional"]
+# ### The brush
 #
+# The function `add_lesions` below paints with a brush. In this exercise you write the brush yourself.
+
+# %% [markdown] id="ex-3-11-text" tags=["optional"]
 # ### Exercise 3.11
 #
-# Write the brush, `paint_lesion`: an image (C, H, W), a cover (H, W) between 0 and 1 and a contrast
-# in grey values in; the image with the lesion, uint8, and its mask, bool, out. Each channel has its own
-# grey: the mean of what is covered, each pixel weighted by its cover, plus the contrast, clipped to
-# [0, 255] *before* it is mixed in. A pixel covered by one quarter becomes one quarter grey; the result
-# is rounded to whole grey values. **Done** when the edge is soft and no grey value overflows.
+# Write `paint_lesion`. It takes an image (C, H, W), a cover (H, W) between 0 and 1, and a contrast in grey
+# values. It returns the image with the lesion, uint8, and its mask, bool. Each channel has its own grey: the
+# mean of what is covered, each pixel weighted by its cover, plus the contrast, clipped to [0, 255] *before*
+# it is mixed in. A pixel with a cover of one quarter becomes one quarter grey. The result is rounded to whole
+# grey values. Pixels with a cover of at least one half belong to the mask. **Done** when the edge is soft and
+# no grey value overflows.
 
 
 # %% id="ex-3-11" tags=["exercise"] reference="helpers.datasets.samples.lesions.paint_lesion"
 def paint_lesion(image, cover, contrast):
     """Replace what `cover` covers by an even grey, and mark it. -> uint8 (C, H, W), bool (H, W)"""
-    ...  # half covered is inside
+    ...
 
 
 # %% id="check-3-11" tags=["check", "nbval-check-output"]
 paint_lesion = check("3.11", paint_lesion)
 
 # %% [markdown] id="maps-text"
-# `add_lesions` uses the brush at a random place of each hand. Three maps: the absolute residual, the
-# SSIM residual, and as the trivial opponent the absolute difference to the mean hand.
+# ### Three maps
+#
+# `add_lesions` paints at a random place of each hand. We compare three maps: the absolute residual, the SSIM
+# residual, and a trivial one, the absolute difference from the mean hand. Which map would you trust? Look for
+# bright regions outside the outlines.
 
 # %% id="maps"
 from helpers.datasets.samples.lesions import add_lesions
+from helpers.scores import ssim_residual
 
 mean_hand = as_input(train.images).mean(dim=0, keepdim=True)
 MAPS = {
@@ -1317,34 +1874,37 @@ maps = {name: apply(f, lesioned).numpy() for name, f in MAPS.items()}
 # %% id="maps-figure"
 plotting.show(
     plotting.map_rows(lesioned[:6], masks[:6], {name: m[:6] for name, m in maps.items()}),
-    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels. Edges of "
-    "bones light up as well as lesions.",
+    f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels.",
+    alt="Six columns of hands. The upper row shows each hand with the outline of its lesion. "
+    "Below stand three maps, bright in some lesions but also along bones, at labels and, for "
+    "SSIM, in parts of the ground.",
+)
+
+# %% id="seen-maps" tags=["seen"]
+_inside = {name: m[masks].mean() / m[~masks].mean() for name, m in maps.items()}
+seen(
+    "Mean value inside the lesions divided by the mean outside: "
+    + ", ".join(f"{name} {ratio:.1f}" for name, ratio in _inside.items())
+    + ". A ratio near 1 means that the map does not show lesions. All maps are also bright "
+    "along bones, at labels or in the ground, where many more pixels lie than in the lesions."
 )
 
 # %% [markdown] id="dice-text"
-# Pixels are the units now. AUROC and **average precision** (the area under the precision curve, which
-# minds how few pixels belong to lesions) need no threshold. A drawn outline does: ours is the conformal
-# quantile of the pixels of calibration hands, meant to flag 1 % of healthy pixels. That is a guide and
-# no guarantee: the pixels of one picture resemble each other, so a million pixels are worth about as
-# much as the thousand pictures that they come from (we shall print how they differ). The overlap of the flagged pixels $A$ with the
-# mask $B$ is
+# ### One number for a map
 #
-# $$\text{Dice} = \frac{2\,|A \cap B|}{|A| + |B|}$$
+# Now the pixels are the units. AUROC and average precision (module 1) need no threshold; average precision
+# takes into account how few pixels belong to lesions. An outline needs a threshold. Ours is the conformal
+# quantile over the pixels of the calibration hands, meant to flag 1 % of the healthy pixels. This is a guide
+# and no guarantee, because the pixels of one image resemble each other. (We print below how much the images
+# differ.)
 #
-# ### Exercise 3.12
+# Then we compare the flagged pixels with the mask. The share of equal pixels would be useless: almost all
+# pixels are healthy, so a map that flags nothing would be nearly perfect.
 #
-# Write it for two masks of True and False, arrays of any shape; all pixels count together. **Done**
-# when two empty masks agree, with a Dice of 1.
-
-
-# %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
-def dice(a, b):
-    """Overlap of two masks: twice what they share over the sum of their sizes. bool twice -> float"""
-    ...
-
-
-# %% id="check-3-12" tags=["check", "nbval-check-output"]
-dice = check("3.12", dice)
+# > **Dice.** The overlap of two masks: the number of pixels that both contain, divided by the mean size of
+# > the two masks. It is 1 if they are equal and 0 if they share no pixel.
+#
+# Which of the three maps is better than chance?
 
 # %% id="pixel-table"
 from helpers.metrics import pixel_metrics
@@ -1358,26 +1918,84 @@ pixel_table = pd.DataFrame(
 ).T
 pixel_table.assign(chance=masks.mean()).round(3)
 
+# %% id="seen-pixels" tags=["seen"]
+_ap = pixel_table.average_precision
+_better = ", ".join(_ap.index[_ap > 1.2 * masks.mean()]) or "none"
+seen(
+    f"A random map would have an AUROC of 0.5 and an average precision of {masks.mean():.3f}, the "
+    f"share of lesion pixels. Clearly above this chance (by a fifth or more): {_better}. The "
+    f"best, {_ap.idxmax()}, has an average precision of {_ap.max():.3f}: of the pixels that it "
+    f"flags, only a few belong to a lesion. A pixel AUROC of {pixel_table.auroc.max():.2f} sounds "
+    "far better and describes the same map."
+)
+
 # %% id="pixels-by-picture"
 healthy = apply(MAPS["residual"], normal.images).numpy() > limits["residual"]
 share = healthy.mean(axis=(1, 2))
-low, middle, high = np.quantile(share, [0.1, 0.5, 0.9])
-print(f"healthy hands: {share.mean():.2%} of all pixels are flagged, meant were 1 %;")
+low, median, high = np.quantile(share, [0.1, 0.5, 0.9])
+print(f"healthy hands: {share.mean():.2%} of all pixels are flagged; the aim was 1 %")
 print(
-    f"by picture {middle:.2%} (median), {low:.2%} in the tidiest tenth, {high:.2%} in the untidiest"
+    f"by image: median {median:.2%}, lowest tenth below {low:.2%}, highest tenth above {high:.2%}"
 )
-spread_of_independent = (0.01 * 0.99 / healthy[0].size) ** 0.5
-print(f"spread over pictures {share.std():.4f}; of independent pixels {spread_of_independent:.4f}")
+independent = (0.01 * 0.99 / healthy[0].size) ** 0.5
+print(f"standard deviation over images {share.std():.4f}; of independent pixels {independent:.4f}")
 
 # %% id="claim-pixels" tags=["claim"]
 claim(
-    "the pixels of one picture resemble each other: pictures differ more than independent pixels",
-    share.std() > 2 * spread_of_independent,
+    "the pixels of one image resemble each other: images differ more than independent pixels",
+    share.std() > 2 * independent,
+)
+
+# %% [markdown] id="ex-3-12-text" tags=["optional"]
+# ### Exercise 3.12
+#
+# Write Dice from its definition above, for two masks of True and False, arrays of any shape. All pixels count
+# together, also those of several images. **Done** when two empty masks agree, with a Dice of 1.
+
+
+# %% id="ex-3-12" tags=["exercise"] reference="helpers.metrics.dice"
+def dice(a, b):
+    """Overlap of two masks. bool arrays of one shape -> float between 0 and 1"""
+    ...
+
+
+# %% id="check-3-12" tags=["check", "nbval-check-output"]
+dice = check("3.12", dice)
+
+# %% [markdown] id="by-image-text" tags=["optional"]
+# ### One number for each image
+#
+# As a formula, for the flagged pixels $A$ and the mask $B$, Dice is $2\,|A \cap B| \,/\, (|A| + |B|)$. The table above
+# counts the pixels of all images together. What does a single image have?
+
+# %% id="dice-by-image"
+flagged_pixels = maps["residual"] > limits["residual"]
+dice_by_image = np.array([dice(*pair) for pair in zip(flagged_pixels, masks, strict=True)])
+counts = np.histogram(dice_by_image, [0, 1e-9, 0.1, 0.2, 0.3, 1])[0] / len(masks)
+bins = pd.Index(["0", "to 0.1", "to 0.2", "to 0.3", "above"], name="Dice of the residual map")
+plotting.show(
+    plotting.share_bars(pd.Series(counts, bins), "share of images"),
+    f"Dice of the residual map, one number for each image: {np.mean(dice_by_image == 0):.0%} of "
+    f"the images have 0, the best has {max(dice_by_image):.2f}.",
+    alt="Five bars, the share of images by their Dice: "
+    + ", ".join(f"{name} {share_:.0%}" for name, share_ in zip(bins, counts, strict=True))
+    + ".",
+)
+
+# %% id="seen-dice" tags=["seen"]
+seen(
+    f"All pixels of all images together gave a Dice of {pixel_table.dice['residual']:.3f}. It is "
+    f"no typical value: {np.mean(dice_by_image == 0):.0%} of the images have a Dice of 0 and a "
+    f"tenth have more than {np.quantile(dice_by_image, 0.9):.2f}. Report the distribution over "
+    "images, not only one number."
 )
 
 # %% [markdown] id="blind-text"
-# **The blind spot.** A residual compares grey values. What of a lesion that is *as bright as its
-# surroundings*, where only the texture is gone? Three tones of the same lesions: bright, dark, equal.
+# ### The blind spot
+#
+# A residual compares grey values. What happens if a lesion is *as bright as its surroundings*, so that only
+# the texture is missing? We paint the same lesions in three tones: bright, dark and equal. Guess the average
+# precision of the residual for each.
 
 # %% id="blind"
 rows = []
@@ -1395,22 +2013,45 @@ toned, toned_masks = add_lesions(some[:6], 0.6, np.random.default_rng(0), tone=0
 equal = blind_ap.loc["as its surroundings"]
 plotting.show(
     plotting.map_rows(toned, toned_masks, {k: apply(f, toned).numpy() for k, f in MAPS.items()}),
-    f"Lesions as bright as their surroundings. Average precision: residual {equal['residual']:.3f}, SSIM "
-    f"residual {equal['SSIM residual']:.3f}; a random map would have {masks.mean():.3f}.",
+    "Lesions as bright as their surroundings. Average precision: residual "
+    f"{equal['residual']:.3f}, SSIM residual {equal['SSIM residual']:.3f}; a random map would "
+    f"have {masks.mean():.3f}.",
+    alt="The same six hands with lesions of the grey of their surroundings, and three maps. "
+    "Edges of bones are bright; most lesions cannot be seen in any map.",
+)
+
+# %% id="seen-blind" tags=["seen"]
+_res = blind_ap["residual"]
+seen(
+    f"The residual has {_res['bright']:.3f} for bright lesions, {_res['dark']:.3f} for dark ones "
+    f"and {_res['as its surroundings']:.3f} for those as bright as their surroundings; chance is "
+    f"{masks.mean():.3f}. Where the grey fits, there is little to subtract. And a smooth blob is "
+    "easy to rebuild."
 )
 
 # %% [markdown] id="blind-lesson"
-# Meissen et al. (2022) varied brightness and texture of painted lesions in the same way, and found that
-# the residual's own mistakes on healthy tissue hide the lesion. Before you believe a heat map, change
-# the tone of the lesions.
-#
+# Meissen et al. (2022) varied the brightness and the texture of painted lesions in the same way. They found
+# that the residual's own errors on healthy tissue hide the lesion. Before you believe a heat map, change the
+# tone of the lesions.
+
+# %% id="claim-blind" tags=["claim"]
+claim(
+    "the residual finds lesions as bright as their surroundings less well than bright and dark "
+    "ones",
+    blind_ap["residual"]["as its surroundings"] < blind_ap["residual"][["bright", "dark"]].min(),
+)
+
+# %% [markdown] id="seeds-text"
 # ## 7 · Seeds matter
 #
-# The tutorial's public history reports an AUROC of 0.9865, 0.9186 and 0.8935 for the same autoencoder
-# at three commits, and 0.9326, 0.9326 and 0.7862 for the VAE. Which of these numbers is "the" result?
-# Train five times, with nothing changed but the seed (`make results`).
+# The public history of the tutorial reports an AUROC of 0.9865, 0.9186 and 0.8935 for the same autoencoder at
+# three commits, and 0.9326, 0.9326 and 0.7862 for the VAE. Which of these numbers is the result? We trained
+# five times and changed nothing but the seed (`make results`). Which scores depend much on the seed?
 
 # %% id="seeds"
+from helpers.results import read_table
+
+profile = choose(quick="quick", full="full")
 seeds = read_table("03_seeds", source=train.source, profile=profile)
 spread = seeds[list(learned)].agg(["min", "max", "mean", "std"]).T
 spread.round(4)
@@ -1433,15 +2074,27 @@ plotting.show(
     f"Five trainings each. The MAE of the AE runs from {spread['min']['AE MAE']:.3f} to "
     f"{spread['max']['AE MAE']:.3f}; the KL of the VAE from {spread['min']['VAE KL']:.3f} to "
     f"{spread['max']['VAE KL']:.3f}. That tutorial's history spans {gap:.3f}.",
+    alt="One row of five dots for each score, AUROC to the right. The dots of SSIM and of the "
+    "features lie on top of each other; those of the autoencoder's MAE and MSE are spread widely.",
+)
+
+# %% id="seen-seeds" tags=["seen"]
+_std = spread["std"].sort_values()
+seen(
+    f"Least: {_std.index[0]} (standard deviation {_std.iloc[0]:.4f}) and {_std.index[1]} "
+    f"({_std.iloc[1]:.4f}). Most: {_std.index[-1]} ({_std.iloc[-1]:.3f}) and {_std.index[-2]} "
+    f"({_std.iloc[-2]:.3f}). The MAE of the AE runs from {spread['min']['AE MAE']:.3f} to "
+    f"{spread['max']['AE MAE']:.3f}, while its bootstrap interval is only "
+    f"{grid.high['AE MAE'] - grid.low['AE MAE']:.3f} wide."
 )
 
 # %% [markdown] id="seeds-lesson"
-# Two kinds of chance, then: which *pictures* were drawn (the bootstrap shows it), and which *network*
-# came out of the training (only training again shows it). An interval of the first kind says nothing
-# about the second: the seeds move the autoencoder's MAE by more than its interval is wide. Compare the rows: which scores hardly care about the seed, which depend on it?
-# Remember that the autoencoder's rows are those of the short training of section 3. And where the live
-# number and the table's differ for the same seed, that is no error: another machine or another number
-# of threads adds in another order, and a training makes a large difference of a small one.
+# So there are two sources of chance: which *images* were drawn (the bootstrap shows it), and which *network* the
+# training gave (only another training shows it). An interval of the first kind says nothing about the second.
+#
+# The autoencoder's rows are those of the short training of section 3. A live number may differ from the table's for
+# the same seed. Another machine adds numbers in another order, and training turns a tiny difference into
+# a visible one.
 
 # %% id="claim-seeds" tags=["claim"]
 claim(
@@ -1453,24 +2106,30 @@ claim(
     np.ptp(seeds["AE MAE"]) > grid.high["AE MAE"] - grid.low["AE MAE"],
 )
 
-# %% [markdown] id="time-text"
+# %% [markdown] id="time-text" tags=["optional"]
 # ## 8 · Where the time goes
 #
-# The tutorial opens a JPEG file for each picture of each batch. Ours lie in memory as bytes. A thousand
-# steps of each way, one after the other on the same machine (`make results`):
+# The tutorial opens a JPEG file for each image of each batch. Our images lie in memory. We measured a thousand
+# steps of each way, one after the other on the same machine (`make results`). How much time do the files cost?
 
 # %% id="loop-table"
 loops = read_table("03_loop", source=train.source, profile=profile).set_index("pictures")
 print(loops[["steps", "seconds", "reading", "network"]].round(1).to_string())
 for way, row in loops.iterrows():
-    print(f"{way}: {row.reading:.1f} of {row.seconds:.0f} s went into the pictures")
+    print(f"{way}: {row.reading:.1f} of {row.seconds:.0f} s went into reading images")
+
+# %% id="seen-loop" tags=["seen"]
+_files, _memory = loops.loc["JPEG files"], loops.loc["in memory"]
+seen(
+    f"Look at the column `reading`: {_files.reading:.1f} s with files, {_memory.reading:.1f} s "
+    "from memory. Do not compare the totals. The column `network` is the same work both times, "
+    f"and yet it differs by {abs(_files.network - _memory.network):.0f} s, more than all the "
+    "reading. Single runs on a shared machine vary that much."
+)
 
 # %% [markdown] id="loop-lesson"
-# Compare the column `reading`: that is what opening files costs. Do not compare the totals. The column
-# `network` is the same work both times and yet differs by more than all the reading, so which total is
-# smaller is an accident of two single runs on a shared machine. On this processor the files are a small
-# part. What a faster network would make of it is arithmetic, not measured here: the reading stays, and
-# its share grows.
+# On this processor the files take a small part of the time. What a faster network would change was not
+# measured. It can be calculated: the time for reading stays the same, so its share grows.
 
 # %% id="loop-arithmetic"
 files = loops.loc["JPEG files"]
@@ -1487,22 +2146,82 @@ claim(
 )
 claim("on this processor the files are a small part", files.reading < 0.1 * files.seconds)
 
-# %% [markdown] id="believe"
-# ## 9 · What to believe, and what not
+# %% [markdown] id="backbone-text" tags=["optional"]
+# ## 9 · Outlook: pretrained backbones
+#
+# All networks of this module learned from hands alone. Many methods for industrial images do something else.
+# They take a network that was trained on photographs (a *backbone*), leave its weights as they are, and measure
+# how far its features are from those of normal images. The library
+# [anomalib](https://github.com/open-edge-platform/anomalib) holds several of them:
+#
+# - **PaDiM** takes a Mahalanobis distance at each place of the image;
+# - **PatchCore** takes the distance to the nearest stored patch of a normal image;
+# - **EfficientAD** trains a small network to imitate a backbone on normal images, and looks where the imitation
+#   fails.
+#
+# You know the scores already; new is where the features come from. The cell below computes two of them with a
+# ResNet-18, but only if its weights are on this machine already. It downloads nothing.
+
+# %% id="backbone"
+from helpers.experiments.module_03 import backbone_scores, cached_weights
+
+weights = cached_weights()
+if weights is None:
+    print("not run here: the weights of torchvision's ResNet-18 are not in torch's cache.")
+    print("To fetch them (45 MB): torchvision.models.resnet18(weights='IMAGENET1K_V1')")
+else:
+    few_train = train.images[:1000]  # enough for a distance, and quick
+    found_scores = backbone_scores(weights, few_train, test_images)
+    print(judge({f"ResNet-18 {name}": s for name, s in found_scores.items()}).round(3).to_string())
+
+# %% id="seen-backbone" tags=["seen"]
+seen(
+    "The committed run has no weights, so nothing was measured here and we claim nothing."
+    if weights is None
+    else "Compare the rows with those of the grid in section 4. The backbone has never seen a "
+    "hand X-ray."
+)
+
+# %% [markdown] id="wrap-up-text" tags=["optional"]
+# ## 10 · Your own detector
+#
+# The last task is open. Combine what you have, or try something new.
+
+# %% [markdown] id="ex-3-15-text"
+# ### Exercise 3.15
+#
+# Write `anomaly_score(images)`: uint8 images (N, 1, H, W) in the size of this notebook in, one score for each
+# image out, higher for what is more anomalous. The check applies it to images that were not used for training:
+# hands, images of other classes, hands that are joined, rotated or upside down, and hands with a lesion. It compares
+# your AUROC with that of the course's scores. Your attempts are kept in a table beside this notebook; nobody
+# else sees it. **Done** when you beat the best trivial score by more than chance.
+
+
+# %% id="ex-3-15" tags=["exercise"] reference="anomaly_score"
+def anomaly_score(images):
+    """One score for each image, higher = more anomalous. uint8 (N, 1, H, W) -> (N,)"""
+    ...
+
+
+# %% id="check-3-15" tags=["check", "nbval-ignore-output"]
+anomaly_score = check("3.15", anomaly_score)
+
+# %% [markdown] id="believe" held_by="claim-differences"
+# ## 11 · What to believe, and what not
 #
 # **Believe**
-# - that telling hands from chests is easy: trivial scores say so;
+# - that hands are easy to tell from chests: trivial scores do it;
 # - a paired difference whose interval leaves 0 out, *for these two trained networks*;
-# - the false-alarm rate of a conformal threshold, for hands like these.
+# - the false-positive rate of a conformal threshold, for a mixture of hands like this one.
 #
 # **Do not believe**
-# - "reconstruction beats likelihood", where the likelihood is a KL, and the models and betas differ;
-# - that one model beats another, as long as one of them was still learning;
-# - the best of many scores, on the pictures that it was chosen on;
-# - one AUROC over all classes: ask for the worst one;
-# - that a detector of chests sees a lesion, or blur;
-# - a heat map that was shown only on bright lesions;
-# - one training.
+# - "reconstruction beats likelihood", if the likelihood is a KL term and the models and betas differ;
+# - that one model beats another, as long as one of them was still improving;
+# - the best of many scores, on the images on which it was chosen;
+# - one AUROC over all classes: ask for the worst class;
+# - that a detector which finds chests also finds a lesion or blur;
+# - a heat map that was shown with bright lesions only;
+# - a single training.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
@@ -1522,14 +2241,12 @@ table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
-
 quiz("03")
 
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"]
 # ## Further reading
 #
 # - P. Bergmann et al., *Improving unsupervised defect segmentation by applying structural similarity to
@@ -1546,5 +2263,5 @@ progress()
 #   decoders*, ICML 2021, arXiv 2006.13202.
 # - B. Efron and R. Tibshirani, *An introduction to the bootstrap*, 1993.
 #
-# **Next:** module 4 puts the autoencoder in front of a classifier, as a screen, and finds the data set
-# on which it hardly works.
+# **Next:** module 4 puts the autoencoder in front of a classifier as a screen, and uses a data set on which
+# this hardly works.

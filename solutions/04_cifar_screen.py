@@ -1,21 +1,24 @@
 # %% [markdown] id="title"
 # # Module 4 · An autoencoder as a screen before a classifier
 #
-# A network that tells cats from dogs answers on a frog as well: "dog", and it is sure. A popular
-# remedy is to put an autoencoder in front, which was trained on cats and dogs, and to refuse what it
-# rebuilds badly. The article that this module re-teaches built that screen, judged it by seven pictures,
-# and left the classifier out. You build the whole system, calibrate it, and judge it on thousands of
-# pictures. It will turn out that the autoencoder is a poor screen on natural pictures. You will
-# see what its error measures instead, which scores do better, and what a screen is worth in the end.
+# A classifier that tells cats from dogs gives an answer even when it is shown a frog. It says "dog", and
+# it is sure of it. One popular remedy is a **screen**: train an autoencoder on cats and dogs, put it before
+# the classifier, and refuse every image that it rebuilds badly. The article that this module follows built
+# such a screen, judged it on seven images, and left the classifier out. You build the whole system and
+# judge it on thousands of images. You will see that the autoencoder makes a poor screen for photographs,
+# what its error measures instead, and which scores do better.
 #
 # **Afterwards you can**
-# - say which kind of uncertainty you mean, and which of them a score can see;
-# - build a screen that promises a rate of false alarms, and test the promise;
-# - score pictures by a classifier's logits and features;
-# - judge classifier and screen together: risk, coverage, cost.
+# - say which kind of uncertainty you mean, and which kinds a score can see;
+# - build a screen that promises a false-alarm rate, and test the promise;
+# - find out what a reconstruction error really follows;
+# - judge a classifier and its screen together, as one system that may refuse an image.
 #
-# **You need** modules 1 and 3.
-# **Time** 120 minutes with the twelve exercises.
+# **You need** from module 1: autoencoders, AUROC, conformal p-values; from module 3: the Mahalanobis
+# distance. Of classifiers you need the first steps: cross-entropy, and a training loop over batches.
+# Module 2 is not needed.
+#
+# <!-- time -->
 
 # %% id="setup" tags=["setup"]
 import sys
@@ -44,9 +47,9 @@ preload("seaborn", "helpers.checks.module_04")  # while you read
 # %% [markdown] id="data-text"
 # ## 1 · Cats, dogs, and eight classes that are neither
 #
-# CIFAR-10 holds colour pictures of 32×32 pixels in ten classes (A. Krizhevsky, 2009). Cats and dogs
-# are **in sample**: the classifier learns them. The other eight are **out of sample**, and nothing may
-# learn from them: they are for the examination only.
+# CIFAR-10 holds colour images of 32×32 pixels in ten classes (A. Krizhevsky, 2009). Cats and dogs
+# are **in sample**: the classifier learns them. The other eight classes are **out of sample**. Nothing
+# may learn from their images, which serve for the examination only.
 
 # %% id="data"
 import pandas as pd
@@ -56,41 +59,44 @@ train = data["train"]
 counts = pd.DataFrame({split: np.bincount(part.labels) for split, part in data.items()})
 counts.set_index(pd.Index(train.classes, name="class"))
 
-# %% [markdown] id="roles-text"
-# **Roles.** The article took its test pictures from the pictures that chose the network, and its
-# threshold from the pictures that it was judged on. Here no picture has two roles. The cats and
-# dogs of the training set go to four parts:
+# %% [markdown] id="roles-text" no_result="how the images are shared out"
+# **Roles.** The article drew its test images from those that had chosen the network, and it set its
+# threshold on the images that it was judged on. Here no image has two roles. The cats and dogs of the
+# training set go to four parts:
 #
 # | role | share | what for |
 # |---|---|---|
 # | classifier | 70 % | its training |
 # | autoencoder | 18 % | its training |
-# | tuning | 4 % | single numbers: a temperature, a slope |
+# | tuning | 4 % | single numbers, such as the slope of a line |
 # | calibration | 8 % | the thresholds of the screens |
 #
-# The test set keeps the last role: its cats and dogs, and its other classes, are for the reports.
-#
+# The test set has the last role. Its cats and dogs and its other classes serve for the reports.
+
+# %% [markdown] id="ex-4-1-text" tags=["optional"]
 # ### Exercise 4.1
 #
 # Write `class_roles`: labels (N,), the numbers of the wanted classes (a tuple) and the shares (a tuple)
-# in; one array of positions for each role out, a list of them. Shares may sum to less than 1; the rest
-# has no role. How sizes that are not whole are rounded is up to you. **Done** when every role holds the
-# classes in the same proportion, drawn at random but alike for the same `seed`, and no position has two
-# roles.
+# in; a list of arrays out, which holds the positions of each role. Shares may sum to less than 1. The rest
+# then has no role. How sizes that are not whole are rounded is up to you. **Done** when every role holds
+# the classes in the same proportion, the positions are drawn at random but alike for the same `seed`, and
+# no position has two roles.
 
 
 # %% id="ex-4-1" tags=["exercise"] reference="helpers.datasets.splits.class_roles"
 def class_roles(labels, wanted, shares, seed=0):
-    """Positions of the pictures of each role: of the classes `wanted` only, each class cut alike."""
-    ...  # class by class: shuffle its positions, then cut them at the cumulated shares
+    """Positions of the images of each role, of the classes `wanted` only. -> list of (k,)"""
+    ...
 
 
 # %% id="check-4-1" tags=["check", "nbval-check-output"]
 class_roles = check("4.1", class_roles)
 
-# %% [markdown] id="parts-text"
-# `roles` of the course does just that with CIFAR-10. Labels become 0 for cats and 1 for dogs. To save
-# time the quick profile takes no more than 500 pictures of each other class.
+# %% [markdown] id="parts-text" no_result="how the images are shared out"
+# ### The six parts
+#
+# The course's `roles` does the same with CIFAR-10. Labels become 0 for cats and 1 for dogs. To save
+# time, the quick profile takes at most 500 images of each other class.
 
 # %% id="parts"
 from helpers.experiments.module_04 import roles
@@ -99,33 +105,57 @@ parts = roles()
 PETS = parts.test.classes
 n, names = len(parts.test), np.array(train.classes)[parts.others.labels]
 for role, part in parts._asdict().items():
-    print(f"{role:12}{len(part):6,} pictures")
+    print(f"{role:12}{len(part):6,} images")
 
 # %% [markdown] id="classifier-text"
 # ## 2 · The classifier
 #
-# `SmallResNet` is built of three stages, each of a residual block: two 3×3 convolutions and a skip
-# connection that adds the block's input to their output. `features` are the channel means after the last stage; a linear layer makes
-# two **logits** of them. Each batch is mirrored and shifted at random, so that no picture comes twice in
-# the same way.
+# `SmallResNet` has three stages, and each holds one residual block. Two 3×3 convolutions compute a
+# correction, and the block adds it to its own input. So the input can pass unchanged, and the
+# gradient finds a short way back.
+#
+# > **residual connection.** A path that carries a block's input past its layers and adds it to
+# > their output (also called a skip connection).
+#
+# After each stage the means of its channels are kept as **features**, a short description of the image.
+# A linear layer turns the last features into two numbers, one for "cat" and one for "dog".
+
+# %% id="classifier-diagram"
+from helpers import models, plotting
+
+plotting.use_course_style()
+plotting.show(
+    plotting.network_diagram(models.SmallResNet(stride=2), (3, 32, 32)),
+    "The classifier of the quick profile, drawn from the network itself. The arrow before the linear layer "
+    "takes the mean of each channel.",
+    alt="Boxes from left to right: a convolution that halves the side, three residual blocks with poolings "
+    "between them that halve it again, a linear layer, and two outputs.",
+)
+
+# %% [markdown] id="training-text" no_result="how the classifier is trained"
+# **The training.** Each batch is mirrored and shifted at random, so that the network seldom sees an image
+# twice in the same way. The step length follows a one-cycle schedule, as in module 3: it rises first and
+# then falls to nearly 0. The optimiser is AdamW, which is Adam with one more step.
+#
+# > **weight decay.** After each step every weight is made a little smaller, so that weights which the
+# > data do not need fade away.
 
 # %% id="augmented"
-from helpers import plotting
 from helpers.augment import flip_and_shift
 from helpers.training import as_input
 
-plotting.use_course_style()
 torch.manual_seed(0)
 eight = as_input(parts.classifier.images[:8])
 rows = {
-    "picture": eight.cpu(),
+    "image": eight.cpu(),
     "once": flip_and_shift(eight).cpu(),
     "again": flip_and_shift(eight).cpu(),
 }
 plotting.show(
     plotting.image_rows(rows),
-    "Eight training pictures, and two of the versions that training sees: mirrored or not, shifted by "
-    "up to four pixels.",
+    "Eight training images, and two of the versions that the network trains on: mirrored or not, and "
+    "shifted by up to four pixels.",
+    alt="Three rows of eight small colour images of cats and dogs. In the second and third row each is mirrored or not, and moved by some pixels, with a grey or dark edge where it was moved from.",
 )
 
 # %% id="classifier"
@@ -142,8 +172,21 @@ low, high = wilson_interval(right.sum(), n)
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {history[-1]['seconds']:.0f} s")
 print(f"{right.mean():.1%} of {n:,} test cats and dogs right ({low:.1%} to {high:.1%})")
 
+# %% [markdown] id="logits-text" no_result="a definition, and arithmetic"
+# **From numbers to probabilities.** The two outputs are logits, one for each class, and can be any
+# numbers. They become probabilities in two steps: take exponentials, which are positive, and divide them by
+# their sum.
+#
+# > **softmax.** The function that turns logits into probabilities: the exponential of each logit, divided
+# > by the sum of all the exponentials.
+#
+# For the logits 2 and 0 this gives 0.88 and 0.12. The two always sum to 1, whatever the image shows.
+
 # %% [markdown] id="frog-text"
-# **And a frog?** The classifier has two answers, and must give one of them.
+# ### And a frog?
+#
+# The classifier has two answers and must give one of them. For each other class the figure shows the
+# image with the highest probability. What do you expect the network to say of a frog, and how surely?
 
 # %% id="frog" tags=["cover"]
 outside_logits = apply(model, parts.others.images)
@@ -154,45 +197,95 @@ surest = [
 titles = [f"{names[i]}?\n{PETS[answer[i]]} {probability[i]:.1%}" for i in surest]
 plotting.show(
     plotting.labelled_pictures(parts.others.images[surest], titles),
-    "Of each other class the picture on which the classifier is most sure: "
+    "Of each other class the image on which the classifier is most sure: "
     + ", ".join(f"{names[i]} a {PETS[answer[i]]}" for i in surest)
     + ".",
+    alt="Eight small images in a row, one of each other class, with the name of the class, the answer cat or dog, and its probability above.",
 )
 
 # %% id="sure"
-sure = (probability > 0.9).float().mean()
-sure_inside = (logits.softmax(dim=1).amax(dim=1) > 0.9).float().mean()
+confident, confident_outside = (
+    some.softmax(dim=1).amax(dim=1).numpy() for some in (logits, outside_logits)
+)
+sure_inside, sure = (confident > 0.9).mean(), (confident_outside > 0.9).mean()
 print(f"more than 90 % sure: {sure_inside:.1%} of the cats and dogs, {sure:.1%} of the others")
 
-# %% [markdown] id="words-text"
-# ### Three words
+# %% id="seen-frog" tags=["seen"]
+from helpers.claims import claim, seen
+
+_frogs = confident_outside[names == "frog"]
+seen(
+    f"Of {len(_frogs)} frogs, {(_frogs > 0.9).mean():.0%} get an answer with a probability above 90 %; "
+    f"the surest one has {_frogs.max():.1%}. The softmax shares 100 % between cat and dog, whatever the "
+    f"image shows. The network is {'less often' if sure < sure_inside else 'no less often'} sure of the "
+    f"other classes than of cats and dogs ({sure:.0%} against {sure_inside:.0%}), so the probability "
+    "says something about them, but it refuses none."
+)
+
+# %% [markdown] id="words-text" no_result="definitions"
+# ### Three kinds of uncertainty
 #
-# Three things make an answer uncertain, and they call for different remedies.
+# An answer can be uncertain for three reasons, and each one asks for another remedy.
 #
-# - **Aleatoric**: the picture itself leaves it open. At 32×32 pixels some cats cannot be told from dogs,
-#   by anyone, however much one has learned. A good classifier then says 50 %.
-# - **Epistemic**: the network does not know, since it has seen too little. Another network, trained
-#   alike, would say something else; more pictures would help.
-# - **Distributional**: the picture is not of the kind that the question is about. "Cat or dog?" has no
-#   answer for a frog (Malinin and Gales, arXiv 1802.10501, who split it off from the epistemic kind).
+# > **aleatoric uncertainty.** The image itself leaves the answer open, however much the network has learned.
 #
-# The article calls the frog's case aleatoric. The word matters: against aleatoric uncertainty a
-# probability helps, against distributional uncertainty it may not, since it is the answer to a question
-# that should not have been asked.
+# At 32×32 pixels nobody can tell some of the cats from dogs. A good classifier then says 50 %.
 #
+# > **epistemic uncertainty.** The network does not know, because it has seen too little.
+#
+# Another network, trained in the same way, would say something else. More training images would help.
+
+# %% [markdown] id="distributional-text" no_result="definitions"
+# > **distributional uncertainty.** The image does not belong to the images that the question is about.
+#
+# "Cat or dog?" has no right answer for a frog. (Malinin and Gales, arXiv 1802.10501, separate this kind
+# from the epistemic one.) The article calls the frog's case aleatoric, and the word matters. A
+# probability near 50 % tells you of an aleatoric uncertainty; of the distributional kind it may tell nothing.
+
+# %% id="quiz-frog" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
+quiz("04", "frog")
+
+# %% [markdown] id="calibration-text" tags=["optional"] no_result="a definition"
 # ### Do the probabilities mean what they say?
 #
-# Of all answers given with 80 %, 80 % should be right. A **reliability diagram** shows whether they are:
-# answers are sorted into bins by their probability, and the share of right ones is drawn over it. The
-# **expected calibration error** (ECE) is the mean gap between the two, each bin weighted by its
-# pictures. Large networks that are trained for long tend to be too sure, and one number mends most of it
-# (Guo et al. 2017): divide the logits by a **temperature** $T$, which does not change which class comes
-# first.
+# Take all answers that were given with a probability of 80 %. If 80 % of them are right, the
+# probability means what it says, and the classifier is calibrated. To check it, sort the answers into
+# bins by their probability, and draw the share of right answers in each bin. This is a **reliability
+# diagram**.
 #
+# > **calibration error.** The gap between the probability and the share of right answers, averaged
+# > over the bins, each weighted by its number of images (expected calibration error, ECE).
+#
+# In the next figure a simulated classifier is perfectly calibrated. Draw its images anew several times, and
+# watch the calibration error.
+
+# %% id="reliability-explorable" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.reliability(n=2000)
+
+# %% [markdown] id="temperature-text" no_result="a definition, and the literature with its source"
+# **One number to mend it.** Large networks that are trained for a long time tend to be too sure, and one
+# number mends most of that (Guo et al. 2017, arXiv 1706.04599). Divide all logits by the same $T$: with
+# $T > 1$ they move together, and the probabilities become more cautious. With $T < 1$ the network becomes
+# more sure. The class that comes first stays the same.
+#
+# > **temperature.** The number $T > 0$ by which all logits are divided before the softmax.
+
+# %% id="temperature-picture"
+for T in (0.5, 1, 2):
+    print(
+        f"logits 2 and 0, T = {T}: {(torch.tensor([2.0, 0.0]) / T).softmax(dim=0).numpy().round(2)}"
+    )
+
+# %% [markdown] id="ex-4-2-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.2
 #
-# Write `fit_temperature`: logits (N, K) and labels (N,) of tuning pictures in, the $T > 0$ of the
-# smallest cross-entropy out, as a `float`. **Done** when it is the minimum, above 1 or below.
+# Write `fit_temperature`: logits (N, K) and labels (N,) of tuning images in; out comes the $T > 0$ with
+# the smallest cross-entropy, as a `float`. `minimize_scalar` from SciPy finds the minimum of a function
+# of one number. **Done** when $T$ is the minimum, whether it lies above 1 or below.
 
 
 # %% id="ex-4-2" tags=["exercise"] reference="helpers.calibration.fit_temperature"
@@ -200,8 +293,8 @@ from scipy.optimize import minimize_scalar
 
 
 def fit_temperature(logits, labels):
-    """The T > 0 for which softmax(logits / T) has the smallest cross-entropy. (N, K), (N,) -> float"""
-    ...  # minimize_scalar(loss, bounds=(-5, 5), method="bounded").x, of log T
+    """The temperature with the smallest cross-entropy on these images. (N, K), (N,) -> float"""
+    ...
 
 
 # %% id="check-4-2" tags=["check", "nbval-check-output"]
@@ -212,16 +305,15 @@ from helpers.calibration import expected_calibration_error, reliability
 
 tuning_logits, tuning_labels = apply(model, tuning.images), torch.from_numpy(tuning.labels)
 T = fit_temperature(tuning_logits, tuning_labels)
-before, after = (s.softmax(dim=1).amax(dim=1).numpy() for s in (logits, logits / T))
+before, after = confident, (logits / T).softmax(dim=1).amax(dim=1).numpy()
 ece = [expected_calibration_error(confidence, right) for confidence in (before, after)]
 print(f"T = {T:.3f}; expected calibration error {ece[0]:.4f} before, {ece[1]:.4f} after")
 
 # %% [markdown] id="chance-text"
-# **Is that a fault at all?** Both numbers come from samples. The tuning pictures are few, so $T$ has an
-# interval: draw as many of them again, with replacement, and fit again. And the calibration error of a
-# *perfect* classifier is not 0: in each bin the share of right answers differs a little from the
-# probability, by chance, and the error adds up the sizes of these differences. Take our probabilities
-# at their word, draw right and wrong answers from them, and see how large the error is then.
+# **Is that a fault at all?** Both numbers come from samples. The tuning images are few, so $T$ needs an
+# interval: draw as many images again with replacement, and fit again. The calibration error of a
+# *perfect* classifier is not 0 either, since in each bin the share of right answers differs from the
+# probability by chance. To see how large it gets, draw right and wrong answers from our probabilities.
 
 # %% id="chance"
 rng = np.random.default_rng(0)
@@ -231,8 +323,8 @@ T_low, T_high = np.quantile(
 )
 perfect = [expected_calibration_error(after, rng.random(n) < after) for _ in range(200)]
 chance = np.quantile(perfect, [0.025, 0.975])
-print(f"T = {T:.2f}, with {len(tuning)} other tuning pictures {T_low:.2f} to {T_high:.2f}")
-print(f"ECE of a perfect classifier on {n:,} pictures: {chance[0]:.4f} to {chance[1]:.4f}")
+print(f"T = {T:.2f}, with {len(tuning)} other tuning images {T_low:.2f} to {T_high:.2f}")
+print(f"ECE of a perfect classifier on {n:,} images: {chance[0]:.4f} to {chance[1]:.4f}")
 
 # %% id="reliability"
 tables = {"before": reliability(before, right), f"T = {T:.2f}": reliability(after, right)}
@@ -243,31 +335,46 @@ plotting.show(
     plotting.reliability_diagram(tables),
     f"T = {T:.2f} ({T_low:.2f} to {T_high:.2f}): the classifier was {sided}. Bars are Wilson intervals. "
     f"The calibration error is {ece[0]:.4f} before and {ece[1]:.4f} after. {verdict} within what a "
-    f"perfect classifier has on so many pictures ({chance[0]:.4f} to {chance[1]:.4f}).",
+    f"perfect classifier has on so many images ({chance[0]:.4f} to {chance[1]:.4f}).",
+    alt="Share of right answers over the probability of the answer, from 0.5 to 1, with error bars, for the classifier before and after the temperature. A diagonal line marks perfect calibration.",
 )
 
 # %% id="claim-chance" tags=["claim"]
-from helpers.claims import claim
-
 claim("the calibration error of a perfect classifier is not 0", chance[0] > 0)
 claim(
     "the temperature moves the calibration error by less than chance does",
     abs(ece[1] - ece[0]) < chance[1] - chance[0],
 )
 
-# %% [markdown] id="reliability-lesson"
-# So a calibration error needs an interval like any other number, and a drop from one value to another
-# within that interval is no improvement. The network here is small and trained briefly; larger ones
-# trained for longer are often clearly too sure. And all this speaks of cats and dogs only: no
-# temperature makes the probability of a frog mean anything.
-#
+# %% [markdown] id="reliability-lesson" held_by="claim-chance"
+# So a calibration error needs an interval, and a drop that stays within it is no improvement. All this speaks
+# of cats and dogs only: no temperature makes the probability of a frog mean anything. (With two classes a
+# temperature changes no ranking of the images by their probability, so section 7 leaves it out.)
+
+# %% [markdown] id="cae-intro" no_result="how the network is built"
 # ## 3 · The autoencoder
 #
-# The article's network, a convolutional autoencoder (CAE), for colour pictures of 32×32 pixels. All
-# convolutions have kernels of 3×3 and a padding of 1, and a ReLU follows each but the last; the code
-# and the output are linear. (In the article an activation follows the code as well; without it the code
-# may be negative.) Weights start as in the article, at random with variances after Glorot and Bengio
-# ("Xavier", 2010), biases at 0.01.
+# The article's network is a convolutional autoencoder (CAE) for colour images of 32×32 pixels. The
+# encoder halves the sides twice, and a linear layer makes the code. The decoder goes the same way back.
+# All weights start at random, with variances after Glorot and Bengio ("Xavier", 2010), as in the article.
+# The quick profile uses half the channels and a shorter code.
+
+# %% id="cae-diagram"
+from helpers.experiments.module_04 import SIZES
+
+plotting.show(
+    plotting.network_diagram(models.ColourAutoencoder(*SIZES["small"]), (3, 32, 32)),
+    "The CAE of the quick profile, drawn from the network itself: the encoder in blue, the decoder in green.",
+    alt="Two rows of boxes for the encoder, whose images get smaller and get more channels until a linear "
+    "layer makes the code, and two rows for the decoder, which goes the same way back.",
+)
+
+# %% [markdown] id="ex-4-3-text" tags=["optional"] no_result="a task"
+# ### Exercise 4.3
+#
+# Write the network of this table. All convolutions have kernels of 3×3 and a padding of 1. A ReLU
+# follows each but the last. The code and the output are linear. (In the article an activation follows
+# the code as well; without it the code may be negative.)
 #
 # | encoder | output | | decoder | output |
 # |---|---|---|---|---|
@@ -276,23 +383,18 @@ claim(
 # | conv 32→64 of stride 2, conv 64→64 | 64×8×8 | | 64→32 of stride 2, 32→32 | 32×16×16 |
 # | `Flatten`, `Linear` | 1000 numbers | | 32→16 of stride 2, 16→16, 16→3 | 3×32×32 |
 #
-# 64, 32 and 16 are `widths` backwards. The article scales pixels to [-1, 1]; ours lie in [0, 1], so
-# our squared errors are a quarter of its. The quick profile halves the widths and shortens the code.
-#
-# ### Exercise 4.3
-#
-# Write the network of the table. **Done** when shapes and the number of parameters are right for any
-# `widths` and `latent_dim`, and nothing but a ReLU bends what one layer hands to the next.
+# In the table `widths` are (16, 32, 64). **Done** when shapes and the number of parameters are right for
+# any `widths` and `latent_dim`, and only a ReLU stands between one layer and the next.
 
 
 # %% id="ex-4-3" tags=["exercise"] reference="helpers.models.ColourAutoencoder"
 class ColourAutoencoder(nn.Module):
-    """32×32 colour pictures to `latent_dim` numbers and back. (N, 3, 32, 32) -> the same shape"""
+    """32×32 colour images to `latent_dim` numbers and back. (N, 3, 32, 32) -> the same shape"""
 
     def __init__(self, widths=(16, 32, 64), latent_dim=1000):
         super().__init__()
-        self.encoder = ...  # a, b, c = widths; nn.Sequential: the left half of the table
-        self.decoder = ...  # nn.Sequential: the right half
+        self.encoder = ...  # a, b, c = widths
+        self.decoder = ...
 
     def encode(self, x):
         return self.encoder(x)
@@ -316,15 +418,20 @@ for layer in cae.encoder:
         print(f"{type(layer).__name__:7}", " × ".join(map(str, x.shape[1:])))
 print(f"{sum(p.numel() for p in cae.parameters()):,} parameters")
 
-# %% [markdown] id="cae-text"
-# The article squeezes 3,072 numbers into 1,000: that is hardly a bottleneck, and a network that may copy
-# need not know what a cat is. The quick profile's code is much narrower; the cell says how narrow. Train
-# it, and watch four pictures of each kind, and the error on tuning pictures after each epoch, in two
-# parts. At each pixel the three channels have a residual each, and
+# %% [markdown] id="cae-text" no_result="arithmetic, and how the error is read"
+# ### Training it
+#
+# The article's code has 1,000 numbers for the 3,072 of an image. That is hardly a bottleneck: a network
+# that may copy need not learn what a cat is. The quick profile's code is much shorter, as the cell prints.
+# Pixels lie in [0, 1] here and in [-1, 1] in the article, so our squared errors are a quarter of its.
+#
+# While it trains we watch eight images, and the error on tuning images in two parts. A residual can be
+# wrong in how light a pixel is, or in its colour. At each pixel the three channels have one residual each,
+# and
 #
 # $$\text{mean of their squares} = (\text{their mean})^2 + \text{their variance}.$$
 #
-# The first term says how wrong the **lightness** of the pixel is, the second how wrong its **colour**.
+# The first term is the error in **lightness**, the second the error in **colour**.
 
 # %% id="cae"
 from helpers.experiments.module_04 import autoencoder, error_parts
@@ -344,17 +451,32 @@ def keep(model, history):
 ae = autoencoder(parts.autoencoder.images, progress=True, on_epoch=keep)
 print(f"3,072 numbers in {ae.encoder[-1].out_features}")
 
+# %% [markdown] id="snapshots-text"
+# Four cats and dogs, then a frog, a horse, an airplane and a truck. Could you tell from the last row
+# which of them the network has learned from?
+
 # %% id="snapshots"
 plotting.show(
-    plotting.image_rows({"picture": watched} | snapshots),
-    "Four cats and dogs, then a frog, a horse, an airplane and a truck, and what the CAE makes of them "
-    "after some epochs. Could you tell from the last row which kinds it has learned from?",
+    plotting.image_rows({"image": watched} | snapshots),
+    "Four cats and dogs, then a frog, a horse, an airplane and a truck, and how the CAE rebuilds them "
+    "after some of the epochs.",
+    alt="A row of eight images, and one row of their reconstructions for each of some epochs. The first reconstructions are blurred grey spots; later ones show shapes.",
+)
+
+# %% id="seen-snapshots" tags=["seen"]
+_last = error_parts(ae, watched).sum(axis=0)
+seen(
+    "Hardly. All eight are blurred in the same way. The errors of the four cats and dogs "
+    f"are {', '.join(f'{e:.4f}' for e in _last[:4])}; those of the frog, the horse, the airplane and the "
+    f"truck are {', '.join(f'{e:.4f}' for e in _last[4:])}. The two groups "
+    f"{'overlap' if _last[4:].min() < _last[:4].max() else 'do not overlap'}."
 )
 
 # %% [markdown] id="curves-text"
-# **Both trainings as curves.** To read the parts of the error, compare each with that of a network which
-# gives every pixel the mean colour of all tuning pictures: the share of the error that is gone is the
-# share **explained**, as in a regression ($R^2$). Below 0 it is worse than the mean colour.
+# **Loss curves of both networks.** To read the parts of the CAE's error, compare them with a network that
+# gives every pixel the mean colour of all tuning images. The share of the error that is gone is the
+# share **explained**, as in a regression ($R^2$). Below 0 the CAE is worse than the mean colour. Which
+# part does it learn first?
 
 # %% id="curves"
 log = pd.DataFrame(epochs).set_index("epoch")
@@ -362,7 +484,7 @@ average = as_input(tuning.images).mean(dim=(0, 2, 3))[:, None, None]
 flat = error_parts(lambda x: average.expand_as(x), tuning.images).mean(axis=1)
 explained = 1 - log[["lightness", "colour"]] / flat
 first, last = explained.iloc[0], explained.iloc[-1]
-squared = {"training": log.train, "tuning pictures": log.lightness + log.colour}
+squared = {"training": log.train, "tuning images": log.lightness + log.colour}
 plotting.show(
     plotting.training_curves(
         {
@@ -371,10 +493,11 @@ plotting.show(
             "CAE: share explained": {name: explained[name] for name in explained},
         }
     ),
-    f"Losses of the classifier (right on tuning pictures: {history[0]['accuracy']:.1%} after the first "
-    f"epoch, {history[-1]['accuracy']:.1%} after the last) and of the CAE; share of the tuning pictures' "
+    f"Losses of the classifier (right on tuning images: {history[0]['accuracy']:.1%} after the first "
+    f"epoch, {history[-1]['accuracy']:.1%} after the last) and of the CAE; share of the tuning images' "
     f"lightness and colour that the CAE explains: {first.lightness:.0%} and {first.colour:.0%} after one "
     f"epoch, {last.lightness:.0%} and {last.colour:.0%} at the end.",
+    alt="Three panels over the epochs: the cross-entropy of the classifier, the squared error of the CAE on training and tuning images, and the shares of lightness and colour that the CAE explains.",
 )
 
 # %% id="claim-curves" tags=["claim"]
@@ -385,10 +508,14 @@ claim("at the end it still explains less of the colour", last.lightness > last.c
 x = as_input(tuning.images)
 claim("there is less colour than light and dark", x.var(dim=1).mean() < x.mean(dim=1).var())
 
-# %% [markdown] id="curves-lesson"
-# Light and dark come first, and colour stays behind: there is less of it in the pictures, so that a
-# wrong colour costs little in squared error. Keep that in mind. (The training loss of the CAE is a mean
-# over the epoch, while the network still changes; that of the tuning pictures is taken after it.)
+# %% [markdown] id="curves-lesson" held_by="claim-curves"
+# Lightness comes first, and colour stays behind. The images vary less in colour than in lightness, so a
+# wrong colour costs little in squared error. Keep that in mind for section 5. (The training loss is a
+# mean over the epoch, while the network still changes. The error on tuning images is taken after it.)
+
+# %% [markdown] id="class-error-text"
+# **Does the error tell the classes apart?** Each box of the next figure shows the errors of one class. If
+# the CAE were a good screen, all eight other classes would lie above cats and dogs. Do they?
 
 # %% id="class-error"
 from helpers.metrics import auroc, bootstrap_interval
@@ -412,13 +539,23 @@ plotting.show(
     plotting.boxes(frame, "class", "error", order=order, log=True),
     f"AUROC of the error over the eight classes: {area:.3f} ({low:.3f} to {high:.3f}). With a smaller "
     f"median error than cats and dogs: {', '.join(easier) or 'none'}.",
+    alt="Ten boxes of reconstruction errors on a logarithmic axis: cats and dogs first, then the other classes in the order of their medians. The boxes overlap.",
 )
 
-# %% [markdown] id="seven-text"
-# An AUROC of 0.5 is what a coin reaches. The article saw seven pictures, four pets and three others,
-# and chose its threshold on them so that six were right. **What do seven pictures show?** Draw seven of
-# ours, choose the threshold that is best for them, and apply it to all pictures. Then do the same with a
-# **blind** score: random numbers in the place of the errors.
+# %% id="seen-class-error" tags=["seen"]
+seen(
+    f"No: the boxes overlap. The CAE rebuilds {', '.join(easier) or 'no class'} better than cats and dogs, "
+    f"although it has never seen them. It rebuilds {order[-1]} worst. Over all eight classes the AUROC is "
+    f"{area:.2f}; a coin reaches 0.5."
+)
+
+# %% [markdown] id="seven-text" tags=["optional"]
+# ### What do seven images show?
+#
+# The article saw seven images, four pets and three others, and chose its threshold so that six of them
+# were right. Draw seven of ours, choose the threshold that is best for them, and apply it to all images.
+# Then do the same with a **blind** score, a random number in the place of the error. How well will the
+# blind score do on its seven images?
 
 # %% id="seven"
 from helpers.metrics import balanced_accuracy
@@ -453,14 +590,21 @@ print(
 print(f"six or seven of seven right in {(drawn['the seven'] > 0.82).mean():.0%} of the draws")
 print(f"a blind score: {drawn['blind, the seven'].mean():.2f} on the seven, 0.50 on all")
 
+# %% id="seen-seven" tags=["seen"]
+seen(
+    f"A blind score reaches {means['blind, the seven']:.2f} on its seven images, although it is worth 0.50. "
+    "The threshold was chosen on the seven, so it fits their chance. The CAE's error reaches "
+    f"{means['the seven']:.2f} on seven and {means['all']:.2f} on all."
+)
+
 # %% id="claim-seven" tags=["claim"]
 claim("seven pictures flatter", drawn["the seven"].mean() > drawn["all"].mean() + 0.05)
 claim("a blind score looks good on the seven as well", drawn["blind, the seven"].mean() > 0.6)
 
-# %% [markdown] id="seven-lesson"
-# Seven pictures flatter, since the threshold is chosen on them, and they flatter a blind score as well.
-# One cannot learn from them what the screen is worth. One more detail of the article: it rounds each
-# error to three decimals before it compares. How many decisions does that move?
+# %% [markdown] id="seven-lesson" held_by="claim-seven"
+# Seven images flatter every score, since the threshold is chosen on them. Nobody can learn from them what
+# a screen is worth. The article also rounds each error to three decimals before it compares. How many
+# decisions does the rounding change?
 
 # %% id="rounding"
 limit = 0.045  # the article's threshold, in its units
@@ -469,26 +613,31 @@ moved = (scaled > limit) != (scaled.round(3) > limit)
 print(f"its threshold of {limit} refuses {(4 * errors > limit).mean():.1%} of our cats and dogs")
 print(f"rounding moves {moved.sum()} of {len(moved):,} decisions")
 
-# %% [markdown] id="screen-text"
-# A threshold belongs to the network that made the errors. It cannot be carried over from an article: it
-# has to be calibrated.
-#
+# %% id="seen-rounding" tags=["seen"]
+seen(
+    f"Rounding changes {moved.mean():.1%} of the decisions, which matters little. The threshold itself "
+    f"matters: on our network it refuses {(4 * errors > limit).mean():.0%} of the cats and dogs."
+)
+
+# %% [markdown] id="screen-text" no_result="a rule and an interface"
 # ## 4 · The screen
 #
-# Module 1 had the rule: refuse where the conformal p-value is at most $\alpha$. Now it becomes an
-# object in scikit-learn's manner, with a score of any kind: `fit` keeps what it learned in names that end
-# with an underscore and returns the object, `predict` decides, `decision_function` says by how much.
-#
+# A threshold belongs to the network that made the errors, and it cannot be taken over from an article.
+# It has to be calibrated. Module 1 had the rule: refuse where the conformal p-value is at most $\alpha$.
+# Now the rule becomes an object in scikit-learn's manner, for scores of any kind. `fit` keeps what it has
+# learned in names that end with an underscore, and returns the object. `predict` decides, and
+# `decision_function` says by how much.
+
+# %% [markdown] id="ex-4-4-text" no_result="a task"
 # ### Exercise 4.4
 #
-# Write the four methods. `conformal_threshold` and `conformal_p_values` are yours from module 1;
-# `as_scores` makes an array and complains about NaN, `check_is_fitted(self)` about a forgotten `fit`.
-# **Done** when `predict` agrees with the p-values, and nothing passes in silence: NaN and a missing
-# `fit` are errors, an $\alpha$ that so few scores cannot promise is worth a warning (`warnings.warn`;
-# such a screen is fitted all the same, and refuses nothing).
+# Write the four methods. `conformal_threshold` and `conformal_p_values` are yours from module 1.
+# `as_scores` makes an array and stops at NaN; `check_is_fitted(self)` stops where `fit` was forgotten.
+# **Done** when `predict` agrees with the p-values, and nothing passes in silence. NaN and a missing `fit`
+# are errors. An $\alpha$ that so few scores cannot promise deserves a warning (`warnings.warn`); such a
+# screen is fitted all the same, and refuses nothing.
 
 # %% id="screen-imports"
-from scipy.stats import binom
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -497,44 +646,83 @@ from helpers.thresholds import as_scores, conformal_p_values, conformal_threshol
 
 # %% id="ex-4-4" tags=["exercise"] reference="helpers.thresholds.Screen"
 class Screen(BaseEstimator):
-    """Refuses what is more anomalous than all but a share `alpha` of normal pictures."""
+    """Refuses what is more anomalous than all but a share `alpha` of normal images."""
 
     def __init__(self, alpha):
         self.alpha = alpha
 
     def fit(self, calibration_scores):
-        """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself"""
-        ...  # warn where the threshold is infinite
+        """Keep the scores of normal images (n,) and set `threshold_`. -> the screen itself"""
+        ...
 
     def decision_function(self, scores):
-        """Score minus threshold: above 0 where the picture is refused. (m,) -> (m,)"""
+        """Score minus threshold: above 0 where the image is refused. (m,) -> (m,)"""
         ...
 
     def predict(self, scores):
-        """Whether each picture is refused. (m,) -> bool (m,)"""
+        """Whether each image is refused. (m,) -> bool (m,)"""
         ...
 
     def p_values(self, scores):
-        """Conformal p-value of each picture: at most alpha where refused. (m,) -> (m,)"""
+        """Conformal p-value of each image: at most alpha where refused. (m,) -> (m,)"""
         ...
 
 
 # %% id="check-4-4" tags=["check", "nbval-check-output"]
 Screen = check("4.4", Screen)
 
+# %% [markdown] id="blind-text"
+# **A blind screen first.** Put a random number in the place of the error, for each image anew. This score
+# knows nothing. Give it a screen with $\alpha$ = 5 %, calibrated on 800 random numbers.
+
+# %% [markdown] id="ex-4-13-text" no_result="a task"
+# ### Exercise 4.13
+#
+# Predict two shares before you run the next cells. What share of the test cats and dogs will the blind
+# screen refuse? And what share of the other classes? Write two numbers between 0 and 1. **Done** when both
+# are right to within 0.02.
+
+# %% id="ex-4-13" tags=["exercise"] reference="blind_rates"
+blind_rates = {
+    "pets": ...,  # share of the test cats and dogs that the blind screen refuses
+    "others": ...,  # share of the other classes that it refuses
+}
+
+# %% id="check-4-13" tags=["check", "nbval-check-output"]
+blind_rates = check("4.13", blind_rates)
+
 # %% id="screen"
-from helpers.experiments.module_04 import cae_error
+from helpers.experiments.module_04 import cae_error, chroma
 
 calibration_errors = cae_error(ae, parts.calibration.images)
+k, rng = len(calibration_errors), np.random.default_rng(0)
+blind = Screen(alpha=0.05).fit(rng.random(k))
+print(f"blind: {blind.predict(rng.random(n)).mean():.1%} of the cats and dogs refused,")
+print(f"       {blind.predict(rng.random(len(names))).mean():.1%} of the others")
 screen = Screen(alpha=0.05).fit(calibration_errors)
 refused, refused_others = screen.predict(errors), screen.predict(other_errors)
-print(f"{screen}: threshold {screen.threshold_:.5f}")
 print(
-    f"refused: {refused.mean():.1%} of the cats and dogs, {refused_others.mean():.1%} of the others"
+    f"CAE:   {refused.mean():.1%} of the cats and dogs refused, threshold {screen.threshold_:.5f},"
 )
+print(f"       {refused_others.mean():.1%} of the others")
+
+# %% id="claim-screen" tags=["claim"]
+claim("the CAE's screen refuses more of the others than a blind one", refused_others.mean() > 0.05)
+claim("but it lets most of them pass", refused_others.mean() < 0.4)
+
+# %% [markdown] id="screen-lesson" held_by="claim-screen"
+# The promise of 5 % is one about cats and dogs, and every score keeps it, even a blind one. It says
+# nothing about frogs. What a screen is worth is the other number: the share of the others that it refuses.
+# The CAE's screen refuses more of them than the blind one, but it lets most of them pass.
+
+# %% id="quiz-refused" tags=["nbval-ignore-output"]
+found, false = 0.01 * refused_others.mean(), 0.99 * refused.mean()
+quiz("04", "refused", value=found / (found + false))
 
 # %% [markdown] id="horse-text"
-# In the article one of three others passed, a horse. How many horses pass here?
+# **Which images pass?** In the article a horse passed, one of its three others. The upper row shows
+# horses that pass here. The lower row shows the cats and dogs with the largest errors, which are refused.
+# How do the two rows differ?
 
 # %% id="horse"
 passed = np.flatnonzero((names == "horse") & ~refused_others)
@@ -548,23 +736,33 @@ titles = [f"passes\np = {v:.2f}" for v in p[: len(middle)]] + [
 plotting.show(
     plotting.labelled_pictures(both, titles),
     f"{len(passed)} of {(names == 'horse').sum()} horses pass the CAE's screen; eight of them above. "
-    "Below, the cats and dogs with the largest errors. How do they differ from the horses?",
+    "Below, the cats and dogs with the largest errors.",
+    alt="Two rows of eight images with p-values above: horses that pass, and below them refused cats and dogs, many with strong colours or strong contrast.",
 )
 
-# %% [markdown] id="interval-text"
+# %% id="seen-horse" tags=["seen"]
+_pass, _lost = chroma(parts.others.images[passed]), chroma(parts.test.images[refused])
+seen(
+    "The refused cats and dogs have stronger colours or stronger light and dark. As a number: the largest "
+    f"minus the smallest colour channel, averaged over the image, is {np.median(_lost):.2f} for the median "
+    f"refused cat or dog and {np.median(_pass):.2f} for the median horse that passes. Section 5 measures this "
+    "properly."
+)
+
+# %% [markdown] id="interval-text" tags=["optional"] no_result="the two chances"
 # ### Is the promise kept?
 #
-# The screen promises 5 % false alarms. On the test pictures the rate is a little off. Is that chance?
-# There are two chances. The $m$ test pictures are a draw: for a *known* rate of $\alpha$ the number
-# of alarms would be binomial. But the threshold is a draw as well: with $n$ calibration scores the true
-# rate follows a Beta law with $k$ and $n + 1 - k$, where $k = \lfloor \alpha (n + 1) \rfloor$. Both
-# together make the number of alarms **beta-binomial**.
-#
+# On the test images the false-alarm rate is a little off 5 %. Is that chance? Two draws play a part: the $m$
+# test images, and the $n$ calibration images, which decide the threshold and so the true rate. As in
+# module 1, both draws together make the number of alarms beta-binomial.
+
+# %% [markdown] id="ex-4-5-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.5
 #
-# Write `false_alarm_interval`: $n$, $m$ and $\alpha$ in, the central interval of the *rate* out, as
-# (low, high).
-# **Done** when it is that of the law (`betabinom(m, a, b).ppf`), also where $\alpha(n + 1)$ is whole.
+# Write `false_alarm_interval`: $n$, $m$ and $\alpha$ in; the central interval of the *rate* out, as (low,
+# high). Of $n + 1$ ranks the conformal rule refuses the $k$ highest, where $k$ is $\alpha (n + 1)$ rounded
+# down. Module 1 says which Beta distribution belongs to $k$. **Done** when the interval is that of the
+# beta-binomial distribution, also where $\alpha(n + 1)$ is whole.
 
 
 # %% id="ex-4-5" tags=["exercise"] reference="helpers.thresholds.false_alarm_interval"
@@ -572,7 +770,7 @@ from scipy.stats import betabinom
 
 
 def false_alarm_interval(n, m, alpha, confidence=0.95):
-    """Where the false-alarm rate among m normal pictures lies after one calibration on n."""
+    """Where the false-alarm rate among m normal images lies after one calibration on n."""
     ...  # alpha * (n + 1) may come out as 0.99999999 where it should be 1
 
 
@@ -580,16 +778,17 @@ def false_alarm_interval(n, m, alpha, confidence=0.95):
 false_alarm_interval = check("4.5", false_alarm_interval)
 
 # %% id="promise"
-k = len(calibration_errors)
+from scipy.stats import binom
+
 wide = false_alarm_interval(k, n, 0.05)
 narrow = binom(n, 0.05).ppf([0.025, 0.975]) / n
 print(f"measured {refused.mean():.2%}")
 print(f"threshold known:       {narrow[0]:.2%} to {narrow[1]:.2%}")
-print(f"calibrated on {k} pictures: {wide[0]:.2%} to {wide[1]:.2%}")
+print(f"calibrated on {k} images: {wide[0]:.2%} to {wide[1]:.2%}")
 
-# %% [markdown] id="draws-text"
-# One draw shows little. Pool the calibration and the test pictures, which no network has seen, and
-# calibrate ten times on other ones.
+# %% [markdown] id="draws-text" no_result="what the next cell does"
+# One calibration shows little. Put the calibration and the test images together, since no network has
+# learned from either. Calibrate ten times, each time on other images.
 
 # %% id="draws"
 pool, rng = np.concatenate([calibration_errors, errors]), np.random.default_rng(0)
@@ -605,14 +804,14 @@ print(f"{inside} of 10 in the interval of the calibrated screen")
 claim("the measured rate is as promised", wide[0] <= refused.mean() <= wide[1])
 claim("so are those of other calibrations", inside >= 8)
 
-# %% [markdown] id="draws-lesson"
-# The promise holds. It is one about cats and dogs, and says nothing about frogs: a score that knows
-# nothing keeps it as well. What the screen is worth stands in the other number, the share of the
-# others that it refuses.
-#
+# %% [markdown] id="draws-lesson" held_by="claim-draws"
+# The promise holds, for this calibration and for others.
+
+# %% [markdown] id="extremes-text"
 # ## 5 · Why the autoencoder fails
 #
-# Look at what it rebuilds worst, and at what it rebuilds best.
+# The next figure shows the eight images of the other classes that the CAE rebuilds best, and the eight
+# that it rebuilds worst. Before you read on: what do the best ones have in common, and the worst?
 
 # %% id="extremes"
 order = other_errors.argsort()
@@ -623,44 +822,61 @@ plotting.show(
     plotting.image_rows(rows),
     "Of the others, the eight with the smallest error and the eight with the largest, each with its "
     f"reconstruction. Smallest: {', '.join(names[order[:8]])}; largest: {', '.join(names[order[-8:]])}.",
+    alt="Four rows of eight images: those with the smallest errors, dull and smooth; their reconstructions; those with the largest errors, in strong colours; their reconstructions, much duller.",
 )
 
-# %% [markdown] id="complexity-text"
-# What do the first have in common, and what the last? In the photographs of CIFAR-10 the best rebuilt ones
-# are even and dull. One would expect the worst ones to be full of detail. They are not: most of them
-# show little but sky or water. But it is a strong blue, and the network makes grey or brown of it. Whether
-# a cat is on them plays no part. So there are two suspects, **complexity** (how much there is to
-# rebuild) and **colour** (what no fur has). Measure both.
+# %% id="seen-extremes" tags=["seen"]
+_chroma = chroma(parts.others.images[order])
+seen(
+    "The best ones are even and dull. One might expect the worst ones to be full of detail. What they have in "
+    "common is strong colour, which the network rebuilds much duller. The mean chroma (largest minus smallest "
+    f"channel) is {_chroma[:8].mean():.2f} for the best eight and {_chroma[-8:].mean():.2f} for the worst eight."
+)
+
+# %% [markdown] id="complexity-text" no_result="definitions"
+# ### Two suspects
 #
+# Whether a cat is in an image plays no part, it seems. So there are two suspects: **complexity**, which is
+# how much detail there is to rebuild, and **colour**, as long as it is not a colour of fur. We measure
+# both. Detail means that neighbouring pixels differ.
+#
+# > **total variation.** The mean absolute difference between neighbouring pixels of an image.
+#
+# > **chroma.** The largest of a pixel's three channels minus the smallest, averaged over the image; 0 for
+# > every grey image.
+
+# %% [markdown] id="spearman-text" no_result="what PNG and ranks are"
+# **A second measure of complexity** is the size of the image as a PNG file. PNG predicts each byte from its
+# neighbours to the left and above, and packs what is left over. So smooth images make small files.
+#
+# The error may grow with the complexity along a curve, not along a straight line. So compare **ranks**: the
+# smallest value has rank 1, the next rank 2. Ranks follow any rising curve in a straight line.
+#
+# > **rank correlation.** Pearson's correlation of the ranks of two quantities (Spearman's): 1 if one
+# > always grows with the other, 0 if they are unrelated.
+
+# %% [markdown] id="ex-4-6-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.6
 #
-# Write `total_variation`, the mean absolute difference of neighbouring pixels, across and down, each
-# mean counting half: (N, C, H, W) in, a tensor (N,) out. **Done** when stripes across and down count alike, in
-# pictures that are not square as well.
+# Write `total_variation`: (N, C, H, W) in, a tensor (N,) out. Take the mean over all pairs of neighbours
+# across, and the mean over all pairs down, and let each mean count half. **Done** when stripes across
+# and stripes down count alike, also in images that are not square.
 
 
 # %% id="ex-4-6" tags=["exercise"] reference="helpers.scores.total_variation"
 def total_variation(x):
     """Mean absolute difference between neighbouring pixels. (N, C, H, W) -> (N,)"""
-    ...  # a slice without the first column minus one without the last
+    ...
 
 
 # %% id="check-4-6" tags=["check", "nbval-check-output"]
 total_variation = check("4.6", total_variation)
 
-# %% [markdown] id="spearman-text"
-# A second measure: the bytes of the picture as a PNG file. PNG predicts each byte from its neighbours to
-# the left and above, and packs what is left over, so smooth pictures make small files; beyond that, what
-# repeats is stored only once. A third one is for colour: the **chroma**, the largest of a pixel's three
-# channels minus the smallest, averaged over the picture. It is 0 for every grey picture.
-#
-# The relation of such a measure with the error need not be a straight line, so compare **ranks**:
-# Spearman's correlation is Pearson's of the ranks.
-#
+# %% [markdown] id="ex-4-7-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.7
 #
-# Write `rank_correlation`: two arrays (n,) in, a `float` out. **Done** when ties share their mean rank
-# (`rankdata`) and a logarithm changes nothing.
+# Write `rank_correlation`: two arrays (n,) in, a `float` out. **Done** when equal values share their mean
+# rank, and taking logarithms changes nothing.
 
 
 # %% id="ex-4-7" tags=["exercise"] reference="helpers.metrics.rank_correlation"
@@ -668,20 +884,26 @@ from scipy.stats import rankdata
 
 
 def rank_correlation(a, b):
-    """Spearman's correlation: Pearson's, of the ranks, ties at their mean. (n,), (n,) -> float"""
-    ...  # np.corrcoef gives a 2×2 matrix
+    """Spearman's rank correlation of two arrays. (n,), (n,) -> float"""
+    ...
 
 
 # %% id="check-4-7" tags=["check", "nbval-check-output"]
 rank_correlation = check("4.7", rank_correlation)
 
+# %% [markdown] id="suspects-text"
+# ### Which suspect does which part?
+#
+# The table compares the three measures with the error and with its two parts. Which part of the error
+# goes with the total variation, and which with the chroma?
+
 # %% id="complexity"
-from helpers.scores import compressed_bits
-from helpers.experiments.module_04 import chroma
+from helpers.metrics import rank_correlation
+from helpers.scores import compressed_bits, total_variation
 
 
 def complexity(images):
-    return apply(total_variation, images).clamp(min=1e-3).numpy()  # above 0 for a blank picture
+    return apply(total_variation, images).clamp(min=1e-3).numpy()  # above 0 for a blank image
 
 
 def png_bytes(images):
@@ -692,12 +914,13 @@ def both(measure):
     return [measure(part.images) for part in (parts.test, parts.others)]
 
 
+rng = np.random.default_rng(0)
 variation, png, colourful = (both(measure) for measure in (complexity, png_bytes, chroma))
 some = parts.test.images[:100].reshape(100, 3, -1)
 shuffled = rng.permuted(np.tile(np.arange(32 * 32), (100, 1)), axis=1)[:, None]
 shuffled = np.take_along_axis(some, shuffled, axis=2).reshape(100, 3, 32, 32)
 grows = png_bytes(shuffled).mean() / png[0][:100].mean()
-print(f"PNG files of pictures whose pixels are shuffled are {grows:.2f} times as long")
+print(f"PNG files of images whose pixels are shuffled are {grows:.2f} times as long")
 
 # %% id="parts-of-error"
 targets = {"error": (errors, other_errors)}
@@ -727,11 +950,21 @@ plotting.show(
             for labels, (x, y) in panels.items()
         }
     ),
-    "The two parts of each picture's error. Lightness and total variation: rank correlation "
+    "The two parts of each image's error. Lightness and total variation: rank correlation "
     f"{correlations.loc['total variation', (groups[0], 'lightness')]:.2f} among cats and dogs, "
     f"{correlations.loc['total variation', (groups[1], 'lightness')]:.2f} among the others. Colour and "
     f"chroma: {correlations.loc['chroma', (groups[0], 'colour')]:.2f} and "
     f"{correlations.loc['chroma', (groups[1], 'colour')]:.2f}.",
+    alt="Two clouds of points on logarithmic axes. Left, the error in lightness rises with the total variation; right, the error in colour rises with the chroma. Cats and dogs and the others lie in the same clouds.",
+)
+
+# %% id="seen-parts" tags=["seen"]
+_r = correlations["cats and dogs"]
+seen(
+    "Among cats and dogs the total variation has a rank correlation of "
+    f"{_r.lightness['total variation']:.2f} with the error in lightness and "
+    f"{_r.colour['total variation']:.2f} with the error in colour. For the chroma it is the other way "
+    f"round: {_r.lightness.chroma:.2f} and {_r.colour.chroma:.2f}."
 )
 
 # %% id="claim-parts" tags=["claim"]
@@ -743,13 +976,16 @@ for name, part in own.items():
     claim(f"and little with that in {rest}", r[rest].abs().max() < 0.4)
 claim("PNG knows neighbours: shuffled pixels make longer files", grows > 1.05)
 
-# %% [markdown] id="parts-lesson"
-# The two suspects share the work. The error in lightness follows the detail of a picture, and the error in
-# colour follows how colourful it is; each has little to do with the other's. Now the extremes.
+# %% [markdown] id="parts-lesson" held_by="claim-parts"
+# The two suspects share the work. The error in lightness follows the detail of an image, and the error in
+# colour follows its chroma. Neither has much to do with the other part.
+
+# %% [markdown] id="colour-away-text"
+# ### Take the colour away
 #
-# **Take the colour away.** A correlation is no proof of a cause, but here one can try: replace each
-# picture by its grey version (the mean of the channels), and see what is left of its error. And show the
-# network plain pictures, which have a colour and no detail whatever.
+# A correlation is no proof of a cause, but here one can try it out. Replace each image by its grey version
+# (the mean of the channels), and see how much of its error is left. Will the largest errors keep most of
+# their size?
 
 # %% id="colour-away"
 from scipy.stats import rankdata
@@ -758,17 +994,27 @@ share = halves[1][1] / other_errors  # of colour, in the others' error
 grey = np.repeat(parts.others.images.mean(axis=1, keepdims=True), 3, axis=1).astype(np.uint8)
 left = cae_error(ae, grey) / other_errors
 frame = {"largest eight": order[-8:], "largest 5 %": order[-len(order) // 20 :], "all": order}
-pd.DataFrame(
-    {
-        name: {
-            "share of colour in the error": np.median(share[which]),
-            "error left without colour": np.median(left[which]),
-            "total variation, rank": np.median(rankdata(variation[1])[which]) / len(order),
-            "chroma, rank": np.median(rankdata(colourful[1])[which]) / len(order),
-        }
-        for name, which in frame.items()
+away = {
+    name: {
+        "share of colour in the error": np.median(share[which]),
+        "error left without colour": np.median(left[which]),
+        "total variation, rank": np.median(rankdata(variation[1])[which]) / len(order),
+        "chroma, rank": np.median(rankdata(colourful[1])[which]) / len(order),
     }
-).T.round(2)
+    for name, which in frame.items()
+}
+pd.DataFrame(away).round(2)
+
+# %% id="seen-colour-away" tags=["seen"]
+seen(
+    f"No. In the eight images with the largest error only {np.median(left[order[-8:]]):.0%} of it is left "
+    f"(median); over all images of the other classes it is {np.median(left):.0%}. Most of a usual error is "
+    "lightness, and most of the largest ones is colour."
+)
+
+# %% [markdown] id="plain-text"
+# **Patterns that nobody photographed.** Show the CAE five plain colours, a gradient, a chessboard and
+# noise. Plain images have no detail at all. Which of the eight will have a large error?
 
 # %% id="plain"
 colours = {
@@ -778,17 +1024,40 @@ colours = {
     "green": (40, 180, 60),
     "red": (220, 40, 40),
 }
-plain = (
-    np.array(list(colours.values()), dtype=np.uint8)[:, :, None, None].repeat(32, 2).repeat(32, 3)
-)
-plain_errors = cae_error(ae, plain)
+plain = np.array(list(colours.values()), dtype=np.uint8)[:, :, None, None]
+plain = plain.repeat(32, 2).repeat(32, 3)
+down, across = np.indices((32, 32))
+patterns = {"gradient": 8 * across, "chessboard": 255 * ((down // 4 + across // 4) % 2)}
+patterns["noise"] = np.random.default_rng(0).integers(0, 256, (32, 32))
+drawn_by_hand = np.stack([np.stack([p] * 3) for p in patterns.values()]).astype(np.uint8)
+made = np.concatenate([plain, drawn_by_hand])
+made_errors = cae_error(ae, made)
+plain_errors = made_errors[: len(plain)]
+
+# %% id="plain-figure"
 titles = [
-    f"{c}, {e:.4f}\n{(errors < e).mean():.0%}" for c, e in zip(colours, plain_errors, strict=True)
+    f"{name}\n{e:.4f}, {(errors < e).mean():.0%}"
+    for name, e in zip([*colours, *patterns], made_errors, strict=True)
 ]
+rebuilt = (255 * apply(ae, made).clamp(0, 1).numpy()).round().astype(np.uint8)
 plotting.show(
-    plotting.labelled_pictures(plain, titles, columns=5),
-    "Plain pictures, their error, and how many of the cats and dogs have a smaller one. All five have a "
-    "total variation of 0.",
+    plotting.labelled_pictures(np.concatenate([made, rebuilt]), titles + ["rebuilt"] * len(made)),
+    "Eight patterns and their reconstructions. Above each: its error, and the share of cats and dogs "
+    "that have a smaller one. The five plain ones have a total variation of 0.",
+    alt="Two rows of eight images: plain grey, brown, blue, green and red, a gradient, a chessboard and noise; below, their reconstructions, all blurred and dull.",
+)
+
+# %% id="seen-plain" tags=["seen"]
+_over = [
+    name
+    for name, e in zip([*colours, *patterns], made_errors, strict=True)
+    if e > screen.threshold_
+]
+seen(
+    f"The screen refuses: {', '.join(_over)}. The plain red image is as simple as an image can be, and its "
+    f"error is larger than that of {(errors < plain_errors[-1]).mean():.0%} of the cats and dogs; for the "
+    f"plain grey one it is {(errors < plain_errors[0]).mean():.0%}. Noise and the chessboard are refused for "
+    "their detail, plain colours for their colour."
 )
 
 # %% id="claim-colour" tags=["claim"]
@@ -805,49 +1074,64 @@ claim(
     "a plain red picture is refused, a plain grey one is not",
     red > screen.threshold_ > plain_errors[0],
 )
+claim("noise is refused for its detail", made_errors[-1] > screen.threshold_)
 claim(
     "the refused cats and dogs are more colourful than the horses that pass",
     np.median(colourful[0][refused]) > np.median(colourful[1][passed]),
 )
 
-# %% [markdown] id="colour-lesson"
-# Complexity explains the bulk of the errors, and colour the largest ones. A plain red square, about the
-# simplest picture there is, has a larger error than nearly all cats and dogs, and a plain grey one a small
-# error: the network expects the colours that cats and dogs usually have, and every other one costs. That
-# also answers the question about the horses: the cats and dogs that were refused are more colourful than
-# the horses that pass. None of this asks whether a cat is on the picture. How well does each part of the
-# error tell the others from cats and dogs?
+# %% [markdown] id="colour-lesson" held_by="claim-colour"
+# Complexity explains most of the errors, and colour explains the largest ones. The network expects the
+# colours that cats and dogs usually have, and every other colour costs. So the refused cats and dogs are
+# more colourful than the horses that pass. None of this asks whether a cat is in the image. How well does
+# each part of the error tell the others from cats and dogs?
 
 # %% id="parts-auroc"
-for part in ("lightness", "colour"):
+areas_of = {part: auroc(*targets[part]) for part in ("lightness", "colour")}
+for part in areas_of:
     low, high = bootstrap_interval(*targets[part], resamples=200)
-    print(f"AUROC of the error in {part:10} {auroc(*targets[part]):.3f} ({low:.3f} to {high:.3f})")
+    print(f"AUROC of the error in {part:10} {areas_of[part]:.3f} ({low:.3f} to {high:.3f})")
 
-# %% [markdown] id="correct-text"
-# So the error in lightness says little more than how complex a picture is. Serrà et al. (arXiv
-# 1909.11480) found the same for likelihoods, and subtract the complexity. Do it here, with a straight
-# line through the logarithms:
+# %% id="seen-parts-auroc" tags=["seen"]
+seen(
+    f"Lightness alone reaches an AUROC of {areas_of['lightness']:.2f}, colour alone "
+    f"{areas_of['colour']:.2f}. Nobody asked the autoencoder to know what a cat is, and it does not."
+)
+
+# %% id="quiz-deer" tags=["nbval-ignore-output"]
+quiz("04", "dull-deer")
+
+# %% [markdown] id="correct-text" tags=["optional"] no_result="the method"
+# ### Take the complexity away
 #
-# $$\log \text{error} \approx a + b \,\log \text{complexity}$$
+# Serrà et al. (arXiv 1909.11480) found that likelihoods follow complexity, too, and they subtract it. The idea
+# for our error: ask which error one expects of an image as complex as this one, and count only what lies
+# above that. The expected error comes from a straight line through the logarithms,
 #
-# fitted to normal pictures. The corrected score is what remains: how far the picture lies above the
-# line.
+# $$\log \text{error} \approx a + b \,\log \text{complexity},$$
 #
+# fitted to normal images. The corrected score is the height above the line.
+
+# %% [markdown] id="ex-4-8-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.8
 #
-# Write `beyond_complexity`: errors and complexities of M pictures for the line, then of N to be scored;
-# (N,) out. Logarithms are natural. **Done** when the line is fitted to the first M alone, by least
-# squares.
+# `beyond_complexity` gets errors and complexities of M images for the line, then those of the N images to
+# be scored, and gives (N,). A colleague has written it and is pleased: on a batch of 500 images the scores
+# look sensible. **There is a bug in it.** Find it and mend it. Logarithms are natural, and the line is the
+# one of least squares. **Done** when a single image gets the same score as in a batch.
 
 
 # %% id="ex-4-8" tags=["exercise"] reference="helpers.scores.beyond_complexity"
 def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
-    """How far log(error) lies above what a picture's complexity leads one to expect. -> (N,)"""
-    ...  # np.polyfit(x, y, 1) gives slope and intercept
+    """How far log(error) lies above what an image's complexity leads one to expect. -> (N,)"""
+    ...
 
 
 # %% id="check-4-8" tags=["check", "nbval-check-output"]
 beyond_complexity = check("4.8", beyond_complexity)
+
+# %% [markdown] id="corrected-text"
+# Which classes gain from the correction, and which lose?
 
 # %% id="corrected"
 from helpers.metrics import paired_difference, per_class_auroc
@@ -876,50 +1160,119 @@ claim("by more than the gain over all", change.abs().max() > max(abs(low), abs(h
 goes = [rank_correlation(s, colourful[0]) for s in (errors, corrected[0])]
 claim("the corrected score goes with the chroma more than before", goes[1] > goes[0])
 
-# %% [markdown] id="corrected-lesson"
-# The correction takes the complexity out. Compare the classes: some gain, some lose, and the change over
-# all is small beside these. What is left when the complexity is gone is not "cat or dog" either: the
-# score goes with the chroma more than before. Nobody asked the autoencoder to know what a cat is.
-#
+# %% id="seen-corrected" tags=["seen"]
+_detail = pd.Series(variation[1]).groupby(names).median()
+_r = rank_correlation(_detail[change.index], change)
+seen(
+    f"Gaining most: {change.idxmax()} ({change.max():+.2f}); losing most: {change.idxmin()} "
+    f"({change.min():+.2f}). The rank correlation of the change with the median total variation of the class "
+    f"is {_r:.2f}: "
+    + (
+        "smooth classes gain, and detailed ones lose."
+        if _r < -0.5
+        else "detail is not all that counts."
+    )
+)
+
+# %% [markdown] id="corrected-lesson" held_by="claim-corrected"
+# The correction takes the complexity out of the score. Some classes gain and some lose, and the gain over
+# all classes is small beside these changes. What is left is not "cat or dog" either: the score goes with
+# the chroma more than before.
+
+# %% [markdown] id="scores-text"
 # ## 6 · Scores that come with the classifier
 #
-# The classifier *was* asked. Its logits and features are there already and cost nothing more. Three
-# exercises, then the table.
+# The classifier was trained to know cats from dogs. Its logits and features are there already, and cost
+# nothing more. You write two scores from them, and a third if you like. Then all scores meet in one table.
+
+# %% [markdown] id="energy-text" no_result="definitions, with their sources"
+# ### The height of the logits
 #
-# **Logits.** The oldest score is one minus the largest probability, `max_softmax` (Hendrycks and Gimpel,
-# arXiv 1610.02136). The softmax only sees differences of logits: (9, 1) and (1, -7) look alike to it. The
-# **energy** keeps their height (Liu et al., arXiv 2010.03759):
+# The oldest score is one minus the largest probability, `max_softmax` (Hendrycks and Gimpel, arXiv
+# 1610.02136). But the softmax sees only the *difference* of logits: (9, 1) and (1, -7) give the same
+# probabilities. In the first case the network has found much that speaks for one class. In the second it
+# has found little for either, and that is lost. The **energy** keeps the height of the logits (Liu et al.,
+# arXiv 2010.03759): it is low where some logit is high, and close to minus the largest logit.
+#
+# > **energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
+# > logits are low.
+#
+# Move the point along the diagonal in the next figure: which of the two numbers changes?
+
+# %% id="logit-explorable" tags=["nbval-ignore-output"]
+from helpers import explorables
+
+explorables.logits(a=4, b=1)
+
+# %% id="seen-diagonal" tags=["seen"]
+seen(
+    "Only the energy. Along the diagonal the difference of the logits stays the same, and so does the largest "
+    "probability; the energy falls as both logits grow. Across the diagonal both change."
+)
+
+# %% [markdown] id="plane-text"
+# The next figure shows the two logits of 300 cats and dogs and of 300 others. The softmax sees only how far
+# a point lies from the diagonal; the energy also sees how far up the diagonal it lies. Look at where the
+# images lie. How much can the energy know here that the softmax does not?
+
+# %% id="logit-plane"
+both_groups = {"cats and dogs": logits[:300].T, "others": outside_logits[:300].T}
+plotting.show(
+    plotting.scatter(both_groups, "logit of cat", "logit of dog"),
+    "The two logits of 300 cats and dogs and of 300 images of the other classes.",
+    alt="A cloud of points with the logit of cat and the logit of dog as axes. It is long and narrow, and runs "
+    "from the upper left to the lower right.",
+)
+
+# %% id="seen-plane" tags=["seen"]
+_all = torch.cat([logits, outside_logits])
+_height, _difference = _all.sum(dim=1).std(), (_all[:, 0] - _all[:, 1]).std()
+seen(
+    "Not much: all images lie close to one line, since training with two classes moves the two logits in "
+    f"opposite directions. Their sum has a standard deviation of {_height:.2f}, their difference one of "
+    f"{_difference:.2f}. With ten classes the height has more room."
+)
+
+# %% [markdown] id="ex-4-9-text" no_result="a task"
+# ### Exercise 4.9
+#
+# Write `energy`: logits (N, K) in; (N,) out, in torch, so that a gradient can flow. A temperature $T$ belongs
+# to it, as in the softmax:
 #
 # $$E(x) = -T \log \sum_{k} e^{\,l_k(x) / T}$$
 #
-# ### Exercise 4.9
-#
-# Write it for logits (N, K), in torch, so that a gradient can flow; (N,) out. **Done** when logits of 1000
-# give no infinity.
+# **Done** when logits of 1000 give no infinity.
 
 
 # %% id="ex-4-9" tags=["exercise"] reference="helpers.scores.energy"
 def energy(logits, temperature=1.0):
-    """-T·log(sum of exp(logits / T)) of each picture. (N, K) -> (N,)"""
+    """Energy of each image. (N, K) -> (N,)"""
     ...  # exp(1000) is too large for any float
 
 
 # %% id="check-4-9" tags=["check", "nbval-check-output"]
 energy = check("4.9", energy)
 
-# %% [markdown] id="mahalanobis-text"
-# **Features.** In module 3 the Mahalanobis distance had one mean, since there was one class. Here
-# there are two, cats and dogs; each gets its mean $m_c$, and all share one covariance $\Sigma$, that of
-# the features *around the mean of their class* (Lee et al., arXiv 1807.03888):
+# %% id="quiz-logits" tags=["nbval-ignore-output"]
+quiz("04", "logits")
+
+# %% [markdown] id="mahalanobis-text" tags=["optional"] no_result="a definition, with its source"
+# ### Distance to the nearest class
+#
+# In module 3 the Mahalanobis distance had one mean, since there was one class. Here cats and dogs form two
+# clouds of features. An image is normal if it lies near *one* of them, measured by how wide the clouds are.
+# So each class has its own mean $m_c$. One covariance $\Sigma$ serves both: that of the features *around
+# the mean of their own class* (Lee et al., arXiv 1807.03888):
 #
 # $$d(z) = \min_c \sqrt{(z - m_c)^\top\, \Sigma^{-1} (z - m_c)}$$
-#
+
+# %% [markdown] id="ex-4-10-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.10
 #
 # Write `class_mahalanobis`: training features (M, d), their labels (M,), which need not be 0 and 1, and
-# features (N, d) in; (N,) out, a tensor of the type of `z`.
-# `LedoitWolf(assume_centered=True)` shrinks the covariance of what is centred already. **Done** when
-# two classes that lie far apart do not stretch $\Sigma$.
+# features (N, d) in; (N,) out, a tensor of the type of `z`. `LedoitWolf(assume_centered=True)` shrinks
+# the covariance of features whose mean is already 0. **Done** when two classes that lie far apart do not
+# stretch $\Sigma$.
 
 
 # %% id="ex-4-10" tags=["exercise"] reference="helpers.scores.class_mahalanobis"
@@ -934,56 +1287,61 @@ def class_mahalanobis(z_train, labels, z):
 # %% id="check-4-10" tags=["check", "nbval-check-output"]
 class_mahalanobis = check("4.10", class_mahalanobis)
 
-# %% [markdown] id="knn-text"
-# **Neighbours.** No mean, no covariance: how far is the $k$-th nearest training picture, in features? Sun
-# et al. (arXiv 2204.06507) scale all features to length 1 first, so that direction counts and not size.
+# %% [markdown] id="knn-text" no_result="a definition, with its source"
+# ### Neighbours
 #
+# A score without mean and covariance: how far away is the $k$-th nearest training image, in features? Sun
+# et al. (arXiv 2204.06507) scale all features to length 1 first. Then their direction counts, which says
+# *what* was found, and not their length, which says *how much*.
+
+# %% [markdown] id="ex-4-11-text" no_result="a task"
 # ### Exercise 4.11
 #
-# Write `normalised_knn`: (M, d), (N, d) and k in, a tensor (N,) out. **Done** when a feature ten times as
-# long has the same score. With 10,000 pictures go part by part (`z.split(250)`): the matrix of
-# 10,000 × M need not be there at once.
+# `normalised_knn` gets training features (M, d), new features (N, d) and k, and gives a tensor (N,). It
+# runs, and it gives one number for each image. **But there is a bug in it.** Find it and mend it. **Done**
+# when a feature that is ten times as long has the same score, whichever other images are in the batch.
 
 
 # %% id="ex-4-11" tags=["exercise"] reference="helpers.scores.normalised_knn"
 def normalised_knn(z_train, z, k=50):
     """Distance to the k-th nearest training features, all of length 1. (M, d), (N, d) -> (N,)"""
-    ...  # torch.cdist, kthvalue
+    ...
 
 
 # %% id="check-4-11" tags=["check", "nbval-check-output"]
 normalised_knn = check("4.11", normalised_knn)
 
-# %% [markdown] id="table-text"
-# Features can be taken after each of the three stages: early ones hold colours and textures, late ones
-# what tells cats from dogs. We look at all three, and at one score that takes everything together:
-# the mean of energy and the three distances, each in units of its spread over the tuning pictures.
-# (To pick the best stage from the table below would be to choose on the test set.)
+# %% [markdown] id="table-text" no_result="how the scores are taken"
+# ### All scores in one table
+#
+# Features can be taken after each of the three stages. Early stages hold colours and textures, late ones
+# hold what tells cats from dogs. We measure Mahalanobis distances after all three (`class_mahalanobis`),
+# and fix one more score **before** we look at any test image: the mean of the energy and the three
+# distances, each in standard deviations of the tuning images. Choosing the best stage from the table
+# below would mean choosing on the test set. Some trivial scores are there for comparison.
 
 # %% id="score-all"
-from helpers.scores import max_softmax
+from helpers.scores import class_mahalanobis, max_softmax
 from helpers.experiments.baselines import from_median
-from helpers.experiments.module_04 import baseline_scores, combined, features_and_logits
+from helpers.experiments.module_04 import baseline_scores, cae_scores, combined, features_and_logits
 
 z_train, _ = features_and_logits(model, parts.classifier.images)
 labels = torch.from_numpy(parts.classifier.labels)
 
 
 def score_all(images):
-    """Every learned score of uint8 pictures (N, 3, 32, 32), as {name: array (N,)}."""
-    (z, logit), error = features_and_logits(model, images), cae_error(ae, images)
+    """Every learned score of uint8 images (N, 3, 32, 32), as {name: array (N,)}."""
+    z, logit = features_and_logits(model, images)
     distances = {
         f"Mahalanobis, stage {i + 1}": class_mahalanobis(z_train[i], labels, z[i]) for i in range(3)
     }
     found = {"max softmax": max_softmax(logit), "energy": energy(logit)} | distances
     found["kNN"] = normalised_knn(z_train[-1], z[-1])
-    found = {name: s.numpy() for name, s in found.items()}
-    corrected = beyond_complexity(*tuned, error, complexity(images))
-    return {"CAE error": error, "CAE error, corrected": corrected} | found
+    return cae_scores(ae, tuning.images, images) | {name: s.numpy() for name, s in found.items()}
 
 
 # %% id="scores"
-tuning_scores = score_all(parts.tuning.images)
+tuning_scores = score_all(tuning.images)
 together = ["energy", *(f"Mahalanobis, stage {i}" for i in (1, 2, 3))]
 
 
@@ -994,9 +1352,9 @@ def with_combined(found):
 
 groups = {role: getattr(parts, role).images for role in ("calibration", "test", "others")}
 images = np.concatenate(list(groups.values()))
-seen = parts.autoencoder.images
-traits = from_median({"total variation": complexity, "chroma": chroma}, seen, images)
-trivial = baseline_scores(seen, images) | traits
+learnt_from = parts.autoencoder.images
+traits = from_median({"total variation": complexity, "chroma": chroma}, learnt_from, images)
+trivial = baseline_scores(learnt_from, images) | traits
 found = trivial | with_combined(score_all(images))
 ends = np.cumsum([len(group) for group in groups.values()])[:-1]
 pieces = {name: np.split(s, ends) for name, s in found.items()}
@@ -1004,7 +1362,7 @@ scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumer
 
 
 # %% id="judge"
-from helpers.metrics import fpr_at_tpr
+from helpers.metrics import fpr_at_tpr, paired_difference, per_class_auroc
 
 
 def judge(name):
@@ -1021,8 +1379,11 @@ def judge(name):
 
 
 judged = pd.DataFrame({name: judge(name) for name in scores["test"]}).T
-judged.round(3)
+judged.sort_values("AUROC", ascending=False).round(3)
 
+
+# %% [markdown] id="judge-question"
+# Compare the learned scores with the trivial ones. Where does the CAE's error stand?
 
 # %% id="judge-figure"
 learned = [name for name in judged.index if name not in trivial]
@@ -1038,9 +1399,79 @@ plotting.show(
     f"AUROC over the eight classes with 95 % interval. Of the learned scores {leader} has the highest, "
     f"{judged.AUROC[leader]:.3f}; of the {len(trivial)} trivial ones {best_trivial}, "
     f"{judged.AUROC[best_trivial]:.3f}, whose interval is reached by those of "
-    f"{', '.join(unclear) or 'no learned score'}. On the same pictures energy and all stages is above "
+    f"{', '.join(unclear) or 'no learned score'}. On the same images energy and all stages is above "
     f"the CAE's error by {low:.3f} to {high:.3f}.",
+    alt="One row a score, sorted by AUROC from the highest to the lowest: a dot with an interval bar. A dotted line marks 0.5.",
 )
+
+# %% id="seen-judge" tags=["seen"]
+_place = int(judged.AUROC.rank(ascending=False)["CAE error"])
+seen(
+    f"The CAE's error is number {_place} of {len(judged)}, with an AUROC of {judged.AUROC['CAE error']:.2f}. "
+    f"{best_trivial}, which needs no network, has {judged.AUROC[best_trivial]:.2f}. The score that was fixed "
+    f"beforehand, energy and all stages, has {judged.AUROC['energy and all stages']:.2f}."
+)
+
+# %% id="claim-judged" tags=["claim"]
+claim("the score fixed beforehand beats the CAE's error", low > 0)
+claim("a screen at 5 % refuses few of the others", judged["refused out"].max() < 0.3)
+claim(
+    "neither brightness nor chroma tells much", judged.AUROC[["brightness", "chroma"]].max() < 0.6
+)
+
+# %% [markdown] id="table-lesson" held_by="claim-judged"
+# "Energy and all stages" was fixed before anyone looked at the test set. So its lead over the CAE's error,
+# on the same images, may be believed. The highest of many scores on one test set may not: on another
+# test set another score may lead.
+
+# %% [markdown] id="refused-lesson" held_by="claim-judged"
+# Now compare the last two columns of the first table with the AUROC. A screen that may refuse only 5 % of
+# the pets refuses few of the others, whichever score it uses. And a single property of the image, such
+# as its mean brightness or its chroma, is not enough.
+
+# %% [markdown] id="choose-text"
+# **Which number should decide?** A shelter photographs 1,000 animals a day, and one image in fifty shows
+# neither a cat nor a dog. Its staff can look at about 60 refused images a day. Two screens are on offer,
+# A and B. The cell shows what each reached on images of last month.
+
+# %% id="choose"
+from helpers.experiments.module_04 import two_screens
+
+offers = {
+    name: {
+        "AUROC": auroc(inside, outside),
+        "FPR at 95 %": fpr_at_tpr(inside, outside),
+        "refused at 5 %": Screen(0.05).fit(inside).predict(outside).mean(),
+    }
+    for name, (inside, outside) in two_screens(seed=0).items()
+}
+pd.DataFrame(offers).round(3)
+
+# %% [markdown] id="ex-4-14-text" no_result="a task"
+# ### Exercise 4.14
+#
+# Choose the number by which the shelter should decide: `"AUROC"`, `"FPR at 95 %"`, or `"refused at 5 %"`,
+# the share of the foreign images that a screen refuses when it may refuse 5 % of the pets. Give the
+# reason as well:
+#
+# - `"A"`: a fair number looks at all thresholds, not at one;
+# - `"B"`: nearly all foreign images have to be found, so look where 95 % of them are;
+# - `"C"`: the screen works at one threshold, so look at what it does there;
+# - `"D"`: the number with the largest difference between the screens decides best.
+#
+# The check tries the screen that your number chooses on images held back. **Done** when it finds the most
+# foreign images at the refusals that the staff can bear, and the reason is right.
+
+# %% id="ex-4-14" tags=["exercise"] reference="decision"
+decision = {"choice": ..., "because": ...}
+
+# %% id="check-4-14" tags=["check", "nbval-check-output"]
+decision = check("4.14", decision)
+
+# %% [markdown] id="judged-question" tags=["optional"]
+# ### Class by class
+#
+# Now look at single classes. Is one score the best on all of them?
 
 # %% id="judged-figure"
 values = pd.DataFrame(
@@ -1063,26 +1494,28 @@ plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
     f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
+    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
 )
 
-# %% id="claim-judged" tags=["claim"]
-claim("the score fixed beforehand beats the CAE's error", low > 0)
+# %% id="seen-judged" tags=["seen"]
+_low = values.loc["CAE error"]
+seen(
+    f"No: {values.idxmax().nunique()} different scores lead on the eight classes. The CAE's error goes from "
+    f"{_low.min():.2f} ({_low.idxmin()}) to {_low.max():.2f} ({_low.idxmax()}), which follows detail and "
+    "colour, not likeness to a cat."
+)
+
+# %% id="claim-classes" tags=["claim"]
 claim("no score leads on all classes", values.idxmax().nunique() > 1)
-claim("a screen at 5 % refuses few of the others", judged["refused out"].max() < 0.3)
-claim(
-    "neither brightness nor chroma tells much", judged.AUROC[["brightness", "chroma"]].max() < 0.6
-)
 
-# %% [markdown] id="table-lesson"
-# The score that takes everything together was fixed before anyone looked at the test set, so its lead over
-# the CAE's error, on the same pictures, may be believed. The highest of many scores on this test set may
-# not: on another one another score may lead. Read the table by columns: no score leads on all
-# classes, since each stage holds something else. And compare the last two columns of the table before
-# with the AUROC: a screen that may refuse only 5 % of the pets refuses few of the others, whichever
-# score it has. Nor is a single number such as the mean brightness or chroma of a picture enough.
+# %% [markdown] id="class-lesson" held_by="claim-classes"
+# No score leads on all classes, since each stage holds something else.
+
+# %% [markdown] id="literature" tags=["optional"] no_result="the literature, with its sources"
+# ### What the literature reaches
 #
-# **In the literature** the same scores reach much more, in AUROC (OpenOOD v1.5, CIFAR-10, a ResNet-18 of
-# 95 % accuracy on ten classes, trained on all 50,000 pictures for 100 epochs; mean over trainings):
+# The same scores reach much more there, in AUROC (OpenOOD v1.5, CIFAR-10, a ResNet-18 of 95 % accuracy on
+# ten classes, trained on all 50,000 images for 100 epochs; mean over trainings):
 #
 # | score | near (CIFAR-100, TinyImageNet) | far (MNIST, SVHN, textures, places) |
 # |---|---|---|
@@ -1092,17 +1525,27 @@ claim(
 # | kNN | .906 | .930 |
 #
 # From one training to the next these numbers move by up to .01, those of the Mahalanobis distance by more
-# than .02. Newer methods stand above the four in the same list. A network that must tell ten classes
-# apart has to know more about pictures than one that tells two. And in **one-class CIFAR-10**, where one
-# class is normal and the nine others are not, the best detectors take features that were learned on
-# ImageNet: an AUROC of .962, against .901 for the best one before (Reiss et al., PANDA, arXiv
-# 2010.05903). What a network has learned elsewhere counts for more there than what it can rebuild.
+# than .02. Newer methods stand above the four in the same list. A network that tells ten classes apart
+# has to know more about images than one that tells two.
+
+# %% [markdown] id="one-class" no_result="the literature, with its source"
+# **One-class CIFAR-10** is another task: one class is normal, and the nine others are not. There the best
+# detectors take features that were learned on ImageNet, and reach an AUROC of .962; the best before had
+# .901 (Reiss et al., PANDA, arXiv 2010.05903). What a network has learned elsewhere counts for more there
+# than what it can rebuild. This notebook does not run such a network.
+
+# %% [markdown] id="ten-text" tags=["optional"]
+# ### Ten calibrations for each screen
 #
-# **Ten calibrations for each screen**, as in section 4:
+# As in section 4, each score is calibrated ten times on other images. The two bands are the interval for a
+# known threshold and that of exercise 4.5. Which one holds the rates?
 
 # %% id="all-draws"
+from scipy.stats import binom
 from helpers.experiments.module_04 import recalibrated
+from helpers.thresholds import false_alarm_interval
 
+wide, narrow = false_alarm_interval(k, n, 0.05), binom(n, 0.05).ppf([0.025, 0.975]) / n
 draws = {
     name: recalibrated(np.concatenate([scores["calibration"][name], scores["test"][name]]), k)
     for name in learned
@@ -1115,22 +1558,34 @@ plotting.show(
     f"False-alarm rates on cats and dogs. {share[0]:.0%} lie in the binomial interval "
     f"({narrow[0]:.1%} to {narrow[1]:.1%}), {share[1]:.0%} in the beta-binomial one ({wide[0]:.1%} to "
     f"{wide[1]:.1%}), which is the right one; the mean is {np.mean(list(draws.values())):.2%}.",
+    alt="One row of ten dots for each score, the false-alarm rates of ten calibrations, around a line at 5 %, over a narrow and a wide band.",
+)
+
+# %% id="seen-draws" tags=["seen"]
+seen(
+    f"The wide one: it holds {share[1]:.0%} of the rates, close to the 95 % that it promises. The narrow one "
+    f"holds {share[0]:.0%}, since it forgets that the threshold is a draw as well."
 )
 
 # %% id="claim-all-draws" tags=["claim"]
 claim("the binomial interval is too narrow", share[0] < share[1] and share[1] > 0.85)
 
-# %% [markdown] id="seeds-text"
-# **Other trainings.** Which of these differences are luck of the training? The same with other seeds
-# (`make results`), and a score that takes too long here: an **ensemble** of two classifiers, one minus the
-# largest of their mean probabilities (Lakshminarayanan et al., arXiv 1612.01474). It holds the *total*
-# uncertainty: it is large where both networks hesitate, and where they contradict each other. Only the
-# second is epistemic; alone it would be measured by the mutual information, the entropy of the mean
-# probabilities minus the mean of the entropies.
+# %% [markdown] id="seeds-text" tags=["optional"] no_result="how the table was computed, and a definition"
+# ### Other trainings
 #
-# The column `live` is this notebook's training. It has seed 0 as well, and yet it is another training:
-# other machines and numbers of threads round differently in the last digit, and a thousand steps make
-# that grow into another network. Read it as a sixth seed.
+# Which of these differences are luck of the training? The table holds the same scores after trainings from
+# other seeds (`make results`). It also has one score that takes too long here.
+#
+# An **ensemble** is several networks trained from different seeds, whose probabilities are averaged.
+# Its score is one minus the largest mean probability (Lakshminarayanan et al., arXiv 1612.01474). This is
+# the *total* uncertainty: it is large where both networks hesitate, and where they contradict each other.
+# Only the second is epistemic. Alone it is measured by the mutual information, which is the entropy of
+# the mean probabilities minus the mean of the entropies.
+
+# %% [markdown] id="seeds-live-text" no_result="how the table is read"
+# The column `live` is the training of this notebook. It has seed 0 as well, and yet it is another
+# training: other machines and numbers of threads round differently in the last digit, and after a
+# thousand steps that has grown into another network. Read it as a sixth seed.
 
 # %% id="seeds"
 from helpers.results import read_table
@@ -1164,6 +1619,7 @@ plotting.show(
         if alike
         else "This notebook's own training is on other data, so do not compare it."
     ),
+    alt="One row of dots for each score, one dot a training, with the AUROC on the horizontal axis. The rows of different scores lie at different heights of AUROC and partly overlap.",
 )
 
 # %% id="claim-seeds" tags=["claim"]
@@ -1179,21 +1635,23 @@ print(
 )
 print(f"falls with it in {(mended < raw).sum()} of {len(seeds)} trainings")
 
-# %% [markdown] id="seeds-lesson"
-# Of six trainings, the sixth lies outside the range of the five others one time in three, for each
-# score. So some strays are to be expected, and the spread over trainings, not the interval of one
-# training, says how far to trust a difference between two scores. The lead of all stages together over
-# the CAE's error holds with every seed. And the temperature of section 2, looked at over trainings, is what
-# its interval said: fitted to so few tuning pictures it mends nothing that one could rely on.
+# %% [markdown] id="seeds-lesson" held_by="claim-seeds"
+# Of six trainings, the sixth lies outside the range of the other five in one case of three, for each
+# score, so some values outside are to be expected. To trust a difference between two scores, look at the
+# range over trainings, not at the interval of one training. The lead of all stages together over the CAE's
+# error holds with every seed. The temperature of section 2 does not reliably help.
 
-# %% [markdown] id="longer-text"
-# **Is it only too small, or too briefly trained?** Two things can be changed about the autoencoder, and
-# they have to be changed one at a time. `make results` has trained the quick profile's network five
-# times as long as above, and the article's network (twice the widths, a code of 1,000 numbers) just as
-# long as above. Pictures, batches and rate are the same. Guess before you run the cell: what becomes of
-# the error on tuning pictures, of the colour that is explained, and of the AUROC?
+# %% [markdown] id="longer-text" tags=["optional"]
+# ### Is the autoencoder only too small, or too briefly trained?
+#
+# To find out, change one thing at a time. `make results` has trained the quick profile's network five times
+# as long as above. It has also trained the article's network (twice the widths, a code of 1,000 numbers)
+# just as long as above. Images, batches and step length are the same. Guess before you run the cell: what
+# happens to the error on tuning images, to the share of colour explained, and to the AUROC?
 
-# %% id="longer-cae"
+# %% id="longer-runs"
+from helpers.results import read_table
+
 long = read_table("04_longer", source="real", profile="quick")
 as_usual = read_table("04_seeds", source="real", profile="quick")["CAE error"]
 measured = ["tuning error", "colour explained", "AUROC"]
@@ -1203,6 +1661,8 @@ runs = {
     )
     for _, row in long.iterrows()
 }
+
+# %% id="longer-cae"
 ends = pd.DataFrame({name: run.iloc[-1] for name, run in runs.items()})
 plotting.show(
     plotting.training_curves(
@@ -1216,6 +1676,16 @@ plotting.show(
     )
     + f". The {len(as_usual)} small trainings of usual length: AUROC {as_usual.min():.3f} to "
     f"{as_usual.max():.3f}.",
+    alt="Three panels over the epochs, one line a training: the error on tuning images, the share of colour explained, and the AUROC. The line of the large network is a single point.",
+)
+
+# %% id="seen-longer" tags=["seen"]
+_runs = [run for name, run in runs.items() if name.startswith("small")]
+seen(
+    "The small network, trained longer: the error on tuning images falls from "
+    f"{_runs[0]['tuning error'].iloc[0]:.4f} to {_runs[0]['tuning error'].iloc[-1]:.4f}, the share of colour "
+    f"explained rises to {_runs[0]['colour explained'].iloc[-1]:.0%}, and the AUROC falls from "
+    f"{_runs[0].AUROC.iloc[0]:.3f} to {_runs[0].AUROC.iloc[-1]:.3f}. Better reconstructions, worse screen."
 )
 
 # %% id="claim-longer" tags=["claim"]
@@ -1236,21 +1706,23 @@ large, small = (
 claim("size alone: no better reconstruction", large["tuning error"] > small["tuning error"])
 claim("and a screen like the small one's", abs(large.AUROC - small.AUROC) < 0.03)
 
-# %% [markdown] id="longer-cae-lesson"
-# Longer training makes the reconstructions better and the screen worse, with either seed, and one can see
-# when. For a long while the small network explains hardly any colour, and the AUROC stays where it was.
-# Then it learns colours, with one seed earlier than with the other, and that is where the AUROC falls
-# most: frogs and skies are rebuilt in their colours as well, and the error in colour was what the screen
-# lived on. Size alone changes little: the large network, trained just as long, rebuilds no better and
-# screens about as well. Nothing in either training says that a frog should come out badly.
-#
-# **And the scores of the classifier?** The full profile has one that looks at all pixels (no stride at
-# first) and trains for 36 epochs; its autoencoder is the large one, trained for longer than above.
+# %% [markdown] id="longer-cae-lesson" held_by="claim-longer"
+# Longer training makes the reconstructions better and the screen worse, with both seeds. At first the small
+# network explains hardly any colour, and the AUROC stays where it was. Then it learns colours, and the AUROC
+# falls most in the same epochs: frogs and skies are now rebuilt in their colours as well. Size alone changes
+# little: the large network, trained just as long, rebuilds no better and screens about as well. Nothing in
+# either training tells the network to rebuild a frog badly.
+
+# %% [markdown] id="longer-scores-text"
+# **And the scores of the classifier?** The full profile has a classifier that looks at all pixels (no
+# stride at first) and trains for 36 epochs. Its autoencoder is the large one, trained for longer than
+# above. Which scores leave the range of the quick trainings, and on which side?
 
 # %% id="longer"
 trained = {p: read_table("04_seeds", source="real", profile=p) for p in ("quick", "full")}
+columns = ["accuracy", *learned, "ensemble"]
 common = sorted(set(trained["quick"].seed) & set(trained["full"].seed))
-tables = {p: t.set_index("seed").loc[common, ["accuracy", *kept]] for p, t in trained.items()}
+tables = {p: t.set_index("seed").loc[common, columns] for p, t in trained.items()}
 quick = trained["quick"].set_index("seed")
 gain = (tables["full"] - tables["quick"]).mean()
 gains = pd.DataFrame({p: t.mean() for p, t in tables.items()}).assign(gain=gain)
@@ -1264,24 +1736,29 @@ better, worse = (gains.index[gains[f"{side} all quick seeds"]] for side in ("abo
 print(f"outside the range of the {len(quick)} quick trainings: above, {', '.join(better)};")
 print(f"below, {', '.join(worse) or 'none'}")
 
+# %% id="seen-longer-scores" tags=["seen"]
+seen(
+    f"Above the range: {', '.join(better)}. Below it: {', '.join(worse) or 'none'}. A network that knows more "
+    "about cats and dogs also knows a frog better; an autoencoder that rebuilds better rebuilds the frog too."
+)
+
 # %% id="claim-longer-table" tags=["claim"]
 claim(
     "most classifier scores lie above the range",
-    len(better.difference(["accuracy"])) > len(kept) / 2,
+    len(better.difference(["accuracy"])) > len(columns) / 2,
 )
 claim("the autoencoder's error lies below it", "CAE error" in worse)
 
-# %% [markdown] id="longer-lesson"
+# %% [markdown] id="longer-lesson" held_by="claim-longer-table"
 # One full training says little about a small gain, so compare it with the whole range of the quick ones.
-# Most of the classifier's scores lie above that range: a network that knows more about cats and dogs
-# knows a frog better as well. The autoencoder's lies below it.
+# Most of the classifier's scores lie above that range, and the autoencoder's error lies below it.
 
-# %% [markdown] id="system-text"
+# %% [markdown] id="system-text" no_result="what the system does"
 # ## 7 · What the screen buys
 #
-# The system: screens, then the classifier. `ScreenedClassifier` takes any scores; with several
-# screens each gets an equal part of $\alpha$, so that all together keep the promise. An answer is a
-# class with its probability, or a refusal with its reason (the article's returns `None`).
+# The system puts screens before the classifier. `ScreenedClassifier` takes any scores. With several
+# screens each gets an equal part of $\alpha$, so that all together keep the promise. It answers with a
+# class and its probability, or refuses and gives the reason. (The article's system returns `None`.)
 
 # %% id="system"
 from helpers.screening import ScreenedClassifier
@@ -1292,48 +1769,58 @@ def two_scores(images):
     return {name: found[name] for name in ("CAE error", "energy and all stages")}
 
 
-system = ScreenedClassifier(model, PETS, two_scores, alpha=0.05, temperature=T)
+system = ScreenedClassifier(model, PETS, two_scores, alpha=0.05)
 system.fit(parts.calibration.images)
 some = np.concatenate([parts.test.images[:4], parts.others.images[refused_others.argsort()[-4:]]])
 pd.options.display.max_colwidth = 90  # for two reasons
 system.predict(some).round(3)
 
-# %% [markdown] id="risk-text"
-# **Risk and coverage.** A system that may refuse is judged by two numbers: the share of pictures that it
-# answers (**coverage**) and the share of these answers that are wrong (**risk**). An answer on a frog is
-# wrong, whatever it says. Sort the pictures by confidence and answer only the first: each number of
-# answers is a point of the **risk-coverage curve** (El-Yaniv and Wiener 2010), and its mean risk is the
-# **AURC**, the smaller the better (Geifman, Uziel and El-Yaniv, arXiv 1805.08206).
+# %% [markdown] id="risk-text" no_result="definitions, with their sources"
+# **Two numbers judge it.** Such a system can be right about everything if it answers nothing. So one number
+# says how much it answers, and another how often it is then wrong. An answer on a frog counts as wrong.
 #
+# > **selective classification.** Classification by a system that may refuse to answer.
+#
+# > **coverage.** The share of images that a system answers.
+#
+# > **risk.** The share of the given answers that are wrong.
+#
+# Sort the images by confidence and answer only the first ones. Each number of answers gives one point of the
+# **risk-coverage curve** (El-Yaniv and Wiener 2010). Its mean risk is the **AURC**, and smaller is better
+# (Geifman, Uziel and El-Yaniv, arXiv 1805.08206).
+
+# %% [markdown] id="ex-4-12-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.12
 #
-# Write `risk_coverage`: confidences (N,), higher is more sure, and whether the answer is right (N,) in;
-# coverage and risk (N,) out, most confident first. **Done** when each picture of a group of equal
-# confidence counts with the mean error of its group: their order means nothing.
+# Write `risk_coverage`: confidences (N,), where higher means more sure, and whether the answer is right (N,)
+# in; coverage and risk (N,) out, most confident first. **Done** when images of equal confidence count
+# alike: each of them with the mean error of its group, since their order means nothing.
 
 
 # %% id="ex-4-12" tags=["exercise"] reference="helpers.metrics.risk_coverage"
 def risk_coverage(confidence, correct):
     """Share of wrong answers among the k most confident ones, k = 1 to N. -> coverage, risk"""
-    ...  # np.unique(-confidence, return_inverse=True) gives the group of each picture
+    ...  # np.unique(-confidence, return_inverse=True) gives the group of each image
 
 
 # %% id="check-4-12" tags=["check", "nbval-check-output"]
 risk_coverage = check("4.12", risk_coverage)
 
-# %% [markdown] id="stream-text"
-# The stream: one picture in five is neither cat nor dog. Three ways to be confident: the classifier's own
-# probability; the same behind a screen, where the refused come last; and the score alone. For comparison
-# a **blind** screen, which refuses 5 % at random. Each change of the AURC has an interval: both ways are
-# judged on the same resampled pictures of the stream.
+# %% [markdown] id="stream-text" no_result="how the stream is judged"
+# ### A stream with one foreign image in five
+#
+# There are three ways to be confident: by the classifier's probability; by the same probability behind a
+# screen, where refused images come last; and by the score alone. For comparison a **blind** screen refuses
+# 5 % at random. Each change of the AURC has an interval, for which both ways are judged on the same
+# resampled images.
 
 # %% id="stream"
-from helpers.metrics import answered, aurc
+from helpers.metrics import answered, aurc, risk_coverage
 from helpers.datasets.splits import stream
 
-RATE = 0.2
+RATE, rng = 0.2, np.random.default_rng(0)
 i, j = stream(n, len(parts.others), RATE)
-confidence = np.concatenate([after[i], (outside_logits / T).softmax(dim=1).amax(dim=1).numpy()[j]])
+confidence = np.concatenate([confident[i], confident_outside[j]])
 correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
 streamed = {
     name: np.concatenate([scores["test"][name][i], scores["others"][name][j]]) for name in learned
@@ -1341,8 +1828,8 @@ streamed = {
 streamed["blind"] = rng.random(len(correct))
 calibrated = {name: Screen(0.05).fit(scores["calibration"][name]) for name in learned}
 calibrated["blind"] = Screen(0.05).fit(rng.random(k))
-plain = aurc(confidence, correct)
-print(f"AURC by the classifier's probability alone: {plain:.4f}")
+plain_aurc = aurc(confidence, correct)
+print(f"AURC by the classifier's probability alone: {plain_aurc:.4f}")
 
 # %% id="stream-gains"
 resampled = rng.integers(len(correct), size=(100, len(correct)))
@@ -1366,17 +1853,20 @@ areas.round(4)
 
 # %% id="stream-words"
 for way in ways:
-    low, high = areas[way, "change from"], areas[way, "to"]
-    clear = {"lower": areas.index[high < 0], "higher": areas.index[low > 0]}
+    lows, highs = areas[way, "change from"], areas[way, "to"]
+    clear = {"lower": areas.index[highs < 0], "higher": areas.index[lows > 0]}
     for direction, which in clear.items():
         print(f"{way}, AURC clearly {direction}: {', '.join(which) or 'none'}")
 
+# %% [markdown] id="risk-question"
+# In the next figure a lower curve is better. Is the score alone a good confidence? Does the screen help?
+
 # %% id="risk-figure"
 system_score = "energy and all stages"  # fixed beforehand
-refused = calibrated[system_score].predict(streamed[system_score])
+stopped = calibrated[system_score].predict(streamed[system_score])
 lines = {
     "probability": confidence,
-    "behind the screen": answered(confidence, refused),
+    "behind the screen": answered(confidence, stopped),
     "score alone": -streamed[system_score],
 }
 behind, alone = (areas.loc[system_score, way] for way in ways)
@@ -1384,33 +1874,47 @@ plotting.show(
     plotting.curves(
         {name: risk_coverage(c, correct) for name, c in lines.items()}, "coverage", "risk"
     ),
-    f"One picture in five is foreign; all answered, {1 - correct.mean():.1%} are wrong. AURC {plain:.3f} "
+    f"One image in five is foreign; all answered, {1 - correct.mean():.1%} are wrong. AURC {plain_aurc:.3f} "
     f"by the probability. Behind the screen ({system_score}) {behind.AURC:.3f}, a change of "
     f"{behind['change from']:+.4f} to {behind['to']:+.4f}; by that score alone {alone.AURC:.3f}.",
+    alt="Risk over coverage, from 0 to 1, for three ways to be confident: by probability, behind the screen, by the score alone. All three end in the same point, where everything is answered.",
+)
+
+# %% id="seen-risk" tags=["seen"]
+seen(
+    f"The score alone is a poor confidence: AURC {alone.AURC:.3f} against {plain_aurc:.3f} by the probability. "
+    f"Behind the screen it is {behind.AURC:.3f}, a change of {behind.AURC - plain_aurc:+.4f} (95 % interval "
+    f"{behind['change from']:+.4f} to {behind['to']:+.4f}). A blind screen has "
+    f"{areas.loc['blind', ways[0]].AURC:.3f}."
 )
 
 # %% id="claim-risk" tags=["claim"]
 claim("by the score alone the system is clearly worse", alone["change from"] > 0)
 claim("a blind screen makes it clearly worse", areas.loc["blind", ways[0]]["change from"] > 0)
-claim("the screen fixed beforehand changes little", abs(behind.AURC / plain - 1) < 0.05)
+claim("the screen fixed beforehand changes little", abs(behind.AURC / plain_aurc - 1) < 0.05)
 claim("and does better than a blind one", behind.AURC < areas.loc["blind", ways[0]].AURC)
-claim("kNN alone is as good as the probability", areas.loc["kNN", ways[1]].AURC / plain < 1.05)
+claim("kNN alone is as good as the probability", areas.loc["kNN", ways[1]].AURC / plain_aurc < 1.05)
 
-# %% [markdown] id="cost-text"
-# A screen asks "is it a cat or a dog at all?", the probability asks "which of them?". A score of the
+# %% [markdown] id="risk-lesson" held_by="claim-risk"
+# A screen asks "is it a cat or a dog at all?", and the probability asks "which of the two?". A score of the
 # first kind does not know which pets the classifier gets wrong, so alone it makes a poor confidence. (One
-# that uses the last stage's features knows some of both: compare kNN.) And a screen that may refuse 5 %
-# of the pets finds so few of the foreign pictures that the AURC hardly changes; the printed intervals say
-# which changes are more than chance. It does better than blind refusal, which finds no larger share of
-# the foreign pictures than of the others.
+# that uses the last stage's features knows some of both: compare kNN.) A screen that may refuse 5 % of
+# the pets finds so few of the foreign images that the AURC hardly changes. Still it does better than blind
+# refusal, which finds no larger share of the foreign images than of the others.
+
+# %% [markdown] id="cost-text" tags=["optional"] no_result="how the rules work"
+# ### What a refusal costs
 #
-# **Cost.** What counts in the end is a price: a wrong answer costs 1, a refusal costs $c$ (somebody
-# has to look). If one knew how likely an answer is to be wrong, the best rule would be simple: refuse
-# where that is more than $c$ (**Chow's rule**, 1970). One minus the classifier's probability is such an
-# estimate, for cats and dogs. For a frog it is too low, so Chow's rule answers too much. The table
-# compares answering all, refusing all, the screen at 5 %, Chow's rule, and Chow's rule behind the screen;
-# the last columns give its gain over Chow's rule alone, with 95 % interval, and the $\alpha$ that would
-# have been best for the screen alone, between 0 (answer all) and 1 (refuse all).
+# What counts in the end is a price. A wrong answer costs 1, and a refusal costs $c$, since somebody has to
+# look at the image. Suppose you knew how likely an answer is to be wrong. Then you would refuse wherever
+# that is more than $c$ (**Chow's rule**, 1970). One minus the classifier's probability is such an estimate
+# for cats and dogs. For a frog it is too low, so Chow's rule answers too much.
+
+# %% [markdown] id="cost-table-text"
+# The table compares five rules: answer all, refuse all, the screen at 5 %, Chow's rule, and Chow's rule
+# behind the screen. The next columns give the gain of the last rule over Chow's rule alone, as a 95 %
+# interval. The last column gives the $\alpha$ that would have been best for the screen alone, from 0 (answer
+# all) to 1 (refuse all). Which rule is the cheapest at which price?
 
 # %% id="cost"
 from helpers.widgets.risk import mean_cost
@@ -1419,8 +1923,8 @@ p = calibrated[system_score].p_values(streamed[system_score])
 alphas, rows = np.linspace(0, 1, 101), []
 for price in (0.1, 0.2, 0.3, 0.5):
     doubtful = 1 - confidence > price
-    rules = {"answer all": p < 0, "refuse all": p <= 1, "screen": refused, "Chow": doubtful}
-    rules["Chow and screen"] = doubtful | refused
+    rules = {"answer all": p < 0, "refuse all": p <= 1, "screen": stopped, "Chow": doubtful}
+    rules["Chow and screen"] = doubtful | stopped
     gain = np.where(doubtful < rules["Chow and screen"], ~correct - price, 0)
     error = 1.96 * gain.std() / np.sqrt(len(gain))
     best = min(alphas, key=lambda alpha: mean_cost(correct, p <= alpha, price))
@@ -1436,6 +1940,13 @@ costs.round(3)
 fixed = ["answer all", "refuse all", "screen", "Chow", "Chow and screen"]
 print("cheapest:", *(f"at {price}: {costs[fixed].loc[price].idxmin()};" for price in costs.index))
 
+# %% id="seen-cost" tags=["seen"]
+seen(
+    "Cheapest: "
+    + ", ".join(f"at {price}, {costs[fixed].loc[price].idxmin()}" for price in costs.index)
+    + ". Where a refusal is cheap, nobody should rely on the classifier at all."
+)
+
 # %% id="claim-cost" tags=["claim"]
 claim("at 0.1 refusing everything is cheapest", costs[fixed].loc[0.1].idxmin() == "refuse all")
 claim("the dearer a refusal, the fewer of them", costs["best alpha"].is_monotonic_decreasing)
@@ -1443,17 +1954,16 @@ claim("the classifier is less sure of foreign pictures", sure < sure_inside)
 claim("up to 0.3 Chow's rule beats the screen", (costs.Chow < costs.screen)[:3].all())
 claim("and gains from the screen", (costs["Chow and screen"] < costs.Chow)[:3].all())
 
-# %% [markdown] id="cost-lesson"
-# Where a refusal costs a tenth of an error, no classifier and no screen is worth having: whoever looks at
-# every picture pays less. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many
-# pictures as the price is worth, and since the classifier is less sure of foreign pictures than of cats
-# and dogs (section 2), many of them are among the refused. The screen adds a little to it, by what it
-# knows besides; the interval says whether that is more than chance. At 0.5 Chow's rule never refuses: of
-# two classes the more probable one has at least one half. The best $\alpha$ depends on the price and on
-# the share of foreign pictures, which a calibration on cats and dogs cannot know.
+# %% [markdown] id="cost-lesson" held_by="claim-cost"
+# Where a refusal costs a tenth of an error, it is cheapest to look at every image, without classifier and
+# screen. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many images as the price is
+# worth, and the classifier is less sure of foreign images than of cats and dogs. The screen adds a little.
+# At 0.5 Chow's rule never refuses, since the more probable of two classes has at least one half. The best
+# $\alpha$ depends on the price and on the share of foreign images; a calibration on cats and dogs knows
+# neither.
 
-# %% [markdown] id="explore-risk-text"
-# **Try it yourself.** Find a share of foreign pictures and a price at which the CAE's screen pays at
+# %% [markdown] id="explore-risk-text" no_result="a task"
+# **Try it yourself.** Find a share of foreign images and a price at which the CAE's screen pays at
 # all. Then take the best score, and compare.
 
 # %% id="explore-risk" tags=["nbval-ignore-output"]
@@ -1464,17 +1974,15 @@ p_inside, p_outside = (
     {name: screen.p_values(scores[role][name]) for name, screen in screens.items()}
     for role in ("test", "others")
 )
-outside_confidence = (outside_logits / T).softmax(dim=1).amax(dim=1).numpy()
-risk_explorer(after, right, outside_confidence, p_inside, p_outside)
+risk_explorer(confident, right, confident_outside, p_inside, p_outside)
 
-# %% [markdown] id="own-text"
-# ## 8 · Your own pictures
+# %% [markdown] id="own-text" tags=["optional"] no_result="what the function does"
+# ## 8 · Your own images
 #
-# Real pictures come as files, and files are odd: lying on their side with a note that says so, with
-# transparent parts, in grey, in the colours of a printer, with several frames. `read_picture` makes
-# 32×32 pixels of any of them, or says what is wrong. It takes the middle square of a picture that is
-# not square; the article's resize squeezes all of it into a square, and a long dog becomes a short one,
-# which is one more way to be unlike the training pictures.
+# Files can be odd: lying on their side with a note that says so, grey, in a printer's colours, with several
+# frames. `read_picture` makes 32×32 pixels of any of them, or says what is wrong. It takes the middle square.
+# The article squeezes the whole image into a square instead, which changes its aspect ratio: a long dog
+# becomes a short one, and is unlike the training images in one more way.
 
 # %% id="odd-files"
 import tempfile
@@ -1504,12 +2012,13 @@ for path in sorted(folder.iterdir()):
 plotting.show(
     plotting.labelled_pictures(np.stack(list(read.values())), list(read), columns=5),
     "What the networks see of: " + ", ".join(read) + ".",
+    alt="Five small versions of the same cat or dog: from a printer's colours, grey, animated, lying on its side, and of one pixel's width.",
 )
 
-# %% [markdown] id="upload-text"
-# **Choose a picture of yours.** It is read in this notebook and goes nowhere. Behind the button stands a
-# system with four screens. (`show_judgement("path/to/picture.jpg", own_system, ae)` does the same for a
-# path.) Remember what the networks are: they have seen 32×32 pixels of cats and dogs, nothing else.
+# %% [markdown] id="upload-text" no_result="a task"
+# **Choose an image of yours.** It is read in this notebook and goes nowhere else. Behind the button stands
+# a system with four screens. (`show_judgement("path/to/image.jpg", own_system, ae)` does the same for a
+# path.) Remember that the networks have seen 32×32 pixels of cats and dogs, and nothing else.
 
 # %% id="own-system"
 from helpers.widgets import show_judgement, upload_explorer
@@ -1520,29 +2029,36 @@ def four_scores(images):
     return {name: found[name] for name in ("CAE error", "energy", "Mahalanobis, stage 1", "kNN")}
 
 
-own_system = ScreenedClassifier(model, PETS, four_scores, alpha=0.1, temperature=T)
+own_system = ScreenedClassifier(model, PETS, four_scores, alpha=0.1)
 own_system.fit(parts.calibration.images)
 show_judgement(folder / "telephone.jpg", own_system, ae)
 
 # %% id="upload" tags=["nbval-ignore-output"]
 upload_explorer(own_system, ae, parts.others.images[middle[0]])
 
-# %% [markdown] id="believe"
+# %% [markdown] id="believe" held_by="claim-draws, claim-parts, claim-seeds, claim-seven, claim-judged"
 # ## 9 · What to believe, and what not
 #
 # **Believe**
 # - the false-alarm rate of a calibrated screen, on cats and dogs like these, within its interval;
-# - that the CAE's error follows the detail and the colours of a picture, and says little about what is on
+# - that the CAE's error follows the detail and the colours of an image, and says little about what is in
 #   it;
-# - differences between scores that hold over trainings, of scores that were fixed beforehand.
+# - differences between scores that were fixed beforehand, if they hold over several trainings.
 #
 # **Do not believe**
-# - a screen that was judged by seven pictures, or on the pictures that chose its threshold;
+# - a screen that was judged on seven images, or on the images that chose its threshold;
 # - a calibration error that has no interval, or the best of many scores on one test set;
 # - that a small probability means "not a cat or a dog": that is another question;
-# - a figure from the literature for a network with ten classes, on a network with two;
-# - that a screen makes the system safe. Most foreign pictures pass, at a false-alarm rate that one can
-#   bear.
+# - that a figure from the literature, for a network with ten classes, holds for a network with two;
+# - that a screen makes the system safe. At a false-alarm rate that one can bear, most foreign images pass.
+
+# %% id="quiz" tags=["nbval-ignore-output"]
+quiz("04")
+
+# %% [markdown] id="results-text" tags=["optional"] no_result="a heading"
+# ### All results in one table
+#
+# This table needs the optional sections, too.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
@@ -1552,7 +2068,7 @@ rows = {
     "classifier: accuracy on test cats and dogs": f"{right.mean():.1%}",
     "expected calibration error before and after the temperature; by chance": f"{ece[0]:.4f}, {ece[1]:.4f}; {chance[0]:.4f} to {chance[1]:.4f}",
     "CAE, cats and dogs: rank correlation of lightness error and total variation, of colour error and chroma": f"{correlations.loc['total variation', ('cats and dogs', 'lightness')]:.2f}, {correlations.loc['chroma', ('cats and dogs', 'colour')]:.2f}",
-    f"AURC, {RATE:.0%} foreign: no screen, behind {system_score}, behind a blind screen": f"{plain:.4f}, {behind[system_score]:.4f}, {behind['blind']:.4f}",
+    f"AURC, {RATE:.0%} foreign: no screen, behind {system_score}, behind a blind screen": f"{plain_aurc:.4f}, {behind[system_score]:.4f}, {behind['blind']:.4f}",
 }
 system_table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 over = {name: "{min:.3f} to {max:.3f}".format(**spread.loc[name]) for name in learned if alike}
@@ -1568,15 +2084,36 @@ Markdown(f"""| {parts.test.name}, {parts.test.source} data | |
 |---|---|---|---|---|---|
 {score_table}""")
 
-# %% id="quiz" tags=["nbval-ignore-output"]
-from helpers.quiz import quiz
+# %% [markdown] id="wrap-up-text" no_result="a task"
+# ## 10 · Wrap-up: build a better screen
+#
+# Now it is your turn, with any method. The check holds 800 images that no notebook shows: mirrored test
+# images of cats and dogs, and as many images of the other classes from the training file. Use everything
+# that you have built, or a network of your own, but fit it to cats and dogs of the first four parts only.
+# Before you hand a score in, measure it with `auroc` on `parts.test` and `parts.others`.
 
-quiz("04")
+# %% [markdown] id="ex-4-15-text" no_result="a task"
+# ### Exercise 4.15
+#
+# Write `screen_score`: uint8 images (N, 3, 32, 32) in; (N,) out, where higher means more anomalous. An image
+# must get the same score alone and in a batch. The check shows your AUROC on the hidden images beside scores
+# of the course. **Done** when you beat its trivial scores by more than chance. Your best attempts are kept in
+# a table beside this notebook.
+
+
+# %% id="ex-4-15" tags=["exercise"] reference="screen_score"
+def screen_score(images):
+    """Your score of each image, higher for more anomalous. uint8 (N, 3, 32, 32) -> (N,)"""
+    ...
+
+
+# %% id="check-4-15" tags=["check", "nbval-ignore-output"]
+screen_score = check("4.15", screen_score)
 
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
 
-# %% [markdown] id="further"
+# %% [markdown] id="further" tags=["optional"] no_result="the literature"
 # ## Further reading
 #
 # - D. Hendrycks and K. Gimpel, *A baseline for detecting misclassified and out-of-distribution examples

@@ -57,11 +57,13 @@ class Data:
 
     def ladder(self):
         table = read_table("05_ladder", source="sample", profile="quick")
-        table = table[[name for name in table if name.startswith("L1, ") or name == "rung"]]
+        table = table[
+            [name for name in table if name.startswith("L1, ") or name in ("rung", "seed")]
+        ]
         groups = [name[4:-5] for name in table if name.endswith(", low")]
         return pd.DataFrame(
             [
-                {"rung": row["rung"], "diseases": group}
+                {"rung": row["rung"], "seed": row["seed"], "diseases": group}
                 | {"auroc": row[f"L1, {group}"]}
                 | {end: row[f"L1, {group}, {end}"] for end in ("low", "high")}
                 for _, row in table.iterrows()
@@ -81,6 +83,12 @@ class Data:
 @drawing()
 def image_rows(data):
     return plotting.image_rows(data.rows(data.digits.images))
+
+
+@drawing()
+def image_rows_with_columns(data):
+    names = "NORMAL", "NORMAL", "CNV", "CNV", "DME", "DME", "DRUSEN", "DRUSEN"
+    return plotting.image_rows(data.rows(data.digits.images, 8), columns=names)
 
 
 @drawing(anomalies=True)

@@ -395,6 +395,22 @@ def test_the_answer_of_the_executed_solution_is_folded_into_the_exercise_noteboo
     assert [p.read_bytes() for p in notebooks(path)] == before
 
 
+def test_the_computing_is_measured_cell_by_cell_and_said_in_the_title(course, monkeypatch):
+    measured = builder.COURSE / "timings.json"
+    read = lambda: json.loads(measured.read_text()) if measured.exists() else {}  # noqa: E731
+    monkeypatch.setattr(builder, "timings", read)
+    path = course(OPTIONAL.replace("x = 1", "import time\ntime.sleep(0.3)\nx = 1"))
+    builder.build(path)
+    cells = read()["01"]["quick"]["cells"]
+    assert 0.3 <= cells["one-code"] < 2 and "four-code" not in cells
+    assert all(
+        "The computer needs about 1 minute" in cells_of(p)["title"].source for p in notebooks(path)
+    )
+    before = [p.read_bytes() for p in notebooks(path)]
+    builder.build(path)
+    assert [p.read_bytes() for p in notebooks(path)] == before
+
+
 def test_an_exercise_with_a_bug_begins_with_it(course):
     wrong = next(e for e in exercises() if e.bug is not None)
     name = wrong.id.replace(".", "-")

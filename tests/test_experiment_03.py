@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from scipy.spatial.distance import cdist
 
 from helpers.datasets.image_set import ImageSet
@@ -89,3 +91,24 @@ def test_both_ways_of_reading_give_the_same_pictures(pictures, stream, tmp_path)
     assert sorted(far.argmin(axis=1)) == list(
         range(100)
     )  # though JPEG changes grey values a little
+
+
+def test_a_backbone_runs_where_its_weights_are_in_the_cache_and_only_there(
+    pictures, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert module_03.cached_weights() is None
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "checkpoints").mkdir()
+    torch.manual_seed(0)
+    name = "resnet18-f37072fd.pth"  # as torchvision calls it
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "checkpoints" / name)
+    weights = module_03.cached_weights()
+    assert weights.name == name
+    images = pictures.shrink(2).images
+    scores = module_03.backbone_scores(weights, images[:40], images[30:70])
+    assert set(scores) == {"Mahalanobis", "kNN"}
+    assert all(s.shape == (40,) and np.isfinite(s).all() for s in scores.values())
+    assert (
+        scores["kNN"][:10].mean() < scores["kNN"][30:].mean()
+    )  # of the training images, and others

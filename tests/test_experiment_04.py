@@ -10,7 +10,7 @@ from helpers.augment import cut_out, flip_and_shift
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import stream
 from helpers.experiments import module_04
-from helpers.metrics import answered
+from helpers.metrics import answered, auroc
 from helpers.models import ColourAutoencoder, SmallResNet
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -202,3 +202,36 @@ def test_a_series_of_epochs_keeps_them():
     figure = plotting.training_curves({"error": {"a": [3, 2, 1], "b": early}})
     a, b = figure.axes[0].lines
     assert a.get_xdata().tolist() == [1, 2, 3] and b.get_xdata().tolist() == [14, 28]
+
+
+def test_of_two_screens_the_one_with_the_larger_auroc_finds_less_at_five_percent():
+    scores = module_04.two_screens(seed=3)
+    again = module_04.two_screens(seed=3)
+    assert all((a == b).all() for n in scores for a, b in zip(scores[n], again[n], strict=True))
+    areas = {name: auroc(*pair) for name, pair in scores.items()}
+    found = {name: (o > np.quantile(i, 0.95)).mean() for name, (i, o) in scores.items()}
+    assert areas["A"] < areas["B"] - 0.02
+    assert found["A"] > found["B"] + 0.05
+
+
+def test_images_held_back_are_no_copies_of_images_that_a_notebook_uses(parts):
+    images, anomalous = module_04.held_back_images(each=40)
+    assert images.shape == (80, 3, 32, 32) and images.dtype == np.uint8
+    assert anomalous.tolist() == [False] * 40 + [True] * 40
+    seen = {image.tobytes() for part in parts for image in part.images}
+    assert not seen & {image.tobytes() for image in images}
+    test = {image.tobytes() for image in parts.test.images}
+    assert all(image[..., ::-1].tobytes() in test for image in images[:40])
+
+
+def test_unusual_patches_have_a_larger_distance_alone_and_in_a_batch():
+    rng = np.random.default_rng(0)
+    smooth = rng.integers(100, 140, (120, 3, 1, 1)).repeat(32, 2).repeat(32, 3)
+    usual = (smooth + rng.integers(0, 10, smooth.shape)).astype(np.uint8)
+    striped = usual[:20].copy()
+    striped[:, :, ::2] += 100
+    options = {"atoms": 16, "stride": 8}
+    far, near = (module_04.patch_distances(usual[20:], x, **options) for x in (striped, usual[:20]))
+    assert far.min() > near.max()
+    alone = module_04.patch_distances(usual[20:], striped[:1], **options)
+    np.testing.assert_allclose(alone, far[:1], rtol=1e-3)

@@ -14,17 +14,11 @@ from PIL import Image
 from readable import faults, uses_the_colour_of_anomalies
 
 from helpers import plotting, widgets
-from helpers.authoring.build import sources
+from helpers.authoring.build import lessons
 from helpers.banner import Shown
 
 # cells whose figure has no description yet; to be emptied
 WITHOUT_ALT = {
-    "01": """
-        angles-figure baseline-table bottleneck-figure bottleneck-pictures data-figure
-        denoise-figure fashion generative-figure interpolation neighbours per-digit
-        promise-per-digit residuals roc-figure rotated simulation-figure snapshots
-        train-histogram trap-histogram trap-per-digit
-    """,
     "02": """
         beta-table calibration flat ink-figure kl-per-latent manifold mc-picture
         posterior-figure repair-picture reparam-picture samples sigma-figure ten-digits
@@ -62,7 +56,7 @@ def figures_shown(source):
             yield starts[node.lineno], described
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", lessons(), ids=lambda path: path.stem)
 def test_every_figure_of_a_module_has_a_description(source):
     shown = list(figures_shown(source))
     missing = {cell for cell, described in shown if not described}
@@ -70,7 +64,7 @@ def test_every_figure_of_a_module_has_a_description(source):
     assert missing <= set(WITHOUT_ALT.get(source.stem[:2], "").split())
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("source", lessons(), ids=lambda path: path.stem)
 def test_no_description_is_a_mood_or_the_caption(source):
     """It names what is drawn, in a sentence at least."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
@@ -154,6 +148,14 @@ def test_every_figure_is_drawn_here():
 def test_classes_and_groups_can_be_told_apart():
     for colours in (plotting.GROUPS, plotting.CLASSES):
         assert len(set(colours)) == len(colours) and plotting.ANOMALY not in colours
+
+
+def test_names_at_one_place_are_moved_apart():
+    gap = np.array([0.5, 0.2])
+    places = plotting.latent.apart([[0, 0], [0, 0], [0.1, 0], [3, 3]], gap)
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    assert min((abs(places[i] - places[j]) / gap).max() for i, j in pairs) > 0.999
+    assert places[3].tolist() == [3, 3] and abs(places[:3]).max() < 1
 
 
 def spoiled(how):

@@ -175,5 +175,5 @@ def test_a_module_may_be_written_as_a_number(module):
 
 
 def test_an_unknown_module_is_named():
-    with pytest.raises(ValueError, match=r"no quiz for module '9'; there are 01"):
+    with pytest.raises(ValueError, match=r"no quiz for module '9'; there are 00, 01"):
         quiz("9")

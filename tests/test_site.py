@@ -1,6 +1,7 @@
 """The static site: no link in it leads nowhere, and every solved notebook has its figures."""
 
 import os
+import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -63,4 +64,21 @@ def test_every_solved_notebook_shows_its_figures(site):
     for source in lessons():
         images = Page(site / "solutions" / f"{source.stem}.html").images
         assert len([src for src, _ in images if src.startswith("data:image/png")]) > 5
-        assert not [alt for _, alt in images if len(alt) < 20]
+        assert not [alt for src, alt in images if src.startswith("data:") and len(alt) < 20]
+
+
+def test_formulas_are_drawn_without_the_network(site):
+    """MathJax comes with the site; the badges alone ask other servers."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright comes with make dev")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not chromium:
+        pytest.skip("no Chromium: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.goto((site / "solutions" / "02_vae_and_elbo.html").as_uri())
+        page.wait_for_selector("mjx-container")
+        page.wait_for_timeout(2000)
+        drawn, written = (page.locator(s).count() for s in ("mjx-container", ".math"))
+        browser.close()
+    assert drawn == written > 20

@@ -310,8 +310,9 @@ def fill_documents():
     minutes = {module: parts.totals(own) for module, own in found.items()}
     for page in ("README.md", "notebooks/README.md"):
         fill_columns(COURSE / page, columns(minutes))
-    fill(COURSE / "notebooks" / "README.md", "plans", plans(minutes))
-    fill(COURSE / "README.md", "launch", definitions(modules))
+    for page in ("notebooks/README.md", "docs/instructors.md"):
+        fill(COURSE / page, "plans", plans(minutes))
+    fill(COURSE / "README.md", "launch", definitions([path.stem for path in sources()]))
     fill(COURSE / "docs" / "glossary.md", "glossary", glossary.page(found))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())
     fill(COURSE / "notebooks" / "README.md", "measured", measured_table(modules))

@@ -8,8 +8,8 @@
 
 Reads the prose of notebooks (.ipynb), percent-format scripts (.py) and Markdown (.md), of this
 course or any other: without arguments this course's exercise notebooks. `wordfreq`, which knows how
-common a word is, comes into an environment of its own. The numbers compare texts; none is a
-goal.
+common a word is, comes into an environment of uv's own. The numbers compare texts; none of them is
+a goal.
 """
 
 import argparse
@@ -18,11 +18,12 @@ import re
 from pathlib import Path
 from statistics import mean, quantiles
 
-# The 5,000 most common word forms of English, which stand for some 2,500 words in all their forms:
-# what a reader with an intermediate knowledge of English is likely to have met.
+# The most common word forms of English ("see", "sees" and "seen" are three): what a reader with an
+# intermediate knowledge of English is likely to have met.
 COMMON = 5000
 SUFFIXES = (".ipynb", ".py", ".md")
 STANDS_FOR = "□"  # code and formulae inside a sentence: one word of its length, none of its words
+# Their dots end no sentence.
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|et al|vs|cf|etc|resp|approx|Fig|Eq|Sec|No)\.")
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|□|\d[\d.,]*")
 APART = [  # in this order: what is taken out of Markdown, and what remains of it
@@ -65,7 +66,7 @@ def sentences(text):
     """The sentences of a Markdown text as lists of words. Fewer than three words are none."""
     for pattern, rest in APART:
         text = pattern.sub(rest, text)
-    text = ABBREVIATION.sub(lambda m: m[0].replace(".", ""), text)
+    text = ABBREVIATION.sub(STANDS_FOR, text)
     found = []
     for block in BLOCK.split(text):
         block = re.sub(r"^\s*(?:[-*+]|\d+\.)\s+", "", block)
@@ -94,7 +95,7 @@ def measures(found, common):
 
 
 def files(path):
-    """The files that a path stands for; of a script and a notebook of one name, the script."""
+    """The files that a path stands for, without notebooks beside which their script lies."""
     if path.is_file():
         return [path]
     found = [p for p in sorted(path.rglob("*")) if p.suffix in SUFFIXES and ".ipynb_" not in str(p)]

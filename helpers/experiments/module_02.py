@@ -107,6 +107,33 @@ def reported(test):
     return test.take(slice(2 * len(test) // 5, None))
 
 
+def normal_digits(count=3000):
+    """The first training digits of the notebook, without zeros. -> uint8 (m, 1, 28, 28)"""
+    digits = load("mnist")["train"]
+    digits = digits.draw(min(len(digits), choose(quick=14_400, full=60_000)), seed=0)[0]
+    fitted, _ = hold_one_out(digits.labels, digits.classes.index("0"))
+    return digits.images[fitted[:count]]
+
+
+def unreported(seed=7):
+    """Images for the wrap-up: test digits that the notebook does not report on, and clothes.
+
+    -> uint8 images (N, 1, 28, 28); bool (N,), true for zeros and clothes, which are anomalous;
+    "real" or "sample"
+    """
+    test = load("mnist")["test"]
+    part = test.take(slice(0, 2 * len(test) // 5))
+    zeros, others = (
+        (part.labels == part.classes.index("0")).nonzero()[0],
+        part.of_class(*test.classes[1:]),
+    )
+    normal = others.draw(min(len(others), 400), seed=seed)[0].images
+    clothes = load("fashion_mnist")["test"].draw(60, seed=seed)[0].images
+    odd = np.concatenate([part.images[zeros[:120]], clothes])
+    anomalous = np.repeat([False, True], [len(normal), len(odd)])
+    return np.concatenate([normal, odd]), anomalous, test.source
+
+
 def held_out(held_out, seed=0):
     """AUROC of every score with one digit held out, 10 latents; an ensemble of three."""
     test = reported(load("mnist")["test"])

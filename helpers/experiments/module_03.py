@@ -185,6 +185,40 @@ def baseline_scores(train_images, images):
     return scores
 
 
+def cached_weights():
+    """The file with the weights of torchvision's ResNet-18, or None where torch's cache has none.
+
+    It looks into the cache alone and downloads nothing.
+    """
+    from torchvision.models import ResNet18_Weights
+
+    name = Path(ResNet18_Weights.IMAGENET1K_V1.url).name
+    file = Path(torch.hub.get_dir(), "checkpoints", name)
+    return file if file.exists() else None
+
+
+def backbone_scores(weights, train_images, images):
+    """Mahalanobis and nearest-neighbour distance of ResNet-18 features, as {name: array (N,)}.
+
+    weights : file of a state dict, as `cached_weights` finds it; images : uint8 (M, 1, H, W) and
+    (N, 1, H, W). Features are the 512 numbers before the last layer, of images of 64×64 pixels.
+    """
+    from torchvision.models import resnet18
+
+    backbone = resnet18()
+    backbone.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    backbone.fc = torch.nn.Identity()
+    backbone = backbone.eval().to(device())
+
+    def features(x):
+        x = F.interpolate(x.expand(-1, 3, -1, -1), 64, mode="bilinear")
+        mean, std = x.new_tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])  # of ImageNet
+        return backbone((x - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+
+    found = feature_scores(features, train_images, images)
+    return {name: values.numpy() for name, values in found.items()}
+
+
 def normal_class(normal, seed=0):
     """AUROC of every score, against each other class and all of them, with `normal` as normal."""
     roles = task(normal)

@@ -316,3 +316,63 @@ def every_score(models, ae, parts, images, tuning):
     scores["energy and all stages"] = combined(together, tuned)
     scores["ensemble"] = ensemble_score(models, images)
     return scores
+
+
+def two_screens(seed, normal=2000, foreign=400):
+    """Scores of two screens that were drawn, for the choice between them. -> {name: (n,), (m,)}
+
+    Screen A is sure of some foreign images and blind to the others; screen B ranks most foreign
+    images a little higher than normal ones. So B has the larger AUROC, and A finds more at few
+    refusals.
+    """
+    rng = np.random.default_rng(seed)
+    scores = {name: (rng.normal(size=normal), rng.normal(size=foreign)) for name in ("A", "B")}
+    scores["A"][1][: foreign * 3 // 10] += 4
+    scores["B"][1][:] += 0.8
+    return scores
+
+
+def held_back_images(each=400, seed=15):
+    """Images for the module's last task that no notebook shows. -> uint8 (2·each, 3, 32, 32), bool
+
+    Normal: test images of cats and dogs, mirrored, so that none is a copy of one that was scored.
+    Anomalous: as many of each other class, from the training file, of which no notebook uses them.
+    """
+    data, rng = load("cifar10"), np.random.default_rng(seed)
+    train, test = data["train"], data["test"]
+    wanted = [train.classes.index(name) for name in PETS]
+    pets = rng.choice(np.flatnonzero(np.isin(test.labels, wanted)), each, replace=False)
+    rest = [i for i in range(len(train.classes)) if i not in wanted]
+    others = [
+        rng.choice(np.flatnonzero(train.labels == i), each // len(rest), replace=False)
+        for i in rest
+    ]
+    others = train.images[np.concatenate(others)]
+    images = np.concatenate([test.images[pets][..., ::-1], others])
+    return images, np.repeat([False, True], [each, len(others)])
+
+
+def patch_distances(train_images, images, size=5, stride=4, atoms=64, seed=0):
+    """How unusual an image's small patches are: a score without training. uint8 twice -> array (N,)
+
+    Patches are whitened and compared with some patches of the training images, the atoms. Means and
+    deviations of the responses describe an image; the score is the Mahalanobis distance of that.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    def patches(x):
+        return nn.functional.unfold(x, size, stride=stride).transpose(1, 2)
+
+    known = patches(as_input(train_images[:200])).flatten(0, 1)
+    mean = known.mean(dim=0)
+    values, vectors = torch.linalg.eigh(torch.cov(known.T))
+    whiten = vectors / (values + 1e-3).sqrt() @ vectors.T
+    drawn = np.random.default_rng(seed).choice(len(known), atoms, replace=False)
+    kinds = nn.functional.normalize((known[drawn] - mean) @ whiten)
+
+    def describe(x):
+        responses = ((patches(x) - mean) @ whiten @ kinds.T - 1).relu()
+        return torch.cat([responses.mean(dim=1), responses.std(dim=1)], dim=1)
+
+    z_train, z = (apply(describe, group).double().numpy() for group in (train_images, images))
+    return LedoitWolf().fit(z_train).mahalanobis(z)

@@ -31,16 +31,16 @@ export function render({ model, el }) {
   const side = model.get("side");
   const state = { z1: 0, z2: 0 };
   const colors = [
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#999999",
-    "#8b5a2b",
-    "#7b68ee",
-    "#2f4f4f",
+    "#cc6677",
+    "#332288",
+    "#ddcc77",
+    "#117733",
+    "#88ccee",
+    "#882255",
+    "#44aa99",
+    "#999933",
+    "#aa4499",
+    "#777777",
   ];
 
   const svg = drawing(

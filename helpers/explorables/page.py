@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.plotting.style import PIXELS
+
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./kit\.mjs";\n', re.MULTILINE)
 STATIC = (
@@ -50,10 +52,12 @@ class Explorable:
         # is not trusted loses the frame alone. (IPython warns of an iframe outside of a <div>.)
         png = base64.b64encode(self.figure._repr_png_()).decode()
         style = "grid-area:1/1;width:100%;border:0"
+        width = round(PIXELS * self.figure.get_figwidth())
         return (
             f'<div style="display:grid;max-width:54em">'
             f'<figure style="grid-area:1/1;margin:0"><img alt="{html.escape(self.alt)}" '
-            f'style="max-width:100%" src="data:image/png;base64,{png}">'
+            f'width="{width}" style="max-width:100%;height:auto" '
+            f'src="data:image/png;base64,{png}">'
             f"<figcaption><small>{STATIC}</small></figcaption></figure>"
             f'<iframe title="{html.escape(self.title)}" style="{style};height:{self.height}px" '
             f'srcdoc="{html.escape(self.page())}"></iframe></div>'

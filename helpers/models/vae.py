@@ -7,12 +7,12 @@ from helpers.losses import reparameterize
 
 
 class ConvVAE(nn.Module):
-    """28×28 pictures to a Gaussian over `latent_dim` numbers, and back to pixels in [0, 1].
+    """28×28 images to a Gaussian over `latent_dim` numbers, and back to pixels in [0, 1].
 
     encode : (N, 1, 28, 28) -> mu (N, d), logvar (N, d)
     decode : (N, d) -> x_hat (N, 1, 28, 28), the mean of each pixel; `decoder` gives its logit
     forward : x -> x_hat, mu, logvar; z is drawn in training mode and is mu in eval mode
-    sigma : spread of a pixel around x_hat where the pixels are taken as Gaussian
+    sigma : standard deviation of a pixel around x_hat where the pixels are taken as Gaussian
     """
 
     def __init__(self, latent_dim=20):

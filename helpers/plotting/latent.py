@@ -1,5 +1,7 @@
 """Codes: where they lie, how they are drawn, what an encoder says of them."""
 
+from itertools import combinations
+
 import numpy as np
 
 from helpers.plotting.pictures import as_pictures, draw_picture
@@ -7,16 +9,18 @@ from helpers.plotting.style import CLASSES, GROUPS, THRESHOLD, ink, legend_besid
 
 
 def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False):
-    """Two-dimensional points (N, 2), coloured by class, each class named at its median.
+    """Two-dimensional points (N, 2), coloured by class, each class named at its median, or
+    beside it where another name is in the way.
 
     prior : draw N(0, I)'s circles of one and two standard deviations, and the axes' numbers, which
         mean something then; those of t-SNE do not
     """
     figure, axis = new_figure(6.4, 4.6)
-    for i, name in enumerate(classes):
-        own = points[labels == i]
-        if not len(own):
-            continue
+    present = np.unique(labels)
+    medians = np.array([np.median(points[labels == i], axis=0) for i in present])
+    places = apart(medians, 0.06 * np.ptp(points, axis=0))
+    for i, place in zip(present, places, strict=True):
+        name, own = classes[i], points[labels == i]
         axis.scatter(*own.T, s=6, color=CLASSES[i], label=name, alpha=0.8, linewidths=0)
         box = {
             "boxstyle": "round,pad=0.2",
@@ -24,9 +28,7 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
             "edgecolor": CLASSES[i],
             "alpha": 0.95,
         }
-        axis.annotate(
-            name, np.median(own, axis=0), ha="center", va="center", bbox=box, weight="bold"
-        )
+        axis.annotate(name, place, ha="center", va="center", bbox=box, weight="bold")
     axis.set(xlabel=axes[0], ylabel=axes[1])
     if prior:
         angles = np.linspace(0, 2 * np.pi, 200)
@@ -38,6 +40,20 @@ def embedding(points, labels, classes, axes=("t-SNE 1", "t-SNE 2"), prior=False)
         axis.set(xticks=[], yticks=[])
     legend_beside(axis, markerscale=3)
     return figure
+
+
+def apart(places, gap):
+    """Places (n, 2), moved until any two are `gap` (2,) apart in one of the directions."""
+    places = np.array(places, dtype=float)
+    for _ in range(100):
+        for i, j in combinations(range(len(places)), 2):
+            away = (places[j] - places[i]) / gap
+            k = abs(away).argmax()
+            if (lacking := 1 - abs(away[k])) > 0:
+                step = np.copysign(0.51 * lacking * gap[k], away[k])
+                places[i, k] -= step
+                places[j, k] += step
+    return places
 
 
 def reparameterization(noise, gaussians):

@@ -38,11 +38,16 @@ def _draw_row(row, images, masks=None):
             axis.contour(masks[i], [0.5], colors=ANOMALY, linewidths=1)
 
 
-def image_rows(rows):
-    """One row of pictures for each of {name: pictures (N, C, H, W)}, all rows equally long."""
+def image_rows(rows, columns=()):
+    """One row of pictures for each of {name: pictures (N, C, H, W)}, all rows equally long.
+
+    columns : names to stand above the first row's pictures
+    """
     figure, axes = _named_rows(rows, len(next(iter(rows.values()))), 0.72, 0.76, 1.1)
     for row, images in zip(axes, rows.values(), strict=True):
         _draw_row(row, images)
+    for axis, name in zip(axes[0], columns, strict=False):
+        axis.set_title(name, fontsize=9)
     return figure
 
 

@@ -16,9 +16,9 @@ NORMAL, ANOMALY, THRESHOLD, SECOND = "#0072B2", "#D55E00", "#222222", "#009E73"
 THIRD, FOURTH = "#CC79A7", "#999933"
 # of lines and points that are no anomalies; FOURTH and the last but one are Paul Tol's
 GROUPS = [NORMAL, SECOND, THIRD, FOURTH, "#882255", "#56B4E9"]
-# of up to ten classes (Tol's "muted", and black)
+# of up to ten classes (Tol's "muted", and grey)
 CLASSES = ["#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE"]
-CLASSES += ["#882255", "#44AA99", "#999933", "#AA4499", THRESHOLD]
+CLASSES += ["#882255", "#44AA99", "#999933", "#AA4499", "#777777"]
 LINES = ["-", "--", ":", "-."]
 MARKERS = ["o", "^", "s", "D", "v", "P"]
 PIXELS = 100  # of the page to an inch of a figure

@@ -157,6 +157,7 @@ def beta_sweep(table):
                 label = f"{size} latents" if i == 0 else None
                 axis.plot(run, mean, line, color=colour, marker=".", label=label)
                 axis.fill_between(run, low, high, color=colour, alpha=0.2)
+                axis.vlines(run, low, high, color=colour, alpha=0.4)
         axis.set(xlabel="beta", title=name)
         axis.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas], rotation=90)
     legend_beside(axes[-1])

@@ -60,7 +60,7 @@ TABLES = {
         beta,
         [
             {"latent_dim": d, "beta": b, "seed": s}
-            for s in ONE
+            for s in SEEDS
             for d in (2, 10)
             for b in (0.1, 0.5, 1, 2, 4, 16, 100_000)
         ],
@@ -70,7 +70,7 @@ TABLES = {
     "03_normal_class": Table(
         "mednist",
         normal_class,
-        [{"normal": name, "seed": s} for s in ONE for name in MEDNIST_CLASSES],
+        [{"normal": name, "seed": s} for s in SEEDS for name in MEDNIST_CLASSES],
     ),
     "03_loop": Table(
         "mednist",

@@ -14,7 +14,7 @@ from conditions import MEMORY_MB, chromium, profile_of
 from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
 from PIL import Image
 
-from helpers.authoring.build import lessons, read_source, reference_source
+from helpers.authoring.build import lessons, read_source, reference_source, sources
 from helpers.checks import exercises
 
 pytestmark = pytest.mark.skipif(
@@ -67,6 +67,42 @@ def test_course(source, page, shots, tmp_path, needed):
         f"kernel {memory[1]} MB, server {memory[0]} MB ({profile})"
     )
     assert sum(memory) < MEMORY_MB
+
+
+def test_self_test_by_keyboard(page, tmp_path):
+    """A prediction, wrong and right, and questions of both forms, answered without a mouse."""
+    source = next(iter(sources("00")))
+    course = copy_course(tmp_path / "course")
+    stored = nbformat.read(course / "notebooks" / f"{source.stem}.ipynb", as_version=4)
+    index = {cell.id: i for i, cell in enumerate(stored.cells)}
+    with server(course, tmp_path / "jupyter") as ((url, token), _):
+        notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
+        run_untouched(notebook, index)
+        verdicts = []
+        for means in (784, 8):
+            answer = f'shapes = {{"pixels": 784, "means": {means}, "parameters": 7850}}'
+            notebook.write(index["ex-0-1"], answer)
+            notebook.run()
+            notebook.run()
+            verdicts.append(notebook.output(index["check-0-1"]))
+        assert "✗" in verdicts[0] and "removes axis 1" in verdicts[0] and "✓" in verdicts[1]
+        quiz = notebook.cell(index["quiz"])
+        quiz.locator("input[type=radio]").first.focus()
+        page.keyboard.press("Space")
+        said = quiz.get_by_role("status")
+        said.filter(has_text="Not this one.").wait_for()
+        for _ in range(2):  # each option is a stop; JupyterLab keeps the arrow keys for itself
+            page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        said.filter(has_text="Right.").wait_for(timeout=8000)
+        field = quiz.get_by_label("Your answer")
+        for typed, says in (("0.02", "divided by 100, the standard"), ("1/5", "√(4/100) = 0.2")):
+            field.focus()
+            page.keyboard.press("Control+A")
+            page.keyboard.type(typed)
+            page.keyboard.press("Enter")
+            said.filter(has_text=says).wait_for()
+        assert notebook.errors() == []
 
 
 def own_exercises(source):

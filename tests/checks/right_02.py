@@ -1,5 +1,6 @@
 """Right answers to module 2, written as learners write them: at least four for each exercise."""
 
+import functools
 import math
 import random
 
@@ -9,10 +10,16 @@ import torch.nn.functional as F
 from scipy.stats import mannwhitneyu, norm
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 from sklearn.model_selection import ShuffleSplit, train_test_split
+from sklearn.neighbors import NearestNeighbors
 from torch import nn
 from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal, kl_divergence
 
+from helpers.experiments.baselines import nearest_picture
+from helpers.experiments.module_02 import normal_digits
+from helpers.latent import pca_reconstruct
 from helpers.losses import gaussian_log_likelihood, reparameterize
+from helpers.scores import error_per_ink
+from helpers.training import as_input
 
 
 def split_with_scikit_learn(labels, held_out, calibration_share=1 / 6, seed=0):
@@ -651,6 +658,34 @@ def probability_on_the_device_of_the_model(vae, x, samples=16):
     return -torch.stack(draws).mean(dim=0).flatten(1).sum(dim=1)
 
 
+# --- 2.16: on the sample, as in tests/checks/conftest.py -----------------------------------------
+
+
+@functools.cache
+def known_digits():
+    return as_input(normal_digits()).cpu()
+
+
+def score_per_ink(images):
+    x = as_input(images).cpu()
+    return error_per_ink(x, nearest_picture(known_digits(), x))
+
+
+def score_of_neighbours(images):
+    found = NearestNeighbors(n_neighbors=2).fit(known_digits().flatten(1).numpy())
+    return found.kneighbors(images.reshape(len(images), -1) / 255)[0].mean(axis=1)
+
+
+def score_of_the_worst_square(images):
+    x = as_input(images).cpu()
+    error = (pca_reconstruct(known_digits(), x, 40) - x).square()
+    return F.avg_pool2d(error, 7).flatten(1).max(dim=1).values
+
+
+def score_one_by_one(images):
+    return [score_per_ink(image[None]).item() for image in images]
+
+
 RIGHT = {
     "2.1": [
         split_with_scikit_learn,
@@ -737,4 +772,16 @@ RIGHT = {
         balanced_by_roc,
         balanced_by_torch,
     ],
+    "2.14": [
+        {"PyTorch": 1, "ARENA": 7.84, "MIT": 6.144},
+        {"PyTorch": 1.0, "ARENA": 0.1 * 784 / (2 * 5), "MIT": np.float64(5e-4) * 64 * 64 * 3},
+        {"MIT": torch.tensor(6.1), "ARENA": torch.tensor([7.8])[0], "PyTorch": 1},
+        {"PyTorch": 1.01, "ARENA": 7.9, "MIT": 6.2},
+    ],
+    "2.15": [
+        {"choice": "error per ink", "because": "C"},
+        {"because": "c", "choice": " Error per ink"},
+        ("error per ink", "C"),
+    ],
+    "2.16": [score_per_ink, score_of_neighbours, score_of_the_worst_square, score_one_by_one],
 }

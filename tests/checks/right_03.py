@@ -1,5 +1,6 @@
 """Right answers to module 3, written as learners write them: at least two for each exercise."""
 
+import functools
 import hashlib
 import random
 import zlib
@@ -22,7 +23,9 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import resample
 from torch import nn
 
+from helpers.experiments.module_03 import task
 from helpers.metrics import auroc
+from helpers.training import as_input
 
 
 def split_sorted_contents(images, shares=(0.8, 0.1, 0.1), seed=0):
@@ -823,6 +826,35 @@ def dice_with_a_little(a, b):
     return (2 * (a * b).sum() + tiny) / (a.sum() + b.sum() + tiny)
 
 
+# --- 3.15: on the sample, as in tests/checks/conftest.py -----------------------------------------
+
+
+@functools.cache
+def known_hands():
+    return task("Hand").train.images
+
+
+def score_of_nearest(images):
+    x, known = as_input(images).flatten(1), as_input(known_hands()).flatten(1)
+    return torch.cdist(x, known).min(dim=1).values
+
+
+def score_of_standardised_pixels(images):
+    def standardised(images):
+        small = (
+            images.reshape(len(images), 16, 2, 16, 2).mean(axis=(2, 4)).reshape(len(images), 256)
+        )
+        return (small - small.mean(axis=1, keepdims=True)) / small.std(axis=1, keepdims=True)
+
+    known = LedoitWolf().fit(standardised(known_hands()))
+    return known.mahalanobis(standardised(images)).tolist()
+
+
+def score_of_two(images):
+    far = score_of_nearest(images).numpy() / 5
+    return far + np.sqrt(score_of_standardised_pixels(images)) / 20
+
+
 RIGHT = {
     "3.1": [
         split_sorted_contents,
@@ -921,4 +953,11 @@ RIGHT = {
         dice_from_scipy,
         dice_with_a_little,
     ],
+    "3.13": [120 * 400 / 1200 * 960 / 1199, 32, np.float32(32.5), [31]],
+    "3.14": [
+        {"choice": "other images", "because": "B"},
+        {"because": "b", "choice": "Other images "},
+        ("other images", "B"),
+    ],
+    "3.15": [score_of_nearest, score_of_standardised_pixels, score_of_two],
 }

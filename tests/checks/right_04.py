@@ -25,6 +25,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from helpers.experiments import module_04
 from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
 
 
@@ -811,6 +812,34 @@ def risk_in_torch(confidence, correct):
     return k / len(c), share[place][c.argsort(descending=True)].cumsum(0) / k
 
 
+# --- 4.15: on the sample, as in tests/checks/conftest.py -----------------------------------------
+
+
+@functools.cache
+def known_pets():
+    return module_04.roles().autoencoder.images[:600]
+
+
+def score_of_patches(images):
+    return module_04.patch_distances(known_pets(), images, atoms=96)
+
+
+def score_of_a_mean_of_two(images):
+    """Patches of two sizes, each in units of its deviation over known images."""
+    scores = []
+    for size in (4, 7):
+        known = known_pets()
+        first, other = known[::2], known[1::2]
+        reference = module_04.patch_distances(first, other, size=size)
+        s = module_04.patch_distances(first, images, size=size)
+        scores.append((s - reference.mean()) / reference.std())
+    return torch.from_numpy(sum(scores))
+
+
+def score_of_patches_in_a_list(images):
+    return list(np.log(module_04.patch_distances(known_pets(), images)))
+
+
 RIGHT = {
     "4.1": [
         roles_by_hand,
@@ -902,4 +931,15 @@ RIGHT = {
         risk_by_definition,
         risk_in_torch,
     ],
+    "4.13": [
+        {"pets": 0.05, "others": 0.05},
+        {"others": np.float64(1) / 20, "pets": torch.tensor(0.06)},
+        {"pets": 0.04, "others": 0.065},
+    ],
+    "4.14": [
+        {"choice": "refused at 5 %", "because": "C"},
+        {"because": " c", "choice": "Refused at 5 %"},
+        ["refused at 5 %", "C"],
+    ],
+    "4.15": [score_of_patches, score_of_a_mean_of_two, score_of_patches_in_a_list],
 }

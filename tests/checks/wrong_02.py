@@ -3,16 +3,18 @@
 With each stands the mistake that the checker must name, or a part of what it must say.
 """
 
+import functools
 import math
 import random
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
 from torch import nn
 from torch.distributions import Bernoulli, Normal
 
+from helpers.experiments.module_02 import normal_digits
 from helpers.losses import gaussian_log_likelihood as log_normal
 from helpers.losses import kl_divergence as kl_to_prior
 from helpers.losses import reparameterize as draw
@@ -1695,6 +1697,64 @@ def units_relative_to_the_largest(mu, threshold=0.01):
     return int((variance / variance.max() > threshold).sum())
 
 
+# --- 2.16 -------------------------------------------------------------------------------------
+
+
+def ink(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+@functools.cache
+def mean_digit():
+    return normal_digits().mean(axis=0)
+
+
+def far_from_the_mean(images):
+    return ((images - mean_digit()) ** 2).mean(axis=(1, 2, 3))
+
+
+def near_the_mean(images):
+    return -((images / 255 - mean_digit() / 255) ** 2).mean(axis=(1, 2, 3))
+
+
+def ink_of_all(images):
+    return ink(images).mean()
+
+
+def ink_in_a_column(images):
+    return ink(images)[:, None]
+
+
+def ranks_of_ink(images):
+    return rankdata(ink(images))
+
+
+def by_chance(images):
+    return np.random.default_rng().random(len(images))
+
+
+def nothing_by_nothing(images):
+    with np.errstate(invalid="ignore"):
+        return 0 * ink(images) / 0
+
+
+def always_one(images):
+    return torch.ones(len(images))
+
+
+def inverted_in_place(images):
+    images[:] = 255 - images
+    return -ink(images)
+
+
+def of_a_tensor(images):
+    return images.flatten(1)
+
+
+def noisy_network(images):
+    return torch.as_tensor(ink(images)) + torch.randn(len(images))
+
+
 WRONG = {
     "2.1": [
         (split_with_anomalies_in_calibration, "anomaly_in_calibration"),
@@ -1985,5 +2045,49 @@ WRONG = {
         (balanced_pair, "single number"),
         (balanced_in_place, "`normal_scores` in place"),
         (balanced_per_anomaly, "the mean of the rates"),
+    ],
+    "2.14": [
+        ({"PyTorch": 1, "ARENA": 0.1, "MIT": 6.144}, "weights_as_written"),
+        ({"PyTorch": 1, "ARENA": 39.2, "MIT": 6.144}, "latents_forgotten"),
+        ({"PyTorch": 1, "ARENA": 15.68, "MIT": 6.144}, "half_forgotten"),
+        ({"PyTorch": 1, "ARENA": 4014, "MIT": 6.144}, "batch_counted"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 0.0005}, "mit_as_written"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 3.072}, "mit_halved"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 2.048}, "mit_channels"),
+        ({"PyTorch": 1, "ARENA": 1 / 7.84, "MIT": 6.144}, "upside_down"),
+        ({"PyTorch": 784, "ARENA": 7.84, "MIT": 6.144}, "pytorch_pixels"),
+        ({"PyTorch": 0.5, "ARENA": 7.84, "MIT": 6.144}, "pytorch_half"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 8}, "which is too high"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": ...}, "is still `...`"),
+        ({"PyTorch": 1, "ARENA": "7.84", "MIT": 6.144}, "without quotes"),
+        ({"PyTorch": 1, "ARENA": 7.84}, "should hold"),
+        ([1, 7.84, 6.144], "should be a dict"),
+    ],
+    "2.15": [
+        ({"choice": "-ELBO", "because": "A"}, "-ELBO"),
+        ({"choice": "-ELBO less PNG bits", "because": "B"}, "-ELBO less PNG bits"),
+        ({"choice": "error", "because": "D"}, "error"),
+        ({"choice": "-ELBO", "because": "C"}, "the worst for ones"),
+        ({"choice": "error per ink", "because": "A"}, "A"),
+        ({"choice": "error per ink", "because": "B"}, "The choice holds, the reason does not"),
+        ({"choice": "error per ink", "because": "D"}, "Eight digits"),
+        ({"choice": "ink", "because": "C"}, '"choice" should be one of'),
+        ({"choice": "error per ink", "because": ...}, "still `...`"),
+        ({"choice": "error per ink"}, "the keys 'choice'"),
+        ("error per ink", "an object of type str"),
+    ],
+    "2.16": [
+        (ink, "not better than `mean image`"),
+        (far_from_the_mean, "not better than `mean image`"),
+        (near_the_mean, "upside down"),
+        (ink_of_all, "shape (260,)"),
+        (ink_in_a_column, "yours gave the shape (260, 1)"),
+        (ranks_of_ink, "another score in another batch"),
+        (by_chance, "another score in another batch"),
+        (noisy_network, "another score in another batch"),
+        (nothing_by_nothing, "are NaN"),
+        (always_one, "Every image has the same score"),
+        (inverted_in_place, "changes the images"),
+        (of_a_tensor, "It stopped with TypeError"),
     ],
 }

@@ -19,6 +19,7 @@ from sklearn.metrics import jaccard_score, roc_auc_score, roc_curve
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from helpers.experiments.module_03 import task
 from helpers.metrics import auroc, bootstrap_interval
 
 # --- 3.1 --------------------------------------------------------------------------------------
@@ -1794,3 +1795,84 @@ WRONG = {
         (dice_in_place, "in place"),
     ],
 }
+
+
+# --- 3.13 to 3.15 -----------------------------------------------------------------------------
+
+WRONG["3.13"] = [
+    (16, "originals_forgotten"),
+    (40, "twin_always_in_training"),
+    (20, "both_forgotten"),
+    (96, "all_files_have_a_twin"),
+    (160, "all_copies"),
+    (0.267, "a_share"),
+    (0, "none"),
+    (28, "which is too low"),
+    (35, "which is too high"),
+    ("32", "without quotes"),
+    (float("nan"), "NaN"),
+    ([32, 0], "one number"),
+    (lambda: 32, "is a function"),
+]
+WRONG["3.14"] = [
+    ({"choice": "same images", "because": "A"}, "same images"),
+    ({"choice": "same images", "because": "C"}, "its luck counts as skill"),
+    ({"choice": "half, then all", "because": "B"}, "half, then all"),
+    ({"choice": "half, then all", "because": "A"}, "narrow in the wrong place"),
+    ({"choice": "other images", "because": "A"}, "The choice holds, the reason does not"),
+    ({"choice": "other images", "because": "C"}, "400 small test sets"),
+    ({"choice": "other images", "because": "D"}, "D"),
+    ({"choice": "all images", "because": "B"}, '"choice" should be one of "same images"'),
+    ({"choice": "other images", "because": ...}, "still `...`"),
+    ({"choice": "other images"}, "the keys 'choice'"),
+]
+
+
+def grey(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def brightness_alone(images):
+    return np.abs(grey(images) - 55)
+
+
+def nearness(images):
+    return -distance_to_mean(images)
+
+
+def distance_to_mean(images):
+    mean = task("Hand").train.images.mean(axis=0)
+    return ((images - mean) ** 2).mean(axis=(1, 2, 3))
+
+
+def one_score_for_all(images):
+    return distance_to_mean(images).mean()
+
+
+def against_the_batch(images):
+    return np.abs(grey(images) - grey(images).mean())
+
+
+def the_same(images):
+    return np.ones(len(images))
+
+
+def inverted_in_place(images):
+    images[:] = 255 - images
+    return distance_to_mean(images)
+
+
+def no_return(images):
+    distance_to_mean(images)
+
+
+WRONG["3.15"] = [
+    (brightness_alone, "not better than `mean image`"),
+    (nearness, "upside down"),
+    (one_score_for_all, "shape (360,)"),
+    (against_the_batch, "another score in another batch"),
+    (the_same, "Every image has the same score"),
+    (inverted_in_place, "changes the images"),
+    (no_return, "None (is a `return` missing?)"),
+    (np.arange(360), "`check` wants the function itself"),
+]

@@ -17,6 +17,7 @@ from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from helpers.experiments import module_04
 from helpers.thresholds import as_scores, conformal_p_values, conformal_threshold
 
 # --- 4.1 --------------------------------------------------------------------------------------
@@ -1419,6 +1420,36 @@ def sigmoid_and_forgotten_return(confidence, correct):
     _risk()(expit(confidence), correct)
 
 
+# --- 4.15 ---------------------------------------------------------------------------------------
+
+
+def score_of_brightness(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def score_of_plainness(images):
+    """Upside down: unusual patches count as normal."""
+    return -module_04.patch_distances(module_04.roles().autoencoder.images[:600], images)
+
+
+def score_in_units_of_the_batch(images):
+    light = score_of_brightness(images)
+    return (light - light.mean()) / (light.std() + 1e-9)
+
+
+def score_for_the_batch(images):
+    return images.mean()
+
+
+def score_in_place(images):
+    images[:] = 255 - images
+    return score_of_brightness(images)
+
+
+def score_forgotten(images):
+    score_of_brightness(images)
+
+
 WRONG = {
     "4.1": [
         (roles_of_all_classes, "all_classes"),
@@ -1768,5 +1799,36 @@ WRONG = {
         (risk_sorts_in_place, "in place"),
         (risk_at_one_threshold, "coverage should give"),
         (sigmoid_and_forgotten_return, "return"),
+    ],
+    "4.13": [
+        ({"pets": 0.5, "others": 0.5}, "pets_half"),
+        ({"pets": 0.05, "others": 0.5}, "others_half"),
+        ({"pets": 0, "others": 0.05}, "pets_none"),
+        ({"pets": 0.05, "others": 0.0}, "others_none"),
+        ({"pets": 0.95, "others": 0.95}, "pets_passing"),
+        ({"pets": 0.05, "others": 0.95}, "others_all"),
+        ({"pets": 5, "others": 5}, "percent"),
+        ({"pets": 0.05, "others": 0.13}, "too high"),
+        ({"pets": 0.05, "others": ...}, "still `...`"),
+        ((0.05, 0.05), "should be a dict"),
+    ],
+    "4.14": [
+        ({"choice": "AUROC", "because": "A"}, "AUROC"),
+        ({"choice": "AUROC", "because": "C"}, "hundreds of images a day"),
+        ({"choice": "FPR at 95 %", "because": "B"}, "FPR at 95 %"),
+        ({"choice": "refused at 5 %", "because": "A"}, "The choice holds, the reason does not"),
+        ({"choice": "refused at 5 %", "because": "B"}, "cannot ask for nearly all"),
+        ({"choice": "refused at 5 %", "because": "D"}, "screen A refuses"),
+        ({"choice": "accuracy", "because": "C"}, '"choice" should be one of'),
+        ({"choice": "refused at 5 %", "because": ...}, "still `...`"),
+    ],
+    "4.15": [
+        (score_of_brightness, "not better than"),
+        (score_of_plainness, "upside down"),
+        (score_in_units_of_the_batch, "another score in another batch"),
+        (score_for_the_batch, "shape"),
+        (score_in_place, "changes the images"),
+        (score_forgotten, "None (is a `return` missing?)"),
+        (3.0, "the function itself"),
     ],
 }

@@ -8,14 +8,16 @@ import json
 import shutil
 import subprocess
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
 from examples import EXAMPLES, digit, path, two_detectors, vae
+from readable import faults, uses_the_colour_of_anomalies
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from helpers import explorables
+from helpers import explorables, plotting
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
 from helpers.explorables.latent import dequantised
@@ -289,3 +291,12 @@ def test_a_script_is_whole_and_closed():
     html = it.page()
     assert html.count("</script>") == 2
     assert "\nimport " not in html and "\nexport " not in html
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_static_image_can_be_read(name):
+    with matplotlib.rc_context():
+        plotting.use_course_style()
+        figure = EXAMPLES[name]().figure
+        assert not faults(figure)
+        assert name == "threshold" or not uses_the_colour_of_anomalies(figure)
