@@ -202,11 +202,8 @@ plotting.show(
 )
 
 # %% [markdown] id="batchnorm-text"
-# Batch normalisation behaves differently in training and afterwards, and this will matter twice below.
-#
-# > **batch normalization.** A layer that shifts and scales each channel to mean 0 and variance 1, then by two
-# > learned numbers. In train mode it uses the mean and variance of the batch, and updates **running
-# > statistics** with them; in eval mode it uses these stored statistics.
+# Batch normalization (module 3) will matter twice below. In train mode it uses the mean and variance of the
+# batch, and updates **running statistics** with them. In eval mode it uses these stored statistics.
 #
 # So a single image that passes in *train* mode leaves a trace in the layer, although no gradient is computed.
 
