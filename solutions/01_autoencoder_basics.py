@@ -323,7 +323,7 @@ train_step = check("1.3", train_step)
 # Now the whole loop. It keeps an eye on nine test digits and stores their reconstructions at a few epochs. The
 # profile of your computer fixes the number of *steps*, so a small data set gets more epochs.
 #
-# > **eval mode.** `model.eval()` tells layers such as dropout and batch normalization that the model is
+# > **eval mode.** `model.eval()` tells layers such as dropout that the model is
 # > being used, not trained. `model.train()` is the opposite.
 #
 # > **inference mode.** Inside `torch.inference_mode()` PyTorch stores nothing for gradients. This saves time

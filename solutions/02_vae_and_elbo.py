@@ -244,7 +244,7 @@ seen(
 # positive. To compare models with the literature, people make the pixels black or white. The decoder
 # then gives for each pixel one number that says how probable ink is.
 #
-# > **logits.** Numbers without limits that a sigmoid or a softmax turns into probabilities. A logit of 0
+# > **logits.** Numbers without limits that a sigmoid turns into probabilities. A logit of 0
 # > means a probability of one half, and large logits mean probabilities near 1.
 #
 # Each pixel is like a coin with its own probability of ink, $\pi_i$. The log-probability of the image

@@ -443,12 +443,12 @@ plotting.show(
 # | block 64→128 | 128×8×8 | | block 64→32 | 32×32×32 |
 # | `Flatten`, `Linear` | 128 numbers | | block 32→32, then `Conv2d` 32→1, kernel 1 | 1×64×64 |
 #
-# A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
-# leaky ReLU with torch's default slope of 0.01.
-#
-# > **Batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
+# > **batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
 # > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
 # > training instead.
+#
+# A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
+# leaky ReLU with torch's default slope of 0.01.
 
 # %% [markdown] id="ex-3-4-text" tags=["optional"]
 # ### Exercise 3.4

@@ -202,8 +202,9 @@ plotting.show(
 )
 
 # %% [markdown] id="batchnorm-text"
-# Batch normalization (module 3) will matter twice below. In train mode it uses the mean and variance of the
-# batch, and updates **running statistics** with them. In eval mode it uses these stored statistics.
+# Batch normalization shifts and scales each channel to mean 0 and variance 1. It behaves differently in
+# training and afterwards, and this will matter twice below. In train mode it uses the mean and variance of the
+# batch, and updates its **running statistics** with them. In eval mode it uses these stored statistics.
 #
 # So a single image that passes in *train* mode leaves a trace in the layer, although no gradient is computed.
 
@@ -211,7 +212,7 @@ plotting.show(
 # ### Exercise 5.1
 #
 # Write `ResidualBlock`: (N, in, H, W) in, (N, out, H, W) out. Its body is twice: convolution 3×3 without bias,
-# batch normalisation, ReLU. The second ReLU comes *before* the sum. **Done** when the block passes x on
+# batch normalization, ReLU. The second ReLU comes *before* the sum. **Done** when the block passes x on
 # unchanged once its body gives zeros.
 
 
