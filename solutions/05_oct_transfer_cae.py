@@ -205,6 +205,7 @@ plotting.show(
 # Batch normalization shifts and scales each channel to mean 0 and variance 1. It behaves differently in
 # training and afterwards, and this will matter twice below. In train mode it uses the mean and variance of the
 # batch, and updates its **running statistics** with them. In eval mode it uses these stored statistics.
+#
 # So a single image that passes in *train* mode leaves a trace in the layer, although no gradient is computed.
 
 # %% [markdown] id="block-exercise" tags=["optional"]
@@ -265,7 +266,7 @@ _code = int(np.prod(encoder_shapes(128, (64, 128, 256, 256))[-1]))
 seen(
     f"The code has {_code:,} numbers and the image has {128 * 128:,} pixels, a ratio of "
     f"{128 * 128 / _code:g}. This autoencoder has no bottleneck in the sense of module 1. "
-    "What keeps it from copying is only that its encoder is frozen, as you will see."
+    "What it forgets is decided by its weights and its training, not by the size of its code."
 )
 
 # %% [markdown] id="ratio-exercise" tags=["optional"]
@@ -696,9 +697,10 @@ _x = as_input(watched)
 with torch.no_grad():
     _error = (cae(signed(_x)) - signed(_x)).abs().mean(dim=(1, 2, 3)).cpu().numpy()
 seen(
-    f"All four come back blurred. The mean absolute error is {_error[:2].mean():.3f} on the two healthy scans and "
-    f"{_error[2:].mean():.3f} on the diseased ones. The lesions are rebuilt in part, although the decoder never "
-    "saw one: the code has a number for every pixel, so it can carry a lesion along."
+    f"All four come back blurred, and fine detail is missing in the healthy scans, too. The mean absolute error is "
+    f"{_error[:2].mean():.3f} on the two healthy scans and {_error[2:].mean():.3f} on the two diseased ones. What a "
+    "lesion adds to the error has to stand out against what the blur leaves everywhere. Two scans of each kind "
+    "decide nothing; section 6 scores all of them."
 )
 
 # %% id="frozen-proof" tags=["nbval-check-output"]
@@ -771,7 +773,7 @@ huber_error = check("5.6", huber_error)
 
 # %% id="beyond-delta"
 residuals = apply(lambda x: (cae(signed(x)) - signed(x)).abs(), test.images, 100)
-huber = apply(lambda x: huber_error(signed(x), cae(signed(x))), test.images, 100)
+huber = huber_error(residuals, torch.zeros_like(residuals))
 order = pd.Series(huber.numpy()).corr(pd.Series(tested.L1.to_numpy()), method="spearman")
 print(f"pixels whose residual is beyond delta = 1: {(residuals > 1).float().mean():.2%}")
 print(f"rank correlation of the Huber and the L1 score over test scans: {order:.3f}")
@@ -1049,6 +1051,13 @@ def long_form(ladder, score):
     return pd.DataFrame(rows).dropna()
 
 
+def seeds_of(ladder):
+    """How many seeds each rung has, as a text."""
+    counts = ladder[ladder.rung != "no network"].groupby("rung").seed.nunique()
+    few, many = counts.min(), counts.max()
+    return f"seeds of each rung: {many}" if few == many else f"seeds of each rung: {few} to {many}"
+
+
 def means(ladder, score):
     return long_form(ladder, score).pivot_table("auroc", "rung", "diseases", sort=False)
 
@@ -1065,7 +1074,7 @@ how_to_read = (
 ladder_alt = "Panels of AUROC, one a disease and one for all, with the rungs as rows from random to all labels. "
 plotting.show(
     plotting.ladder_steps(long_form(ladder, "L1")),
-    f"L1 of the CAE ({ladder.source[0]} data, {ladder.seed.nunique()} seeds). {how_to_read} From random to all "
+    f"L1 of the CAE ({ladder.source[0]} data; {seeds_of(ladder)}). {how_to_read} From random to all "
     f"labels the mean AUROC over all diseases changes by {gain:+.3f}; from random to denoising by "
     f"{unlabelled:+.3f}.",
     alt=ladder_alt
@@ -1148,8 +1157,8 @@ seen(
     "The question of anomaly detection is the column *the others*. Labels of another disease gain over denoising "
     + ", ".join(f"{v:+.3f} ({c})" for c, v in _gain.items())
     + f": on average {_gain.mean():+.3f}. That is transfer, which needs no label of the disease to be found. "
-    f"Labels of the disease itself would gain {_leak.mean():+.3f} more. That part is leakage. Each number is a "
-    f"mean over {ladder.seed.nunique()} seeds, on drawn scans."
+    f"Labels of the disease itself would gain {_leak.mean():+.3f} more. That part is leakage. These are means on "
+    f"drawn scans ({seeds_of(ladder)}), so differences of a few hundredths prove nothing."
 )
 
 # %% [markdown] id="knn-text" tags=["optional"]
@@ -1191,7 +1200,7 @@ trivial_real = real[real.rung == "no network"].iloc[0]
 best_real = max(names, key=lambda name: trivial_real[f"{name}, all"])
 plotting.show(
     plotting.ladder_steps(long_form(real, "L1")),
-    f"L1 of the CAE on {real['test images'][0]:.0f} real test scans ({real.seed.nunique()} seeds), decoder trained "
+    f"L1 of the CAE on {real['test images'][0]:.0f} real test scans ({seeds_of(real)}), decoder trained "
     f"on {real['normal images'][0]:.0f}. Without a network, {best_real} reaches "
     f"{trivial_real[f'{best_real}, all']:.3f} over both diseases.",
     alt=ladder_alt
@@ -1227,10 +1236,21 @@ lesson = [
     f"({(g > 0).sum()} of {len(g)} seeds above 0)"
     for source, g in over_denoising.items()
 ]
+drawn_knn, real_knn_gain = (gains(t, "kNN", "denoising, normals").mean() for t in (ladder, real))
+other_score = (
+    f"For the distance of patches (section 8) the same step is {drawn_knn:+.3f} on drawn and "
+    f"{real_knn_gain:+.3f} on real scans: "
+    + (
+        "the sign carries over. "
+        if drawn_knn * real_knn_gain > 0
+        else "not even the sign carries over. "
+    )
+)
 Markdown(
     "**What the ladder shows.** Take the rung without leakage as the zero point: "
     + "; ".join(lesson)
     + ". "
+    + other_score
     + verdict
     + " A result of this pipeline is therefore partly a result of its labels, and it has to be reported beside "
     "the rung without them and beside the score without a network."
@@ -1260,13 +1280,24 @@ from helpers.widgets import share_explorer
 
 share_explorer(share[share.rung == "all labels"])
 
+# %% id="share-figure"
+lines = {
+    rung: (mean.index, mean)
+    for rung, part in share.groupby("rung", sort=False)
+    for mean in [part.groupby("share")["L1, all"].mean()]
+}
+plotting.show(
+    plotting.curves(lines, "share of the patients (%)", "AUROC of L1", log="x"),
+    f"Mean AUROC over all diseases, for encoders pretrained on the same scans: {', '.join(lines)}.",
+    alt="AUROC of L1 against the share of patients on a logarithmic axis, one curve for each of: "
+    f"{', '.join(lines)}.",
+)
+
 # %% id="share-read"
-rise = {}
-for rung, part in share.groupby("rung", sort=False):
-    mean = part.groupby("share")["L1, all"].mean()
-    rise[rung] = mean.iloc[-1] - mean.iloc[0]
+both = sorted(set.intersection(*(set(part.share) for _, part in share.groupby("rung"))))
+rise = {rung: mean[both[-1]] - mean[both[0]] for rung, (_, mean) in lines.items()}
 Markdown(
-    f"From {share.share.min()} % to {share.share.max()} % of the patients the AUROC of L1 changes: "
+    f"From {both[0]} % to {both[-1]} % of the patients the AUROC of L1 changes: "
     + "; ".join(
         f"{rung} {value:+.3f} (seeds: {share[share.rung == rung].seed.nunique()})"
         for rung, value in rise.items()
@@ -1282,13 +1313,13 @@ seen(
         "The table has no control yet, so this rise may be due to the number of scans alone."
         if _control is None
         else f"The control without labels changes by {_control:+.3f} with the same scans. The difference, "
-        f"{_labels - _control:+.3f}, is what more *labels* are worth here; the rest comes with more scans."
+        f"{_labels - _control:+.3f}, is what more *labels* are worth here, beyond more scans."
     )
-    + " These are drawn scans, and a mean over "
+    + " These are drawn scans"
     + (
-        "a single training each, which proves little."
+        ", and one training for each point, which proves little."
         if share.seed.nunique() == 1
-        else f"{share.seed.nunique()} seeds."
+        else f", and means over {share.seed.nunique()} seeds."
     )
 )
 
@@ -1761,11 +1792,11 @@ for name in [*sick, "all"]:
 rows[f"AUROC, all: {best_trivial}, no network"] = f"{trivial_table['all'].max():.3f}"
 for rung in steps_up.index:
     rows[
-        f"ladder, {ladder.source[0]}, mean over seeds ({ladder.seed.nunique()}), {rung}: L1, kNN"
+        f"ladder, {ladder.source[0]}, mean over seeds ({(ladder.rung == rung).sum()}), {rung}: L1, kNN"
     ] = f"{steps_up['all'][rung]:.3f}, {knn_steps['all'][rung]:.3f}"
 rows[f"real (NEH): {best_real}, no network"] = f"{without:.3f}"
 for rung in real_steps.index:
-    rows[f"ladder, real (NEH), mean over seeds ({real.seed.nunique()}), {rung}: L1, kNN"] = (
+    rows[f"ladder, real (NEH), mean over seeds ({(real.rung == rung).sum()}), {rung}: L1, kNN"] = (
         f"{real_steps['all'][rung]:.3f}, {real_knn['all'][rung]:.3f}"
     )
 for name, row in located.iterrows():
