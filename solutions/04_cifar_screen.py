@@ -1502,7 +1502,7 @@ plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
     f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
-    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
+    alt="A table of AUROCs, coloured from pink below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
 )
 
 # %% id="seen-judged" tags=["seen"]
