@@ -1165,15 +1165,18 @@ plotting.show(
 )
 
 # %% id="seen-similarity" tags=["seen"]
-_shift, _rest = (
-    mse["shifted by 2 pixels"],
-    {k: v for k, v in mse.items() if k != "shifted by 2 pixels"},
-)
-_worse = [k for k, v in _rest.items() if v < _shift]
+_shift = mse["shifted by 2 pixels"]
+_worse = [name for name, error in mse.items() if error < _shift]
 seen(
     f"The shifted digit is clearly the same digit, yet its error is {_shift:.3f}. Smaller errors have: "
-    f"{', '.join(_worse) or 'none of the others'}. A thin stroke that moves is wrong twice, where it was and "
-    "where it is now. Networks that are trained with a squared error therefore prefer blurred strokes."
+    f"{', '.join(_worse) or 'none of the others'}. "
+    + (
+        "A thin stroke that moves is wrong twice, where it was and where it is now. Networks that are "
+        "trained with a squared error therefore prefer blurred strokes."
+        if _worse
+        else "The strokes of these digits are broad and soft, so a shift of two pixels leaves much of them in "
+        "place. With thin strokes the shifted digit may have the largest error of all."
+    )
 )
 
 # %% [markdown] id="explore-text" tags=["optional"]
