@@ -1639,12 +1639,14 @@ plotting.show(
 )
 
 # %% id="seen-joined" tags=["seen"]
+_joined = joined_table["joined hands"]
+_lost = (_joined < joined_table["other classes"]).sum()
 seen(
-    f"Best on joined hands is {strongest} with {joined_table['joined hands'][strongest]:.3f}, "
-    f"last of all {len(joined_table)} scores {weakest} with "
-    f"{joined_table['joined hands'][weakest]:.3f}. Brightness and background are near one half, "
-    "as they should be. All scores lose a lot: they look at grey values and texture, and these "
-    "are the same in a joined hand."
+    f"Best on joined hands is {strongest} with {_joined[strongest]:.3f}, last {weakest} with "
+    f"{_joined[weakest]:.3f}. {_lost} of the {len(joined_table)} scores do worse here than over "
+    f"the other classes, and {first}, the best there, has {_joined[first]:.3f}. Brightness and "
+    "background are near one half. Most scores look at grey values and texture, and these are "
+    "the same in a joined hand."
 )
 
 # %% id="claim-joined" tags=["claim"]
@@ -1885,8 +1887,8 @@ _inside = {name: m[masks].mean() / m[~masks].mean() for name, m in maps.items()}
 seen(
     "Mean value inside the lesions divided by the mean outside: "
     + ", ".join(f"{name} {ratio:.1f}" for name, ratio in _inside.items())
-    + ". A ratio near 1 means that the map does not show lesions. All maps are also bright "
-    "along bones, at labels or in the ground, where many more pixels lie than in the lesions."
+    + ". A ratio near 1 means that the map does not show lesions. All maps are also bright along "
+    "bones, at labels or in the ground, where many more pixels lie than in the lesions."
 )
 
 # %% [markdown] id="dice-text"
@@ -1924,9 +1926,9 @@ _better = ", ".join(_ap.index[_ap > 1.2 * masks.mean()]) or "none"
 seen(
     f"A random map would have an AUROC of 0.5 and an average precision of {masks.mean():.3f}, the "
     f"share of lesion pixels. Clearly above this chance (by a fifth or more): {_better}. The "
-    f"best, {_ap.idxmax()}, has an average precision of {_ap.max():.3f}: of the pixels that it "
-    f"flags, only a few belong to a lesion. A pixel AUROC of {pixel_table.auroc.max():.2f} sounds "
-    "far better and describes the same map."
+    f"best, {_ap.idxmax()}, has an average precision of {_ap.max():.3f}, where a perfect map has "
+    f"1. A pixel AUROC of {pixel_table.auroc.max():.2f} sounds far better and describes the same "
+    "map."
 )
 
 # %% id="pixels-by-picture"
