@@ -1355,9 +1355,8 @@ Markdown(
 )
 
 # %% id="seen-bottleneck" tags=["seen"]
-_loss = narrow.loss
 seen(
-    f"The loss of the narrowest code is {_loss.iloc[-1] / _loss.iloc[0]:.1f} times that of the widest: less passes, "
+    f"The loss of the narrowest code is {narrow.loss.iloc[-1] / narrow.loss.iloc[0]:.1f} times that of the widest: less passes, "
     "so everything is rebuilt worse, lesions *and* healthy layers. The AUROC "
     + ("falls" if thin < wide else "rises")
     + f" by {abs(thin - wide):.3f}. A bottleneck helps only if it stops lesions more than healthy tissue; a blur "
