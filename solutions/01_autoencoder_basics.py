@@ -521,9 +521,10 @@ seen(
 import pandas as pd
 
 per_digit = pd.DataFrame({"digit": np.array(test.classes)[test.labels], "error": test_errors})
-order = per_digit.groupby("digit").error.median().sort_values()
+per_digit = per_digit.rename(columns={"error": "error (MSE)"})
+order = per_digit.groupby("digit")["error (MSE)"].median().sort_values()
 plotting.show(
-    plotting.boxes(per_digit, "digit", "error", order=order.index, log=True),
+    plotting.boxes(per_digit, "digit", "error (MSE)", order=order.index, log=True),
     f"Error by digit: lowest for {order.index[0]}, highest for {order.index[-1]}, whose median is "
     f"{order.iloc[-1] / order.iloc[0]:.1f} times as large.",
     alt=f"Box plots of the error on a logarithmic axis, one for each digit, sorted: {', '.join(order.index)}. "
@@ -615,7 +616,7 @@ plotting.show(
 # %% id="trap-per-digit"
 share = pd.Series(flagged).groupby(np.array(test.classes)[test.labels]).mean()
 plotting.show(
-    plotting.share_bars(share, "share of normal digits flagged"),
+    plotting.share_bars(share.rename_axis("digit"), "share of normal digits flagged"),
     f"The batch-mean rule flags {share.min():.0%} of the {share.idxmin()}s and {share.max():.0%} of "
     f"the {share.idxmax()}s. All of them are normal.",
     alt="A bar for each digit, its height the share flagged: "

@@ -776,12 +776,12 @@ _ = fit(
 
 # %% id="flat-codes"
 pair = {"plain autoencoder": plain.eval(), "VAE": flat}
-codes = {
+places = {
     name: apply(lambda x, m=model: m.encode(x)[0], calibration.images).numpy()
     for name, model in pair.items()
 }
 plotting.show(
-    graphs.code_spaces(codes, calibration.labels, calibration.classes),
+    graphs.code_spaces(places, calibration.labels, calibration.classes),
     "Codes of the same calibration digits, the same colour for the same digit. Of draws from the prior "
     "39 % lie inside the inner circle, one standard deviation, and 86 % inside the outer one.",
     alt="Two scatter plots with one colour for each digit. Left, the autoencoder's codes spread over a "
@@ -791,8 +791,8 @@ plotting.show(
 
 
 # %% id="seen-codes" tags=["seen"]
-radius = {name: np.linalg.norm(points, axis=1) for name, points in codes.items()}
-extent = {name: points.std(axis=0) for name, points in codes.items()}
+radius = {name: np.linalg.norm(points, axis=1) for name, points in places.items()}
+extent = {name: points.std(axis=0) for name, points in places.items()}
 seen(
     "Nothing tells the autoencoder where to put its codes: along the two axes their standard deviations are "
     "{:.1f} and {:.1f}. Those of the VAE are {:.1f} and {:.1f}, because the KL pulls every code towards the "
@@ -806,7 +806,7 @@ seen(
 # %% id="claim-codes" tags=["claim"]
 claim(
     "the VAE's codes lie nearer to the prior",
-    abs(math.log(codes["VAE"].std())) < abs(math.log(codes["plain autoencoder"].std())),
+    abs(math.log(places["VAE"].std())) < abs(math.log(places["plain autoencoder"].std())),
 )
 
 # %% [markdown] id="between-text" tags=["optional"]
@@ -817,7 +817,7 @@ claim(
 
 # %% id="manifold"
 def grid_of(model, points, side=11):
-    """Decoded codes of a grid over the middle 96 % of the codes, and its limits."""
+    """Decoded codes of a grid over the middle 96 % of its codes, and its limits."""
     ends = np.quantile(points, [0.02, 0.98], axis=0)
     lines = [torch.linspace(*ends[:, i].tolist(), side) for i in (0, 1)]
     z = torch.cartesian_prod(lines[1], lines[0]).flip(dims=[1])  # z1 runs along the rows
@@ -826,7 +826,7 @@ def grid_of(model, points, side=11):
 
 
 plotting.show(
-    graphs.decoded_grids({name: grid_of(pair[name], codes[name]) for name in pair}, 11),
+    graphs.decoded_grids({name: grid_of(pair[name], places[name]) for name in pair}, 11),
     "What each decoder makes of the places between the codes. The axes are those of the figure above.",
     alt="Two grids of 11 by 11 decoded images. In both, digits change into each other from place to place.",
 )
@@ -834,7 +834,7 @@ plotting.show(
 # %% id="explore-codes" tags=["nbval-ignore-output"]
 from helpers import explorables
 
-explorables.decoder(flat, codes["VAE"][:400], calibration.labels[:400], calibration.classes)
+explorables.decoder(flat, places["VAE"][:400], calibration.labels[:400], calibration.classes)
 
 # %% [markdown] id="noise-text" tags=["optional"]
 # ### Does a VAE remove noise better?

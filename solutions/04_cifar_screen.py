@@ -132,6 +132,14 @@ plotting.show(
     "between them that halve it again, a linear layer, and two outputs.",
 )
 
+# %% id="residual-figure"
+plotting.show(
+    plotting.residual_block(models.SmallResNet(stride=2).stages[0][-1], (32, 16, 16)),
+    "The first residual block, drawn from the module itself. The input reaches the sum on two ways.",
+    alt="Two paths from the input to a sum: one through two convolutions, each with batch normalization "
+    "and ReLU, and one that carries the input past them.",
+)
+
 # %% [markdown] id="training-text" no_result="how the classifier is trained"
 # **The training.** Each batch is mirrored and shifted at random, so that the network seldom sees an image
 # twice in the same way. The step length follows a one-cycle schedule, as in module 3: it rises first and
@@ -1494,7 +1502,7 @@ plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
     f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
-    alt="A table of AUROCs, coloured from orange below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
+    alt="A table of AUROCs, coloured from pink below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
 )
 
 # %% id="seen-judged" tags=["seen"]
@@ -2017,24 +2025,16 @@ plotting.show(
 
 # %% [markdown] id="upload-text" no_result="a task"
 # **Choose an image of yours.** It is read in this notebook and goes nowhere else. Behind the button stands
-# a system with four screens. (`show_judgement("path/to/image.jpg", own_system, ae)` does the same for a
-# path.) Remember that the networks have seen 32×32 pixels of cats and dogs, and nothing else.
+# the system of section 7. (`show_judgement("path/to/image.jpg", system, ae)` does the same for a path.)
+# Remember that the networks have seen 32×32 pixels of cats and dogs, and nothing else.
 
 # %% id="own-system"
 from helpers.widgets import show_judgement, upload_explorer
 
-
-def four_scores(images):
-    found = score_all(images)
-    return {name: found[name] for name in ("CAE error", "energy", "Mahalanobis, stage 1", "kNN")}
-
-
-own_system = ScreenedClassifier(model, PETS, four_scores, alpha=0.1)
-own_system.fit(parts.calibration.images)
-show_judgement(folder / "telephone.jpg", own_system, ae)
+show_judgement(folder / "telephone.jpg", system, ae)
 
 # %% id="upload" tags=["nbval-ignore-output"]
-upload_explorer(own_system, ae, parts.others.images[middle[0]])
+upload_explorer(system, ae, parts.others.images[middle[0]])
 
 # %% [markdown] id="believe" held_by="claim-draws, claim-parts, claim-seeds, claim-seven, claim-judged"
 # ## 9 · What to believe, and what not

@@ -9,6 +9,7 @@ from helpers.calibration import reliability
 from helpers.corruptions import blur, invert
 from helpers.datasets import load
 from helpers.models import ColourAutoencoder, ConvAutoencoder, ConvVAE, make_encoder
+from helpers.plotting import graphs
 from helpers.results import read_table
 from helpers.scores import reconstruction_error
 from helpers.screening import ScreenedClassifier
@@ -166,6 +167,12 @@ def scatter(data):
         for i, name in enumerate(["Hand", "AbdomenCT", "BreastMRI", "CXR", "ChestCT", "HeadCT"])
     }
     return plotting.scatter(points, "reconstruction: mean squared error", "KL, nats", log="x")
+
+
+@drawing(anomalies=True)
+def scatter_of_two(data):
+    points = {name: data.rng.lognormal(size=(2, 200)) for name in ("normal", "1, never seen")}
+    return plotting.scatter(points, "ink (mean brightness)", "minus ELBO, nats")
 
 
 @drawing(anomalies=True)
@@ -406,6 +413,50 @@ def convolution_picture(data):
 @drawing()
 def transposed_picture(data):
     return plotting.transposed_picture(4, 3, stride=2, padding=1, output_padding=1)
+
+
+# --- module 2
+
+
+@drawing()
+def expectation(data):
+    return graphs.expectation(np.random.default_rng(0).normal(size=3000), 1.0)
+
+
+@drawing()
+def kl_area(data):
+    return graphs.kl_area(1.0, 0.6)
+
+
+@drawing()
+def jensen(data):
+    return graphs.jensen(0.2, 1.8)
+
+
+@drawing()
+def vae_graph(data):
+    return graphs.vae_graph(data.vae, (1, 28, 28))
+
+
+@drawing()
+def code_spaces(data):
+    points = data.rng.normal(size=(500, 2))
+    codes = {"autoencoder": 5 * points, "VAE": points}
+    return graphs.code_spaces(codes, np.arange(500) % 10, DIGITS)
+
+
+@drawing()
+def decoded_grids(data):
+    pictures = data.digits.images[:121] / 255
+    return graphs.decoded_grids(
+        {"autoencoder": (pictures, (-9, 9, -9, 9)), "VAE": (pictures, (-2, 2, -2, 2))}, 11
+    )
+
+
+@drawing(anomalies=True)  # by the colours of its maps
+def nats_maps(data):
+    images = data.digits.images[:8]
+    return graphs.nats_maps(images, 3 * (images / 255) ** 2)
 
 
 # --- explorers

@@ -506,7 +506,7 @@ def test_patients_scans_are_never_shown(course, monkeypatch):
     assert seen.pop("solutions") == {"COURSE_STRICT": "1"}
     builder.build(course(path.read_text().replace('id="title"', 'id="title" executed_on="sample"')))
     assert seen.pop("solutions") == {"COURSE_STRICT": "1", "COURSE_SOURCE": "sample"}
-    assert [executed_on(read_source(path)) for path in SOURCES] == [None] * 4 + ["sample"]
+    assert [executed_on(read_source(path)) for path in SOURCES] == [None] * 5 + ["sample"]
 
 
 def test_nothing_is_executed_in_the_smoke_profile(course, monkeypatch):

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from helpers.authoring import build, parts, time
-from helpers.authoring.build import COURSE, module_parts, plans, read_source, sources
+from helpers.authoring.build import COURSE, lessons, module_parts, plans, read_source
 from helpers.checks import exercises
 
 HOURS = 2 * 3600
@@ -15,25 +15,25 @@ INSIDE = {"01": 3, "02": 4, "03": 3, "04": 4, "05": 4}
 UNSAID = 5  # titles without <!-- time -->; may only shrink, to none
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_the_core_of_a_module_fits_two_hours(path):
     core = parts.totals(module_parts(path))["core"]
     assert core <= STILL_LONGER.get(path.stem[:2], HOURS), "make build ARGS=--minutes"
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def test_sections_begin_with_a_cell_of_their_own(path):
     inside = [s for p in module_parts(path) for c in p.cells for s in parts.sections_inside(c)]
     assert len(inside) <= INSIDE.get(path.stem[:2], 0), inside
 
 
 def test_titles_say_how_long_it_takes():
-    titles = [read_source(path)[0].source for path in sources()]
+    titles = [read_source(path)[0].source for path in lessons()]
     assert sum("**Time** about " not in title for title in titles) <= UNSAID
 
 
 def test_plans_are_added_up_from_the_modules():
-    minutes = {path.stem: parts.totals(module_parts(path)) for path in sources()}
+    minutes = {path.stem: parts.totals(module_parts(path)) for path in lessons()}
     table = plans(minutes)
     for page in ("notebooks/README.md", "docs/instructors.md"):
         assert table in (COURSE / page).read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_plans_are_added_up_from_the_modules():
 
 
 def test_start_pages_give_the_minutes_of_each_module():
-    table = build.columns({path.stem: parts.totals(module_parts(path)) for path in sources()})
+    table = build.columns({path.stem: parts.totals(module_parts(path)) for path in lessons()})
     for page in ("README.md", "notebooks/README.md"):
         lines = (COURSE / page).read_text(encoding="utf-8").splitlines()
         for module, texts in table.items():

@@ -115,7 +115,7 @@ def repositories(tmp_path, monkeypatch):
     upstream.mkdir()
     git(upstream, "init", "--quiet", "--initial-branch=main")
     shutil.copy(COURSE / ".gitattributes", upstream)
-    shutil.copy(NOTEBOOKS[0], upstream / "01.ipynb")
+    shutil.copy(COURSE / "notebooks" / "01_autoencoder_basics.ipynb", upstream / "01.ipynb")
     git(upstream, "add", "--all")
     git(upstream, "commit", "--quiet", "--message=release")
     git(tmp_path, "clone", "--quiet", upstream, clone)

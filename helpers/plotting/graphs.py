@@ -6,7 +6,15 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import nn
 
 from helpers.plotting.pictures import as_pictures, draw_picture
-from helpers.plotting.style import CLASSES, NORMAL, SECOND, THRESHOLD, legend_beside, new_figure
+from helpers.plotting.style import (
+    CLASSES,
+    NORMAL,
+    SECOND,
+    THRESHOLD,
+    legend_below,
+    legend_beside,
+    new_figure,
+)
 
 
 def gaussian(z, mu=0.0, sigma=1.0):
@@ -30,7 +38,7 @@ def expectation(draws, exact):
     right.plot(n, np.cumsum(draws**2) / n, color=SECOND, label="mean of z² so far")
     right.axhline(exact, color=THRESHOLD, linestyle="--", label="expectation")
     right.set(xscale="log", xlabel="number of draws", title="the mean settles")
-    right.legend()
+    legend_below(right, ncols=2)
     return figure
 
 
@@ -42,14 +50,14 @@ def kl_area(mu, sigma):
     left.plot(z, q, color=SECOND, label="q")
     left.plot(z, p, "--", color=NORMAL, label="p")
     left.set(xlabel="z", ylabel="density", title="two densities")
-    left.legend()
+    legend_below(left, ncols=2)
     curve = q * np.log(q / p)
     right.plot(z, curve, color=THRESHOLD)
     right.fill_between(z, curve, where=curve > 0, color=SECOND, alpha=0.35, label="counts +")
     right.fill_between(z, curve, where=curve < 0, color=NORMAL, alpha=0.35, label="counts −")
     right.axhline(0, color="grey", lw=0.8)
     right.set(xlabel="z", title="q (log q − log p)")
-    right.legend()
+    legend_below(right, ncols=2)
     return figure
 
 

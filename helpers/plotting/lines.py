@@ -71,9 +71,10 @@ def curves(series, x_label, y_label, *, log="", marks=()):
 
 
 def scatter(groups, x_label, y_label, *, log=""):
-    """Points of {name: (x, y)}, a colour and a shape each."""
+    """Points of {name: (x, y)}, a colour and shape each; of two groups the second is anomalous."""
     figure, axis = new_figure(6.5, 3.4)
-    for (name, (x, y)), colour, shape in zip(groups.items(), GROUPS, MARKERS, strict=False):
+    colours = (NORMAL, ANOMALY) if len(groups) == 2 else GROUPS
+    for (name, (x, y)), colour, shape in zip(groups.items(), colours, MARKERS, strict=False):
         axis.scatter(x, y, s=8, color=colour, marker=shape, alpha=0.5, linewidths=0, label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
     log_scale(axis, log)

@@ -80,7 +80,7 @@ def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
     All residuals have one scale, up to the value that one pixel in 200 exceeds.
     """
     x, x_hat = as_pictures(images), as_pictures(reconstructions)
-    names = ("picture", "rebuilt", "residual")
+    names = ("image", "rebuilt", "residual")
     figure, axes = _named_rows(names, len(x), 0.78, 2.5 / 3, 1.9)
     _draw_row(axes[0], images)
     _draw_row(axes[1], reconstructions)

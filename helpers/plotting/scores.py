@@ -16,9 +16,7 @@ from helpers.plotting.style import (
 )
 
 
-def score_histogram(
-    groups, thresholds, *, label="error of each picture", colours=(NORMAL, ANOMALY)
-):
+def score_histogram(groups, thresholds, *, label="error of each image", colours=(NORMAL, ANOMALY)):
     """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail.
 
     colours : of the groups; normal pictures, then anomalies, if nothing else is said
@@ -30,7 +28,7 @@ def score_histogram(
         axis.hist(scores, edges, color=colour, alpha=0.55, label=name)
     for (name, threshold), line in zip(thresholds.items(), LINES, strict=False):
         axis.axvline(threshold, color=THRESHOLD, linestyle=line, label=name)
-    axis.set(xlabel=f"{label} (logarithmic)", ylabel="pictures")
+    axis.set(xlabel=f"{label} (logarithmic)", ylabel="images")
     log_scale(axis, "x")
     legend_beside(axis)
     return figure
@@ -49,7 +47,7 @@ def false_alarm_histogram(simulated, alpha):
         axis.plot(x, beta(k, n + 1 - k).pdf(x), color=SECOND, label=f"Beta({k}, {n + 1 - k})")
         axis.axvline(np.mean(rates), color=NORMAL, linestyle="--", label="mean")
         axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
-        axis.set(title=f"n = {n} calibration scores", xlabel="false-alarm rate", yticks=[])
+        axis.set(title=f"n = {n} calibration scores", xlabel="false-positive rate", yticks=[])
         axis.xaxis.set_major_formatter("{x:.0%}")
         legend_below(axis, ncols=3, columnspacing=1, handlelength=1.2)
     axes[0].set_ylabel("density")
@@ -78,8 +76,8 @@ def roc_and_precision(normal_scores, anomalies):
         chance = labels.mean()
         right.axhline(chance, ls=":", color=colour, label=f"{name}: chance, {chance:.2f}")
     left.plot([0, 1], [0, 1], ":", color="grey", label="chance")
-    left.set(xlabel="false-alarm rate", ylabel="detection rate", title="ROC", aspect="equal")
-    right.set(xlabel="detection rate (recall)", ylabel="precision", aspect="equal")
+    left.set(xlabel="false-positive rate", ylabel="true-positive rate", title="ROC", aspect="equal")
+    right.set(xlabel="recall", ylabel="precision", aspect="equal")
     right.set(xlim=(-0.03, 1.03), ylim=(0, 1.03), title="Precision and recall")
     for axis in (left, right):
         legend_below(axis)
@@ -115,7 +113,7 @@ def rate_strip(rates, alpha, bands):
     axis.axvline(alpha, color=THRESHOLD, label=f"alpha = {alpha:.0%}")
     for name, values in rates.items():
         axis.scatter(values, [name] * len(values), color=NORMAL, s=25, alpha=0.6)
-    axis.set(xlabel="false-alarm rate")
+    axis.set(xlabel="false-positive rate")
     axis.xaxis.set_major_formatter("{x:.1%}")
     axis.invert_yaxis()
     legend_beside(axis)

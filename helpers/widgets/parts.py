@@ -24,7 +24,7 @@ def histogram(axes, groups, threshold, mark=None):
         axes.axvline(threshold, color=THRESHOLD, linewidth=2, label="threshold")
     if mark is not None:
         mark = max(mark, low)  # a log axis has no place for a score of 0
-        axes.axvline(mark, color=SECOND, linewidth=3, linestyle="--", label="this picture")
+        axes.axvline(mark, color=SECOND, linewidth=3, linestyle="--", label="this image")
         high = max(high, 1.1 * mark)
     if log:
         axes.set_xscale("log")

@@ -68,16 +68,16 @@ def draw_threshold(figure, normal_scores, anomaly_scores, threshold, name=""):
     axes.plot(fpr, tpr, color=SECOND)
     axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     axes.plot(false_alarms / n, found / m, "o", markersize=10, color=THRESHOLD)
-    axes.set(xlabel="false-alarm rate", ylabel="detection rate")
+    axes.set(xlabel="false-positive rate", ylabel="true-positive rate")
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes.set_title(f"ROC curve, AUROC {auroc(normal_scores, anomaly_scores):.3f}")
 
     which = f" ({name})" if name else ""
     return (
         f"Threshold {threshold:.3g}{which}: {false_alarms:,} of {n:,} normal images are flagged, "
-        f"a false-alarm rate of {parts.percent(false_alarms / n)}; "
+        f"a false-positive rate of {parts.percent(false_alarms / n)}; "
         f"{found:,} of {m:,} anomalies are flagged, "
-        f"a detection rate of {parts.percent(found / m)}, and {missed:,} are missed."
+        f"a true-positive rate of {parts.percent(found / m)}, and {missed:,} are missed."
     )
 
 

@@ -80,7 +80,7 @@ def draw_traversal(figure, x, x_hat, path, value, mu, latent, kl):
     """
     k = int((VALUES - value).abs().argmin())
     order = by_kl(kl)
-    titles = {"picture": x, "reconstruction": x_hat, f"z[{latent}] = {value:g}": path[k]}
+    titles = {"image": x, "reconstruction": x_hat, f"z[{latent}] = {value:g}": path[k]}
     for left, (title, image) in zip((0.02, 0.25, 0.48), titles.items(), strict=True):
         parts.image(figure.add_axes((left, 0.42, 0.22, 0.5)), image, title)
 
@@ -104,6 +104,6 @@ def draw_traversal(figure, x, x_hat, path, value, mu, latent, kl):
     change = (path[k] - x_hat).square().mean()
     return (
         f"z[{latent}], number {rank} of {len(kl)} latents by KL: {kl[latent]:.3f} nats, averaged "
-        f"over the pictures. The encoder gives this picture mu = {mu:.2f} there; set to {value:g}, "
+        f"over the images. The encoder gives this image mu = {mu:.2f} there; set to {value:g}, "
         f"it changes the reconstruction by a mean squared difference of {change:.4f}."
     )

@@ -98,7 +98,7 @@ def draw_judgement(figure, original, image, system, autoencoder, name):
     with parts.evaluating(autoencoder):
         x_hat = autoencoder(as_input(images)).cpu()
     pictures = {
-        "picture": original,
+        "image": original,
         "seen": image.transpose(1, 2, 0),
         "rebuilt": as_pictures(x_hat)[0],
     }
