@@ -82,7 +82,6 @@ def test_the_cell_with_the_bug_is_not_started_and_nothing_is_given_away(id):
     assert broken_source(id) != exercise.source().rstrip()
 
 
-# Modules with more than two exercises of one kind, as on 29 November 2026. It only shrinks.
 def test_a_module_has_at_most_two_exercises_of_one_kind():
     number = Counter((f"{int(id.split('.')[0]):02}", e.kind) for id, e in EVERY.items())
     assert not {key: n for key, n in number.items() if n > 2}
