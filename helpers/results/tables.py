@@ -53,14 +53,14 @@ TABLES = {
     "02_held_out": Table(
         "mnist",
         held_out,
-        [{"held_out": str(digit), "seed": s} for s in ONE for digit in range(10)],
+        [{"held_out": str(digit), "seed": s} for s in SEEDS for digit in range(10)],
     ),
     "02_beta": Table(
         "mnist",
         beta,
         [
             {"latent_dim": d, "beta": b, "seed": s}
-            for s in ONE
+            for s in SEEDS
             for d in (2, 10)
             for b in (0.1, 0.5, 1, 2, 4, 16, 100_000)
         ],
@@ -70,7 +70,7 @@ TABLES = {
     "03_normal_class": Table(
         "mednist",
         normal_class,
-        [{"normal": name, "seed": s} for s in ONE for name in MEDNIST_CLASSES],
+        [{"normal": name, "seed": s} for s in SEEDS for name in MEDNIST_CLASSES],
     ),
     "03_loop": Table(
         "mednist",
@@ -85,7 +85,10 @@ TABLES = {
         [{"size": z, "seed": s} for z, s in (("small", 0), ("small", 1), ("large", 0))],
     ),
     "05_ladder": Table(
-        "oct", ladder, _rungs("CNV", "DME", "DRUSEN", seeds=THREE, other_seeds=ONE), source="sample"
+        "oct",
+        ladder,
+        _rungs("CNV", "DME", "DRUSEN", seeds=SEEDS, other_seeds=SEEDS),
+        source="sample",
     ),
     "05_ladder_neh": Table(
         "oct", ladder, _rungs("AMD", "DME", seeds=TWO, other_seeds=TWO), source="real"
@@ -94,8 +97,9 @@ TABLES = {
         "oct",
         ladder,
         [
-            {"rung": "all labels", "share": share, "seed": s}
-            for s in ONE
+            {"rung": rung, "share": share, "seed": s}
+            for s in SEEDS
+            for rung in ("all labels", "denoising")
             for share in (5, 10, 20, 40, 100)
         ],
         source="sample",
@@ -103,7 +107,11 @@ TABLES = {
     "05_bottleneck": Table(
         "oct",
         ladder,
-        [{"rung": "all labels", "code_channels": c, "seed": s} for s in ONE for c in (0, 16, 4, 1)],
+        [
+            {"rung": "all labels", "code_channels": c, "seed": s}
+            for s in SEEDS
+            for c in (0, 16, 4, 1)
+        ],
         source="sample",
     ),
 }
