@@ -16,8 +16,9 @@
 # - measure a detector, and compare it with simple alternatives;
 # - say what the compressed numbers show, and what they do not show.
 #
-# **You need** first steps in PyTorch: tensors, `nn.Module`, and what a gradient is. Not sure? Take the
-# [ten-minute self-test](00_self_test.ipynb).
+# **You need** first steps in PyTorch (tensors, `nn.Module`, what a gradient is), and mean, standard deviation and
+# Gaussian. Not sure? Take the
+# [self-test](00_self_test.ipynb).
 #
 # <!-- time -->
 #
@@ -57,8 +58,8 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 # in two parts. **Training** images are for the network. **Test** images are for the numbers that we report.
 # The third part has a role of its own:
 #
-# > **calibration set.** Normal images that the network was not trained on. They are used only to choose
-# > a threshold.
+# > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
+# > and to choose a threshold.
 
 # %% id="data"
 digits = load("mnist")
@@ -179,8 +180,7 @@ seen(
 # %% [markdown] id="linear-lesson" held_by="claim-linear"
 # The linear autoencoder finds PCA's subspace, in small steps and without knowing of it. So whatever another
 # autoencoder does better than PCA comes from its **non-linear** layers and, for images, from its
-# **convolutions**. A convolutional autoencoder that does not beat PCA is not worth its training. The last
-# optional section tests ours.
+# **convolutions**. A convolutional autoencoder that does not beat PCA is not worth its training. Section 10 tests ours.
 
 # %% [markdown] id="conv-text"
 # ## 2 · The arithmetic of convolutions
@@ -268,7 +268,7 @@ explorables.convolution()
 # `encode` takes images (N, 1, 28, 28) and returns codes (N, latent_dim). `decode` takes codes and returns
 # images with pixels in [0, 1]. Calling the network does both. **Done** when shapes, range and the number of
 # parameters are right, and there is a ReLU wherever the table has one. (The network is that of a tutorial on
-# the web. Its layer of 64 numbers has no activation; the last optional section shows what follows from it.)
+# the web. Its layer of 64 numbers has no activation; section 10 shows what follows from it.)
 
 
 # %% id="ex-1-2" tags=["exercise"] reference="helpers.models.ConvAutoencoder"
@@ -357,8 +357,8 @@ for epoch in bar:
 
 # %% [markdown] id="loop-question"
 # In the first epoch the training loss lies above the validation loss. The training loss is averaged *while* the
-# network improves; the validation loss is measured after the epoch. Later the two tell whether the network
-# learns its training images by heart: then the training loss keeps falling and the validation loss rises.
+# network improves; the validation loss is measured after the epoch. If later the training loss keeps
+# falling while the validation loss rises, the network learns its training images by heart.
 #
 # Did that happen here? Compare the errors of images that the network was trained on with errors of new images.
 
@@ -379,8 +379,8 @@ plotting.show(
     ),
     f"Mean error {seen_errors.mean():.5f} on training digits, {unseen.mean():.5f} on calibration "
     f"digits: {unseen.mean() / seen_errors.mean() - 1:+.0%}.",
-    alt="Two histograms of the error of each image with nearly the same shape: a peak at small errors "
-    f"and a long tail to the right, up to {max(seen_errors.max(), unseen.max()):.3f}.",
+    alt="Two histograms of the error of each image, one for training and one for calibration digits, each "
+    f"with a peak and a tail to the right, up to {max(seen_errors.max(), unseen.max()):.3f}.",
 )
 
 # %% id="seen-histogram" tags=["seen"]
@@ -496,7 +496,7 @@ print(f"mean error {test_errors.mean():.5f}, median {np.median(test_errors):.5f}
 
 # %% [markdown] id="residual-text"
 # Which digits does the network rebuild worst, and where in the image? The **residual** $\hat x - x$ answers
-# this. Blue pixels lack ink in the reconstruction, orange pixels have too much. What do the worst
+# this. Blue: the reconstruction has too little ink there. Orange: it has too much. What do the worst
 # eight have in common?
 
 # %% id="residuals" tags=["cover"]
@@ -580,7 +580,9 @@ mean_std_threshold = check("1.5", mean_std_threshold)
 # - `"spread"`: what is the standard deviation of the mean of 64 errors?
 # - `"flagged"`: what share of normal images lies above the threshold, between 0 and 1 (to within 0.03)?
 #
-# Paper or one line of code is enough. **Done** when both numbers are right.
+# The mean of n independent numbers has a standard deviation √n times smaller than one number. The share of a
+# Gaussian that lies more than a standard deviations above its mean is `scipy.stats.norm.sf(a)`. Paper or one line of
+# code is enough. **Done** when both numbers are right.
 
 # %% id="ex-1-12" tags=["exercise"] reference="trap_guess"
 trap_guess = {
@@ -597,6 +599,7 @@ batch_means = np.array([part.mean() for part in np.array_split(shuffled, len(tes
 trap = mean_std_threshold(batch_means)
 flagged = test_errors > trap
 print(f"standard deviation: batch means {batch_means.std():.5f}, images {test_errors.std():.5f}")
+print(f"threshold of the batch-mean rule: {trap:.6f}")
 print(f"the batch-mean rule flags {flagged.mean():.1%} of the normal test digits")
 
 # %% id="trap-histogram"
@@ -629,12 +632,14 @@ claim("batch means spread several times less", test_errors.std() > 4 * batch_mea
 claim("the rule flags some digits far more often than others", share.max() > 1.5 * share.min())
 
 # %% [markdown] id="trap-lesson"
-# **The batch-mean trap.** The mean of 64 independent errors has a standard deviation $\sqrt{64} = 8$ times
+# **The batch-mean trap.** The mean of 64 independent errors has a standard deviation about $\sqrt{64} = 8$ times
 # smaller than that of a single error. So "one standard deviation above the mean" is very close to the mean,
 # and nearly everything above the mean is flagged. The rule had two more problems: it was calibrated on the
 # same images on which it was tested, and nobody computed its false-positive rate.
 #
-# It is better to take the standard deviation over *images*, and to take calibration images. But which
+# A Gaussian would have 45 % above this threshold. Here it is less, because a few large errors pull the mean up.
+#
+# It is better to use single images, and calibration images. But which
 # false-positive rate does mean + $k$ standard deviations give? We know it only for Gaussian errors.
 
 # %% id="quiz-batch" tags=["nbval-ignore-output"]
@@ -652,8 +657,8 @@ for k in (1, 2, 3):
 _rates = [(test_errors > mean_std_threshold(calibration_errors, _k)).mean() for _k in (1, 2, 3)]
 seen(
     f"With k = 3 the rule flags {_rates[2]:.2%} of the normal digits; a Gaussian would give 0.13 %. The errors "
-    "are not Gaussian: their histogram has a long tail to the right, so large values are more common than "
-    "the rule expects. The rule cannot say beforehand how many false alarms it will cause."
+    "are not Gaussian: their histogram has a long tail to the right, so very large values are more "
+    f"common than the rule expects (with k = 1 it flags {_rates[0]:.1%}, where a Gaussian would give 15.9 %). The rule cannot say beforehand how many false alarms it will cause."
 )
 
 # %% [markdown] id="conformal-text"
@@ -670,12 +675,13 @@ seen(
 # > **conformal p-value.** The rank of a new score among the calibration scores, counted from the top and
 # > divided by their number plus one. A small value means that few normal images score as high.
 #
-# For $n$ calibration scores $s_1, \dots, s_n$ and a new score $s$:
+# Choose $\alpha$, the false-positive rate that you accept, for example 5 %. For $n$ calibration scores $s_1, \dots, s_n$ and a new score $s$:
 #
 # $$p(s) = \frac{1 + \#\{i : s_i \ge s\}}{n + 1}, \qquad
 # P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal image.}$$
 #
-# So if we flag images with $p \le \alpha$, the false-positive rate is at most $\alpha$ on average. Nothing is assumed
+# Here $\#\{\dots\}$ means "how many". With calibration scores .1, .2, .3, .4 and the new score .25, two are as high,
+# so $p = (1 + 2) / 5 = 0.6$. So if we flag images with $p \le \alpha$, the false-positive rate is at most $\alpha$ on average. Nothing is assumed
 # about the network, the score or the distribution (Vovk et al., 2005; Bates et al., arXiv 2104.08279).
 #
 # ### Exercise 1.6
@@ -727,13 +733,15 @@ promise.map(lambda value: value if isinstance(value, str) else f"{value:.2%}")
 
 # %% id="seen-promise" tags=["seen"]
 _inside = (promise["it is"] == "inside").sum()
+_below = (promise["it is"] == "below").sum()
 _easier = "calibration" if calibration_errors.mean() < test_errors.mean() else "test"
 seen(
-    f"{_inside} of the three rates lie inside their interval. 95 of 100 calibration and test sets of this "
-    "size give a rate between 'from' and 'to', *if* the two sets are exchangeable. A rate outside means that "
-    "they are not quite alike, for example since other people wrote the digits. The mean errors differ by "
-    f"{abs(calibration_errors.mean() / test_errors.mean() - 1):.1%}; the {_easier} digits are easier to "
-    "rebuild. The promise holds only for images like the calibration images."
+    f"{_inside} of the three rates lie inside their interval and {_below} below it. 95 of 100 calibration and "
+    "test sets of this size give a rate between 'from' and 'to', *if* the two sets are exchangeable. A rate "
+    "below means fewer false alarms than allowed, so the promise is not broken. A rate outside suggests that "
+    "the two sets are not quite alike, for example since other people wrote the digits. The mean errors "
+    f"differ by {abs(calibration_errors.mean() / test_errors.mean() - 1):.1%}; the {_easier} digits are easier "
+    "to rebuild. The promise holds only for images like the calibration images."
 )
 
 # %% id="quiz-count" tags=["nbval-ignore-output"]
@@ -1234,7 +1242,7 @@ pca_reconstruct = check("1.9", pca_reconstruct)
 # %% [markdown] id="baselines-text"
 # ### The comparison
 #
-# Which score would you bet on for rotated digits, and which for clothes?
+# They are judged on a random part of the test digits. Which score would you bet on for rotated digits, and which for clothes?
 
 # %% id="baselines"
 from helpers.experiments.module_01 import parts
@@ -1299,7 +1307,7 @@ plotting.show(
 
 # %% [markdown] id="gain-text"
 # Two intervals that overlap do not tell which score is better on the *same* images. For this, look at the
-# **difference** of the two AUROCs and resample the images for both at once (exercise 3.10).
+# **difference** of the two AUROCs and draw the same images for both scores (exercise 3.10).
 
 # %% id="gain"
 from helpers.metrics import paired_difference
@@ -1316,8 +1324,10 @@ better, worse = (
     [name for name, anomaly in gains.index[sure] if anomaly == "rotated"]
     for sure in (gains["95 % low"] > 0, gains["95 % high"] < 0)
 )
-print(f"On rotated digits the autoencoder is surely better than: {', '.join(better) or 'none'}.")
-print(f"Surely worse than: {', '.join(worse) or 'none'}.")
+print(
+    f"On rotated digits the autoencoder is better by more than chance (95 %) than: {', '.join(better) or 'none'}."
+)
+print(f"Worse by more than chance than: {', '.join(worse) or 'none'}.")
 gains.round(3)
 
 # %% id="seen-baselines" tags=["seen"]
@@ -1673,7 +1683,8 @@ claim("the denoiser removes most", quality["denoiser"] > quality["plain"])
 
 # %% id="bottleneck-rank"
 wide = ConvAutoencoder(latent_dim=128)
-into_code = wide.encoder[-1].weight @ wide.encoder[-2].weight  # two linear layers are one
+first, second = [layer for layer in wide.encoder.modules() if isinstance(layer, nn.Linear)]
+into_code = second.weight @ first.weight  # two linear layers are one
 rank = torch.linalg.matrix_rank(into_code).item()
 print(f"a code of {len(into_code)} numbers, which fill {rank} dimensions")
 
@@ -1742,15 +1753,19 @@ seen(
 
 # %% [markdown] id="bottleneck-lesson"
 # A code that is too narrow cannot rebuild normal digits. A very wide one also copies anomalies. Between these,
-# AUROC changes little over a broad range of sizes. Be careful with "the best size": it was chosen on
-# the test digits, so its own AUROC is a little too good. Section 1 announced the comparison with PCA: the network
-# is better where the code is narrow. With as many components as pixels PCA makes no error at all, and the
+# AUROC has its maximum, and it changes little from 8 to 20 numbers. Be careful with "the best size": it was chosen on
+# the test digits, so its own AUROC is a little too good. Section 1 announced the comparison with PCA: the error of the
+# network is smaller where the code is narrow, and with 64 and 128 numbers its AUROC is below that of PCA. With as many components as pixels PCA makes no error at all, and the
 # trained network still does.
 
 # %% id="claim-bottleneck" tags=["claim"]
 error, pca_error = sweep.test_mse, sweep.pca_mse
 claim("a narrow network beats PCA", (error < pca_error)[[2, 4, 8, 12, 20]].all())
 claim("a code as wide as the picture does not", error[784] > pca_error[784])
+claim("from 8 to 20 numbers AUROC changes little", np.ptp(sweep.auroc[[8, 12, 20]]) < 0.02)
+claim(
+    "for wide codes AUROC is not above PCA's", (sweep.auroc - sweep.pca_auroc)[[64, 128]].max() < 0
+)
 claim("2 numbers are too few", sweep.high[2] < sweep.low[best])
 claim("784 numbers are too many", sweep.high[784] < sweep.low[best])
 
@@ -1790,9 +1805,9 @@ anomaly_score = check("1.14", anomaly_score)
 # **Do not believe**
 # - that a small error means "normal": simple images are easy to rebuild, whatever they show;
 # - a threshold without its false-positive rate, or one that was chosen on the images on which it is tested;
-# - a result from one image, or an AUROC without an interval; the distances in a t-SNE figure;
-# - that a plain autoencoder draws new digits by itself, without a distribution fitted to its codes;
-# - that a network trained without noise removes as much noise as one trained with it.
+# - a result from one image, or an AUROC without an interval; the distances in a t-SNE figure (section 8);
+# - that a plain autoencoder draws new digits by itself, without a distribution fitted to its codes (section 8);
+# - that a network trained without noise removes as much noise as one trained with it (section 9).
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown

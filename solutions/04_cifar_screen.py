@@ -295,7 +295,6 @@ for T in (0.5, 1, 2):
 # the smallest cross-entropy, as a `float`. `minimize_scalar` from SciPy finds the minimum of a function
 # of one number. **Done** when $T$ is the minimum, whether it lies above 1 or below.
 
-
 # %% id="ex-4-2" tags=["exercise"] reference="helpers.calibration.fit_temperature"
 from scipy.optimize import minimize_scalar
 
@@ -772,7 +771,6 @@ seen(
 # down. Module 1 says which Beta distribution belongs to $k$. **Done** when the interval is that of the
 # beta-binomial distribution, also where $\alpha(n + 1)$ is whole.
 
-
 # %% id="ex-4-5" tags=["exercise"] reference="helpers.thresholds.false_alarm_interval"
 from scipy.stats import betabinom
 
@@ -885,7 +883,6 @@ total_variation = check("4.6", total_variation)
 #
 # Write `rank_correlation`: two arrays (n,) in, a `float` out. **Done** when equal values share their mean
 # rank, and taking logarithms changes nothing.
-
 
 # %% id="ex-4-7" tags=["exercise"] reference="helpers.metrics.rank_correlation"
 from scipy.stats import rankdata
@@ -1089,8 +1086,8 @@ claim(
 )
 
 # %% [markdown] id="colour-lesson" held_by="claim-colour"
-# Complexity explains most of the errors, and colour explains the largest ones. The network expects the
-# colours that cats and dogs usually have, and every other colour costs. So the refused cats and dogs are
+# In most images most of the error is lightness, which follows the detail; in those with the largest errors it is
+# colour. The network paints nearly everything in one brownish grey, and every other colour costs. So the refused cats and dogs are
 # more colourful than the horses that pass. None of this asks whether a cat is in the image. How well does
 # each part of the error tell the others from cats and dogs?
 
@@ -1196,7 +1193,7 @@ seen(
 # %% [markdown] id="energy-text" no_result="definitions, with their sources"
 # ### The height of the logits
 #
-# The oldest score is one minus the largest probability, `max_softmax` (Hendrycks and Gimpel, arXiv
+# The usual baseline is one minus the largest probability, `max_softmax` (Hendrycks and Gimpel, arXiv
 # 1610.02136). But the softmax sees only the *difference* of logits: (9, 1) and (1, -7) give the same
 # probabilities. In the first case the network has found much that speaks for one class. In the second it
 # has found little for either, and that is lost. The **energy** keeps the height of the logits (Liu et al.,
@@ -1281,7 +1278,6 @@ quiz("04", "logits")
 # features (N, d) in; (N,) out, a tensor of the type of `z`. `LedoitWolf(assume_centered=True)` shrinks
 # the covariance of features whose mean is already 0. **Done** when two classes that lie far apart do not
 # stretch $\Sigma$.
-
 
 # %% id="ex-4-10" tags=["exercise"] reference="helpers.scores.class_mahalanobis"
 from sklearn.covariance import LedoitWolf
@@ -1368,7 +1364,6 @@ ends = np.cumsum([len(group) for group in groups.values()])[:-1]
 pieces = {name: np.split(s, ends) for name, s in found.items()}
 scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumerate(groups)}
 
-
 # %% id="judge"
 from helpers.metrics import fpr_at_tpr, paired_difference, per_class_auroc
 
@@ -1388,7 +1383,6 @@ def judge(name):
 
 judged = pd.DataFrame({name: judge(name) for name in scores["test"]}).T
 judged.sort_values("AUROC", ascending=False).round(3)
-
 
 # %% [markdown] id="judge-question"
 # Compare the learned scores with the trivial ones. Where does the CAE's error stand?
@@ -1458,8 +1452,8 @@ pd.DataFrame(offers).round(3)
 # %% [markdown] id="ex-4-14-text" no_result="a task"
 # ### Exercise 4.14
 #
-# Choose the number by which the shelter should decide: `"AUROC"`, `"FPR at 95 %"`, or `"refused at 5 %"`,
-# the share of the foreign images that a screen refuses when it may refuse 5 % of the pets. Give the
+# Choose the number by which the shelter should decide: `"AUROC"`, `"FPR at 95 %"` (the share of pets
+# refused where 95 % of the foreign images are), or `"refused at 5 %"`, the share of the foreign images that a screen refuses when it may refuse 5 % of the pets. Give the
 # reason as well:
 #
 # - `"A"`: a fair number looks at all thresholds, not at one;
@@ -1532,13 +1526,13 @@ claim("no score leads on all classes", values.idxmax().nunique() > 1)
 # | Mahalanobis | .842 | .897 |
 # | kNN | .906 | .930 |
 #
-# From one training to the next these numbers move by up to .01, those of the Mahalanobis distance by more
-# than .02. Newer methods stand above the four in the same list. A network that tells ten classes apart
-# has to know more about images than one that tells two.
+# Over trainings their standard deviation is below .01; that of the Mahalanobis distance is .024 (near) and .014
+# (far). Newer methods stand above the four in the same list. Training data, accuracy and foreign images differ
+# from ours, and a network that tells ten classes apart may also know more about images than one that tells two.
 
 # %% [markdown] id="one-class" no_result="the literature, with its source"
-# **One-class CIFAR-10** is another task: one class is normal, and the nine others are not. There the best
-# detectors take features that were learned on ImageNet, and reach an AUROC of .962; the best before had
+# **One-class CIFAR-10** is another task: one class is normal, and the nine others are not. There good
+# detectors take features that were learned on ImageNet, and reach an AUROC of .962; a detector without them had
 # .901 (Reiss et al., PANDA, arXiv 2010.05903). What a network has learned elsewhere counts for more there
 # than what it can rebuild. This notebook does not run such a network.
 
@@ -1746,8 +1740,8 @@ print(f"below, {', '.join(worse) or 'none'}")
 
 # %% id="seen-longer-scores" tags=["seen"]
 seen(
-    f"Above the range: {', '.join(better)}. Below it: {', '.join(worse) or 'none'}. A network that knows more "
-    "about cats and dogs also knows a frog better; an autoencoder that rebuilds better rebuilds the frog too."
+    f"Above the range: {', '.join(better)}. Below it: {', '.join(worse) or 'none'}. In this training the better "
+    "classifier also separates the frogs better, and the autoencoder that rebuilds better rebuilds the frog too."
 )
 
 # %% id="claim-longer-table" tags=["claim"]
@@ -1971,8 +1965,8 @@ claim("and gains from the screen", (costs["Chow and screen"] < costs.Chow)[:3].a
 # neither.
 
 # %% [markdown] id="explore-risk-text" no_result="a task"
-# **Try it yourself.** Find a share of foreign images and a price at which the CAE's screen pays at
-# all. Then take the best score, and compare.
+# **Try it yourself.** Find a share of foreign images and a price at which the CAE's screen beats both
+# answering everything and refusing everything. Then take the best score, and compare.
 
 # %% id="explore-risk" tags=["nbval-ignore-output"]
 from helpers.widgets import risk_explorer
@@ -2020,7 +2014,8 @@ for path in sorted(folder.iterdir()):
 plotting.show(
     plotting.labelled_pictures(np.stack(list(read.values())), list(read), columns=5),
     "What the networks see of: " + ", ".join(read) + ".",
-    alt="Five small versions of the same cat or dog: from a printer's colours, grey, animated, lying on its side, and of one pixel's width.",
+    alt="Five small versions of one image: from an animation, grey, from a printer's colours, "
+    "upright although stored on its side, and bands of colour from a file one pixel wide.",
 )
 
 # %% [markdown] id="upload-text" no_result="a task"
