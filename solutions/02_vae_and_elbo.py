@@ -898,7 +898,7 @@ def iwae_bound(log_w):
 # %% id="check-2-10" tags=["check", "nbval-check-output"]
 iwae_bound = check("2.10", iwae_bound)
 
-# %% [markdown] id="quadrature-text" tags=["optional"]
+# %% [markdown] id="quadrature-text" tags=["optional"] no_result="how a grid is checked"
 # ### The sum over a grid
 #
 # The brute force is $p(x) \approx \sum_{\text{grid}} p(x \mid z)\,p(z)\,\Delta^2$, on black and white

@@ -2197,7 +2197,7 @@ seen(
 # %% [markdown] id="ex-3-15-text"
 # ### Exercise 3.15
 #
-# Write `anomaly_score(images)`: uint8 images (N, 1, H, W) in the size of this notebook in, one score for each
+# Write `hand_score(images)`: uint8 images (N, 1, H, W) in the size of this notebook in, one score for each
 # image out, higher for what is more anomalous. The check applies it to images that were not used for training:
 # hands, images of other classes, hands that are joined, rotated or upside down, and hands with a lesion. It compares
 # your AUROC with that of the course's scores. Your attempts are kept in a table beside this notebook; nobody
@@ -2205,14 +2205,14 @@ seen(
 # chance. The nearest image and others are rungs to be overtaken.
 
 
-# %% id="ex-3-15" tags=["exercise"] reference="anomaly_score"
-def anomaly_score(images):
+# %% id="ex-3-15" tags=["exercise"] reference="hand_score"
+def hand_score(images):
     """One score for each image, higher = more anomalous. uint8 (N, 1, H, W) -> (N,)"""
     ...
 
 
 # %% id="check-3-15" tags=["check", "nbval-ignore-output"]
-anomaly_score = check("3.15", anomaly_score)
+hand_score = check("3.15", hand_score)
 
 # %% [markdown] id="believe" held_by="claim-differences"
 # ## 11 · What to believe, and what not

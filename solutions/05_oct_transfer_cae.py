@@ -879,7 +879,7 @@ for name in [*sick, "all"]:
 _low, _high = bootstrap_interval(a, b)
 seen(
     f"Over all diseases the interval over patients is {high - low:.3f} wide, that over scans {_high - _low:.3f}: "
-    f"{(high - low) / (_high - _low):.1f} times. With each patient several similar scans come or go, so one expects "
+    f"{(high - low) / max(_high - _low, 1e-9):.1f} times. With each patient several similar scans come or go, so one expects "
     "a test set of other patients to differ more than a test set of other scans."
 )
 

@@ -77,7 +77,7 @@ def test_self_test_by_keyboard(page, tmp_path):
     index = {cell.id: i for i, cell in enumerate(stored.cells)}
     with server(course, tmp_path / "jupyter") as ((url, token), _):
         notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
-        run_untouched(notebook, index)
+        run_untouched(notebook, stored, index)
         verdicts = []
         for means in (784, 8):
             answer = f'shapes = {{"pixels": 784, "means": {means}, "parameters": 7850}}'
