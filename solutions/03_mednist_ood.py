@@ -2245,8 +2245,8 @@ for name, row in pixel_table.iterrows():
     rows[f"lesions, {name}: pixel AUROC, average precision, Dice"] = (
         f"{row.auroc:.3f}, {row.average_precision:.3f}, {row.dice:.3f}"
     )
-table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{table}")
+lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{lines}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 quiz("03")
