@@ -25,7 +25,7 @@ export function bytes(text) {
 export function render({ model, el }) {
   const layers = model
     .get("layers")
-    .map((layer) => ({ ...layer, weight: Float64Array.from(bytes(layer.weight)) }));
+    .map((layer) => ({ ...layer, weight: Float32Array.from(bytes(layer.weight)) }));
   const { codes, labels, classes } = model.get("map");
   const [low, high] = model.get("range");
   const side = model.get("side");

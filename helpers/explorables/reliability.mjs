@@ -115,7 +115,7 @@ export function render({ model, el }) {
     svg,
     slider(
       "number of images",
-      { min: 100, max: 5000, step: 100, value: state.n },
+      { min: 100, max: 2000, step: 100, value: state.n },
       change("n", true),
     ).node,
     slider(

@@ -1,4 +1,4 @@
-import { drawing, element, painter, slider, statusLine } from "./kit.mjs";
+import { drawing, element, painter, set, slider, statusLine } from "./kit.mjs";
 
 /**
  * Shapes and numbers of weights of an autoencoder whose convolutions (kernel 3, stride 2, padding 1)
@@ -26,42 +26,42 @@ export function render({ model, el }) {
     230,
     "The layers of an autoencoder as boxes, from the image to the code and back",
   );
-  const holder = element("g");
-  svg.append(holder);
+  // made once and changed afterwards: at most five shapes on each side of the code
+  const columns = Array.from({ length: 11 }, () => ({
+    box: element("rect"),
+    above: element("text", { y: 205, "text-anchor": "middle" }),
+    below: element("text", { y: 225, "text-anchor": "middle" }),
+  }));
+  const groups = columns.map(({ box, above, below }) => element("g", {}, box, above, below));
+  svg.append(...groups);
+  const thousands = new Intl.NumberFormat("en");
   const status = statusLine();
   const repaint = painter(() => {
     const { shapes, flat, weights, compression } = compute(state);
-    const halves = [
-      ...shapes.map((shape) => [shape, "var(--normal)"]),
-      [[state.latent], "var(--anomaly)"],
-      ...[...shapes].reverse().map((shape) => [shape, "var(--second)"]),
-    ];
-    halves[shapes.length][1] = "var(--ink)";
-    const pitch = 640 / halves.length;
-    const parts = halves.flatMap(([shape, color], i) => {
-      const height = shape.length > 1 ? 14 + 1.8 * shape[1] : 14;
-      const width = Math.min(6 + Math.sqrt(shape[0]) * 2.2, pitch - 8);
+    const all = [...shapes, [state.latent], ...[...shapes].reverse()];
+    const pitch = 640 / all.length;
+    columns.forEach(({ box, above, below }, i) => {
+      groups[i].setAttribute("visibility", i < all.length ? "visible" : "hidden");
+      if (i >= all.length) return;
+      const [channels, side = 0] = all[i];
+      const height = 14 + 1.8 * side;
+      const width = Math.min(6 + Math.sqrt(channels) * 2.2, pitch - 8);
       const middle = pitch * (i + 0.5);
-      const [top, bottom] =
-        shape.length > 1
-          ? [String(shape[0]), `${shape[1]}×${shape[2]}`]
-          : [String(shape[0]), "code"];
-      return [
-        element("rect", { x: middle - width / 2, y: 110 - height / 2, width, height, fill: color }),
-        element("text", { x: middle, y: 205, "text-anchor": "middle" }, bottom),
-        element(
-          "text",
-          { x: middle, y: 225, "text-anchor": "middle" },
-          shape.length > 1 ? `${top} ch.` : top,
-        ),
+      const fill = ["var(--normal)", "var(--ink)", "var(--second)"][
+        1 + Math.sign(i - shapes.length)
       ];
+      set(box, { x: middle - width / 2, y: 110 - height / 2, width, height, fill });
+      above.setAttribute("x", middle);
+      below.setAttribute("x", middle);
+      above.textContent = side ? `${side}×${side}` : "code";
+      below.textContent = side ? `${channels} ch.` : `${channels}`;
     });
-    holder.replaceChildren(...parts);
     return (
-      `${weights.toLocaleString("en")} weights. The feature maps hold ${flat.toLocaleString("en")} numbers before the code; ` +
-      `the image has ${compression.toFixed(1)} times as many numbers as the code.`
+      `${thousands.format(weights)} weights. The feature maps hold ${thousands.format(flat)} numbers before the ` +
+      `code; the image has ${compression.toFixed(1)} times as many numbers as the code.`
     );
   }, status);
+
   const change = (name) => (value) => {
     state[name] = value;
     repaint();
