@@ -1239,7 +1239,7 @@ Markdown(
     + ("the leak is seen." if sure else "too little to say what the leak is worth on real scans.")
 )
 
-# %% id="ladder-lesson"
+# %% id="ladder-gains"
 over_denoising = {t.source[0]: gains(t, "L1", "denoising, normals") for t in (ladder, real)}
 lesson = [
     f"on {source} data all labels change the AUROC by {g.mean():+.3f} over denoising healthy scans "
@@ -1260,6 +1260,8 @@ other_score = (
         else "not even the sign carries over. "
     )
 )
+
+# %% id="ladder-lesson"
 Markdown(
     "**What the ladder shows.** Take the rung without leakage as the zero point: "
     + "; ".join(lesson)
