@@ -343,7 +343,8 @@ seen(
 # %% [markdown] id="decoder-exercise" tags=["optional"]
 # ### Build the decoder yourself
 
-# % [markdown] id="ex-text-5-13" tags=["optional"]
+
+# %% [markdown] id="ex-text-5-13" tags=["optional"]
 # ### Exercise 5.13
 #
 # Write `make_decoder`: widths of the *encoder's* groups in, an `nn.Sequential` out that maps
@@ -543,7 +544,8 @@ print("the trainings of this module use bfloat16:", uses_bfloat16())
 #
 # `requires_grad = False`, which is all that the source does, stops the first.
 
-# % [markdown] id="ex-text-5-12"
+
+# %% [markdown] id="ex-text-5-12"
 # ### Exercise 5.12
 #
 # First predict, then run. We take an encoder of three groups, set `requires_grad` to `False`, leave it in
@@ -750,7 +752,8 @@ plotting.show(
 # %% [markdown] id="huber-text" tags=["optional"]
 # ### Does the loss matter?
 
-# % [markdown] id="ex-text-5-6" tags=["optional"]
+
+# %% [markdown] id="ex-text-5-6" tags=["optional"]
 # ### Exercise 5.6
 #
 # The Huber loss of a residual $d$ is
@@ -793,7 +796,8 @@ claim("hardly a pixel's residual is beyond delta", (residuals > 1).float().mean(
 # $z \ge 3$. Of *which* normal scans? It takes those of the test set, and then judges the rule on the same
 # scans. Its false-alarm rate is not reported at all. We calibrate on the normal scans of the validation part.
 
-# % [markdown] id="ex-text-5-7"
+
+# %% [markdown] id="ex-text-5-7"
 # ### Exercise 5.7
 #
 # Write `z_rule`. In: scores (n,) of all scans; two boolean arrays (n,) that say which scans are normal and
@@ -895,7 +899,8 @@ seen(
 # these p. Its two ends are where both sides are equal. Note that the root contains p and not $\hat p$: so the
 # interval stays in [0, 1] and keeps a width where nothing, or everything, was found.
 
-# % [markdown] id="ex-text-5-8" tags=["optional"]
+
+# %% [markdown] id="ex-text-5-8" tags=["optional"]
 # ### Exercise 5.8
 #
 # Write it: successes, trials and confidence in, `(low, high)` out. Square both sides and solve for p.

@@ -178,6 +178,12 @@ def test_every_exercise_has_its_cells(module):
         assert f"Exercise {exercise.id} · {exercise.title}" in text
 
 
+def test_no_marker_of_a_cell_stands_in_a_text(module):
+    """`# % [markdown]` for `# %% [markdown]` would show as prose, and its cell would be lost."""
+    texts = [cell.source for cell in read_source(module) if cell.cell_type == "markdown"]
+    assert not [text for text in texts if re.search(r"^#? ?%+ ?\[markdown\]", text, re.MULTILINE)]
+
+
 def test_cells_are_short(module):
     lengths = [
         len(cell.source.splitlines())
