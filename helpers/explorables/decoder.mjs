@@ -1,20 +1,29 @@
 import { axis, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
 
 /** The pixels, between 0 and 1, that a small dense decoder makes of the code (z1, z2). */
-export function compute({ z1, z2 }, { layers }) {
+export function compute(state, { layers }) {
+  return { pixels: Array.from(decoded(state, layers)) };
+}
+
+function decoded({ z1, z2 }, layers) {
   let values = [z1, z2];
-  layers.forEach(({ weight, scale: unit, bias, inputs }, index) => {
+  layers.forEach(({ weight, scale: unit, bias }, index) => {
     const outputs = bias.length;
     const next = new Float64Array(outputs);
+    for (let j = 0; j < values.length; j++) {
+      const value = values[j] * unit;
+      if (value === 0) continue; // after a ReLU, half of them
+      const column = j * outputs;
+      for (let i = 0; i < outputs; i++) next[i] += weight[column + i] * value;
+    }
+    const last = index === layers.length - 1;
     for (let i = 0; i < outputs; i++) {
-      let sum = 0;
-      for (let j = 0; j < inputs; j++) sum += weight[i * inputs + j] * values[j];
-      sum = sum * unit + bias[i];
-      next[i] = index < layers.length - 1 ? Math.max(sum, 0) : 1 / (1 + Math.exp(-sum));
+      const sum = next[i] + bias[i];
+      next[i] = last ? 1 / (1 + Math.exp(-sum)) : Math.max(sum, 0);
     }
     values = next;
   });
-  return { pixels: Array.from(values) };
+  return values;
 }
 
 /** int8 numbers that were sent as base64. */
@@ -98,18 +107,22 @@ export function render({ model, el }) {
 
   const status = statusLine();
   const repaint = painter(() => {
-    const { pixels } = compute(state, { layers });
-    pixels.forEach((value, i) => {
-      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = 255 * value;
-    });
+    const pixels = decoded(state, layers);
+    let sum = 0;
+    for (let i = 0; i < pixels.length; i++) {
+      sum += pixels[i];
+      image.data[4 * i] = image.data[4 * i + 1] = image.data[4 * i + 2] = 255 * pixels[i];
+    }
     context.putImageData(image, 0, 0);
     set(cross, { transform: `translate(${x(state.z1).toFixed(1)} ${y(state.z2).toFixed(1)})` });
-    const distance = codes.map(([a, b]) => (a - state.z1) ** 2 + (b - state.z2) ** 2);
-    const nearest = distance.indexOf(Math.min(...distance));
-    const share = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+    let [nearest, least] = [0, Infinity];
+    for (let i = 0; i < codes.length; i++) {
+      const squared = (codes[i][0] - state.z1) ** 2 + (codes[i][1] - state.z2) ** 2;
+      if (squared < least) [nearest, least] = [i, squared];
+    }
     return (
-      `z = (${state.z1.toFixed(2)}, ${state.z2.toFixed(2)}): the decoded image has a mean of ${share.toFixed(3)}; ` +
-      `the nearest code is that of a ${classes[labels[nearest]]}, at distance ${Math.sqrt(distance[nearest]).toFixed(2)}.`
+      `z = (${state.z1.toFixed(2)}, ${state.z2.toFixed(2)}): the decoded image has a mean of ${(sum / pixels.length).toFixed(3)}; ` +
+      `the nearest code is that of a ${classes[labels[nearest]]}, at distance ${Math.sqrt(least).toFixed(2)}.`
     );
   }, status);
   const two = (value) => value.toFixed(2);

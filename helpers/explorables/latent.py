@@ -48,7 +48,7 @@ def decoder(model, codes, labels, classes):
 
 
 def quantised(model):
-    """The linear layers of a decoder as the page gets them: int8 in base64, scale, bias."""
+    """The linear layers of a decoder for the page: int8 (inputs, outputs) in base64, scale, bias."""
     layers = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
     if not layers or not all(isinstance(layer, nn.Linear) for layer in layers):
         raise ValueError(
@@ -62,7 +62,7 @@ def quantised(model):
         bias = layer.bias.detach().cpu().double().numpy()
         out.append(
             {
-                "weight": base64.b64encode(numbers.tobytes()).decode(),
+                "weight": base64.b64encode(numbers.T.tobytes()).decode(),
                 "scale": unit,
                 "bias": bias.round(5),
                 "inputs": layer.in_features,
@@ -76,8 +76,8 @@ def dequantised(layers, z):
     values = np.asarray(z, dtype=float)
     for index, layer in enumerate(layers):
         weight = np.frombuffer(base64.b64decode(layer["weight"]), np.int8)
-        weight = weight.reshape(-1, layer["inputs"]) * layer["scale"]
-        values = values @ weight.T + np.asarray(layer["bias"])
+        weight = weight.reshape(layer["inputs"], -1) * layer["scale"]
+        values = values @ weight + np.asarray(layer["bias"])
         if index < len(layers) - 1:
             values = values.clip(min=0)
     return 1 / (1 + np.exp(-values))
