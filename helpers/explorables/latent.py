@@ -48,7 +48,7 @@ def decoder(model, codes, labels, classes):
 
 
 def quantised(model):
-    """The linear layers of a decoder for the page: int8 (inputs, outputs) in base64, scale, bias."""
+    """Linear layers of a decoder for a page: int8 (inputs, outputs) in base64, scale, bias."""
     layers = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
     if not layers or not all(isinstance(layer, nn.Linear) for layer in layers):
         raise ValueError(
