@@ -10,18 +10,24 @@ function decoded({ z1, z2 }, layers) {
   layers.forEach(({ weight, scale: unit, bias }, index) => {
     const outputs = bias.length;
     const next = new Float64Array(outputs);
-    for (let j = 0; j < values.length; j++) {
-      const value = values[j] * unit;
-      if (value === 0) continue; // after a ReLU, half of them
-      const column = j * outputs;
-      for (let i = 0; i < outputs; i++) next[i] += weight[column + i] * value;
+    // After a ReLU half of the values are 0, and their columns are skipped. Four columns in one
+    // pass, so that `next` is read and written a quarter as often; zeros fill the last four.
+    const active = values.map((_, j) => j).filter((j) => values[j] !== 0);
+    while (active.length % 4) active.push(active[0]);
+    const used = values.filter((value) => value !== 0).map((value) => value * unit);
+    for (let k = 0; k < used.length; k += 4) {
+      const [a, b, c, d] = active.slice(k, k + 4).map((j) => j * outputs);
+      const [p, q = 0, r = 0, s = 0] = used.slice(k, k + 4);
+      for (let i = 0; i < outputs; i++) {
+        next[i] += weight[a + i] * p + weight[b + i] * q + weight[c + i] * r + weight[d + i] * s;
+      }
     }
     const last = index === layers.length - 1;
     for (let i = 0; i < outputs; i++) {
       const sum = next[i] + bias[i];
       next[i] = last ? 1 / (1 + Math.exp(-sum)) : Math.max(sum, 0);
     }
-    values = next;
+    values = last ? next : Array.from(next);
   });
   return values;
 }
@@ -36,6 +42,7 @@ export function render({ model, el }) {
     .get("layers")
     .map((layer) => ({ ...layer, weight: Float32Array.from(bytes(layer.weight)) }));
   const { codes, labels, classes } = model.get("map");
+  const [across, up] = [0, 1].map((axis) => Float64Array.from(codes, (code) => code[axis]));
   const [low, high] = model.get("range");
   const side = model.get("side");
   const state = { z1: 0, z2: 0 };
@@ -116,8 +123,9 @@ export function render({ model, el }) {
     context.putImageData(image, 0, 0);
     set(cross, { transform: `translate(${x(state.z1).toFixed(1)} ${y(state.z2).toFixed(1)})` });
     let [nearest, least] = [0, Infinity];
-    for (let i = 0; i < codes.length; i++) {
-      const squared = (codes[i][0] - state.z1) ** 2 + (codes[i][1] - state.z2) ** 2;
+    for (let i = 0; i < across.length; i++) {
+      const [dx, dy] = [across[i] - state.z1, up[i] - state.z2];
+      const squared = dx * dx + dy * dy;
       if (squared < least) [nearest, least] = [i, squared];
     }
     return (
