@@ -11,8 +11,8 @@ from helpers.checks.exercise import texts
 
 # Adults read English non-fiction silently at 238 words a minute (Brysbaert, Journal of Memory and
 # Language 109, 2019, a mean over 190 studies). Two fifths of it, for a text that is to be learned
-# from, by readers whose first language is another. (With half of it, and less for code, formulas and
-# exercises, two readers of module 1 needed 150 and 195 minutes where the rule said 120.)
+# from, by readers whose first language is another. (With half of it, and less for code, formulas
+# and exercises, two readers of module 1 needed 150 and 195 minutes where the rule said 120.)
 WORDS_A_MINUTE = 100
 # Given code is read once, line by line, to see what it does. (Reviewers who look for faults read
 # 200 to 400 lines an hour, two to four times as slowly.)
