@@ -371,3 +371,75 @@ def ladder(rung, seed=0, share=40, code_channels=0, source="auto"):
     counts |= {"pretraining images": len(shown), "loss": float(np.mean(losses[-20:]))}
     counts["diseased in pretraining"] = int((shown.labels != shown.classes.index(NORMAL)).sum())
     return counts | judged(scores, test, held_in=rung) | located(maps, test)
+
+
+def ladder_rows(table, score):
+    """A ladder's table in long form: one row for each rung, seed and group of diseases.
+
+    score : "L1", "Huber" or "kNN" -> DataFrame with rung, seed, diseases, auroc, low, high
+    """
+    found = [name.removeprefix(f"{score}, ") for name in table if name.startswith(f"{score}, ")]
+    groups = [g for g in found if f"{g}, low" in found]
+    rows = []
+    for _, entry in table[table.rung != "no network"].iterrows():
+        for g in groups:
+            numbers = [entry[f"{score}, {g}{end}"] for end in ("", ", low", ", high")]
+            row = {"rung": entry.rung, "seed": entry.seed, "diseases": g}
+            rows.append(row | dict(zip(("auroc", "low", "high"), numbers, strict=True)))
+    return pd.DataFrame(rows).dropna()
+
+
+def ladder_means(table, score):
+    """AUROC, mean over the seeds: a row for each rung, a column for each group of diseases."""
+    return ladder_rows(table, score).pivot_table("auroc", "rung", "diseases", sort=False)
+
+
+def label_gains(table, score, rung):
+    """What labels of all diseases add to a rung's AUROC over all diseases. -> Series by seed"""
+    rows = ladder_rows(table, score)
+    by_seed = rows[rows.diseases == "all"].pivot(index="seed", columns="rung", values="auroc")
+    return (by_seed["all labels"] - by_seed[rung]).dropna()
+
+
+def seeds_of(table):
+    """How many seeds each rung of a ladder's table has, as a text."""
+    counts = table[table.rung != "no network"].groupby("rung").seed.nunique()
+    few, many = counts.min(), counts.max()
+    return f"seeds of each rung: {many}" if few == many else f"seeds of each rung: {few} to {many}"
+
+
+def held_in(table, score):
+    """Mean AUROC of each rung that knows one disease, on its own and on the others.
+
+    Columns: its own; the others; and what other rungs reach on the same others.
+    """
+    steps = ladder_means(table, score)
+    rows = {}
+    for rung in steps.index.intersection(steps.columns):
+        unseen = steps.columns.difference([rung, "all", "others"])
+        compared = steps.index.intersection(["denoising, normals", "denoising", "all labels"])
+        rows[rung] = {"its own": steps.loc[rung, rung], "the others": steps.loc[rung, unseen].mean()}
+        rows[rung] |= {name: steps.loc[name, unseen].mean() for name in compared}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held in")
+
+
+def rates_for_new_patients(
+    p_values, patients=(5, 10, 20, 40), alpha=0.05, scans=4, between=0.9, repeats=800
+):
+    """False-positive rate among new healthy patients, on drawn Gaussian scores. -> Series
+
+    p_values : called as p_values(scores (n,), patient of each (n,), new scores (100,)) -> (100,)
+    patients : numbers of patients to calibrate on, the index of what is returned
+    scans : of each patient; a new patient is judged by one scan
+    between : share of the scores' variance that lies between patients
+    """
+    found = {}
+    for k in patients:
+        rng, rates, n = np.random.default_rng(0), [], k * scans
+        who = np.repeat(np.arange(k + 100), scans)
+        for _ in range(repeats):
+            s = between**0.5 * rng.normal(size=k + 100)[who]
+            s += (1 - between) ** 0.5 * rng.normal(size=len(who))
+            rates.append(np.mean(p_values(s[:n], who[:n], s[n::scans]) <= alpha))
+        found[k] = np.mean(rates)
+    return pd.Series(found)
