@@ -212,6 +212,12 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     return cae, losses
 
 
+def changed(module, before):
+    """Names of the tensors of a module that differ from the state_dict `before`. -> list"""
+    now = module.state_dict()
+    return [name for name in now if not torch.equal(now[name], before[name])]
+
+
 def train_decoder(
     cae, images, *, steps, path=None, every=100, batch_size=32, on_checkpoint=None, progress=True
 ):
@@ -256,6 +262,22 @@ def cae_scores(cae, images):
         return torch.stack([absolute_error(x, x_hat), huber_error(x, x_hat)], dim=1)
 
     return dict(zip(("L1", "Huber"), apply(columns, images, 100).numpy().T, strict=True))
+
+
+def score_table(cae, parts):
+    """One row for each scan of {part: ImageSet}: part, patient, class, L1. -> DataFrame"""
+    tables = [
+        pd.DataFrame(
+            {
+                "part": part,
+                "patient": patients(scans),
+                "class": np.array(scans.classes)[scans.labels],
+                "L1": cae_scores(cae, scans.images)["L1"],
+            }
+        )
+        for part, scans in parts.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def residual_maps(cae, images):
@@ -394,6 +416,15 @@ def ladder_means(table, score):
     return ladder_rows(table, score).pivot_table("auroc", "rung", "diseases", sort=False)
 
 
+def ladder_alt(steps):
+    """What a figure of the ladder shows, for its alt text; `steps` as `ladder_means` gives them."""
+    lowest, highest = steps["all"].idxmin(), steps["all"].idxmax()
+    return (
+        "Panels of AUROC, one a disease and one for all, with the rungs as rows from random to all "
+        f"labels. Over all diseases the lowest rung is {lowest}, the highest {highest}."
+    )
+
+
 def label_gains(table, score, rung):
     """What labels of all diseases add to a rung's AUROC over all diseases. -> Series by seed"""
     rows = ladder_rows(table, score)
@@ -418,8 +449,9 @@ def held_in(table, score):
     for rung in steps.index.intersection(steps.columns):
         unseen = steps.columns.difference([rung, "all", "others"])
         compared = steps.index.intersection(["denoising, normals", "denoising", "all labels"])
-        rows[rung] = {"its own": steps.loc[rung, rung], "the others": steps.loc[rung, unseen].mean()}
-        rows[rung] |= {name: steps.loc[name, unseen].mean() for name in compared}
+        others = {name: steps.loc[name, unseen].mean() for name in (rung, *compared)}
+        own = {"its own": steps.loc[rung, rung], "the others": others.pop(rung)}
+        rows[rung] = own | others
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held in")
 
 

@@ -60,7 +60,7 @@ def scan_rows(rows):
 
 
 def map_rows(images, masks, maps):
-    """Images with the outline of their lesion, if any, and below them each of {name: maps (N, H, W)}.
+    """Images, outlines of their lesions, and below them each of {name: maps (N, H, W)}.
 
     All maps of a row have the scale of its colour bar, which ends where 99.9 % of the values do.
     """
