@@ -639,6 +639,7 @@ def twelve_steps(path=None, on_checkpoint=None):
     return train_decoder(small, normals.images, path=path, **options)
 
 
+# %% id="resumed"
 with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
     file = Path(folder) / "decoder.pt"
     try:
