@@ -163,7 +163,7 @@ plotting.show(
     plotting.residual_block(make_encoder((8, 16))[1][0], (8, 32, 32)),
     "A residual block of the encoder, drawn from the module itself. The lower path is the short cut.",
     alt="Two paths lead from the input to a plus sign. The upper path has six boxes: convolution, batch "
-    "normalisation and ReLU, twice. The lower path has one box, the 1×1 convolution of the short cut.",
+    "normalization and ReLU, twice. The lower path has one box, the 1×1 convolution of the short cut.",
 )
 
 # %% [markdown] id="block-exercise" tags=["optional"]
@@ -192,7 +192,7 @@ ResidualBlock = check("5.1", ResidualBlock)
 # %% [markdown] id="squeeze-text" tags=["optional"]
 # ### Does this encoder compress?
 #
-# An autoencoder is said to press an image through a bottleneck. Let us count how much this one presses.
+# An autoencoder is said to press an image through a bottleneck. Does this one?
 
 # %% id="encoder-figure"
 from helpers.experiments.module_05 import widths
@@ -610,8 +610,7 @@ quiz("05", "freeze")
 # %% [markdown] id="checkpoint-text" tags=["optional"]
 # ### A training that may be interrupted
 #
-# A training of hours will be interrupted: by an empty battery, or by a server that stops idle sessions. A
-# **checkpoint** is a file from which it goes on as if nothing had happened. So it must hold *everything* that
+# A **checkpoint** is a file from which an interrupted training goes on as if nothing had happened. So it must hold *everything* that
 # the next step depends on: weights, the optimizer's moments, the order of the scans and the place in it, and
 # the state of the random numbers. It is written under another name and then renamed, so that it is never half
 # written. It is read with `weights_only=True`, so that a file from elsewhere cannot run code.
@@ -991,18 +990,18 @@ trivial_real = real[real.rung == "no network"].iloc[0]
 best_real = max(trivial_areas.index, key=lambda name: trivial_real[f"{name}, all"])
 sources = pd.DataFrame({"drawn scans": steps_up["all"], "real scans": real_steps["all"]}).dropna()
 sources.loc[f"no network: {best_real}", "real scans"] = trivial_real[f"{best_real}, all"]
-sources.round(3).astype(object).fillna("")
+sources.map("{:.3f}".format).replace("nan", "")
 
-# %% id="ladder-lesson" tags=["seen"]
+# %% id="seen-real" tags=["seen"]
 from helpers.experiments.module_05 import label_gains
 
 _without, _low, _high = (trivial_real[f"{best_real}, all{end}"] for end in ("", ", low", ", high"))
 _best = real_steps["all"].idxmax()
 _gains = {t.source[0]: label_gains(t, "L1", "denoising, normals") for t in (ladder, real)}
 seen(
-    "Take denoising of healthy scans, the rung without leakage, as the zero point. "
+    "Take denoising of healthy scans, the rung without leakage, as the zero point: "
     + "; ".join(
-        f"on {source} data all labels change the AUROC by {g.mean():+.3f} ({(g > 0).sum()} of {len(g)} seeds above 0)"
+        f"on {source} data, all labels change the AUROC by {g.mean():+.3f} ({(g > 0).sum()} of {len(g)} seeds above 0)"
         for source, g in _gains.items()
     )
     + f". On real scans the interval of one AUROC is {(real['L1, all, high'] - real['L1, all, low']).mean():.2f} "
@@ -1194,8 +1193,7 @@ seen(
 # 3. Score each place of a new scan by the distance to the nearest feature of the bank. The scan's score is that
 #    of its worst place.
 #
-# We leave out three parts of PatchCore: its coreset (a bank chosen to cover the features), the re-weighting of
-# the scan's score, and the smoothing of its maps.
+# We leave out PatchCore's choice of the bank, its re-weighting of scores, and its smoothing of maps.
 
 # %% [markdown] id="patches-exercise" tags=["optional"]
 # ### Exercise 5.9
@@ -1525,7 +1523,7 @@ clinic_rule = check("5.14", clinic_rule)
 # - The prevalence there. If one scan in a hundred is diseased, most positives of a 5 % rule are false (module 3).
 # - A rule calibrated on site, and watched afterwards: a new scanner moves every score.
 # - A plan for those who are *not* flagged: what does a missed oedema cost, and what does a false positive cost?
-# - A comparison with what is there already: human graders, or a classifier trained with the labels one has.
+# - A comparison with human graders, or with a classifier trained with the labels one has.
 # - Approval as a medical device. This notebook is none.
 
 # %% [markdown] id="card-text" tags=["optional"]

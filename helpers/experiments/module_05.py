@@ -448,7 +448,9 @@ def held_in(table, score):
     rows = {}
     for rung in steps.index.intersection(steps.columns):
         unseen = steps.columns.difference([rung, "all", "others"])
-        compared = steps.index.intersection(["denoising, normals", "denoising", "all labels"])
+        compared = [
+            r for r in ("denoising, normals", "denoising", "all labels") if r in steps.index
+        ]
         others = {name: steps.loc[name, unseen].mean() for name in (rung, *compared)}
         own = {"its own": steps.loc[rung, rung], "the others": others.pop(rung)}
         rows[rung] = own | others
