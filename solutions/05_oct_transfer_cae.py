@@ -192,7 +192,7 @@ ResidualBlock = check("5.1", ResidualBlock)
 # %% [markdown] id="squeeze-text" tags=["optional"]
 # ### Does this encoder compress?
 #
-# An autoencoder is said to press an image through a bottleneck. Does this one?
+# An autoencoder is said to press an image through a bottleneck. Let us count for this one.
 
 # %% id="encoder-figure"
 from helpers.experiments.module_05 import widths
