@@ -47,8 +47,9 @@ preload("seaborn", "helpers.checks.module_05")  # while you read
 # deep each reflection lies. One sweep gives a **B-scan**, a vertical cut through the retina.
 #
 # The course uses the scans of Kermany et al. (Cell 2018), or any folder of scans whose healthy class is
-# called *normal*. Without such data it draws scans itself. The banner above says which data you have. `task` divides the scans into three roles: a **pool** for training, **validation** scans for
-# thresholds, and **test** scans for the report. No patient is in two of them.
+# called *normal*. Without such data it draws scans itself. The line below says which data you have. `task` divides
+# the scans into three roles: a **pool** for training, **validation** scans for thresholds, and **test** scans for
+# the report. No patient is in two of them.
 
 # %% id="data"
 from helpers.experiments.module_05 import diseases, task
@@ -422,7 +423,8 @@ seen(
         "Yet accuracy is highest in the last epoch, so stopping earlier would not help."
         if _best == epochs.index[-1]
         else f"Accuracy is highest in epoch {_best}; the last epoch has {-_after * len(validation):.0f} fewer "
-        f"right answers among {len(validation)}, and one or two scans are no difference."
+        f"right answers among {len(validation)}"
+        + (", and one or two are no difference." if -_after * len(validation) < 2.5 else ".")
     )
     + " To choose the epoch by the *test* accuracy, as the source could, would be leakage."
 )
@@ -1374,8 +1376,8 @@ quiz("05", "edges")
 # ## 10 · A promise for new patients
 #
 # In module 1 the conformal rule promised a false-positive rate of at most 5 %, on average over calibrations. The
-# promise needed **exchangeable** scores (module 1). Several scans of each patient are *not* exchangeable with a scan of a new patient: they have
-# relatives among each other, and the new scan has none. So the conformal rule of section 6 had no such promise.
+# promise needed **exchangeable** scores: every order of them is equally likely. Several scans of each patient are
+# *not* exchangeable with a scan of a new patient: they have relatives among each other, and the new scan has none. So the conformal rule of section 6 had no such promise.
 #
 # What does that cost? We count on drawn scores. 90 % of their variance lies between patients, and each patient
 # has four scans. We calibrate on some patients, and judge one scan each of a hundred *new* healthy patients, at
