@@ -612,11 +612,11 @@ quiz("05", "freeze")
 # %% [markdown] id="checkpoint-text" tags=["optional"]
 # ### A training that may be interrupted
 #
-# A **checkpoint** is a file from which an interrupted training goes on as if nothing had happened. So it must hold *everything* that
-# the next step depends on: weights, the optimizer's moments, the order of the scans and the place in it, and
-# the state of the random numbers. It is written under another name and then renamed, so that it is never half
-# written. It is read with `weights_only=True`, so that a file from elsewhere cannot run code.
-# (The source saves only the encoder of its classifier: whoever loads that file has no decoder and no scores.)
+# A **checkpoint** is a file from which an interrupted training goes on as if nothing had happened. So it must hold
+# *everything* that the next step depends on: weights, the optimizer's moments, the order of the scans and the place
+# in it, and the state of the random numbers. It is written under another name and then renamed, so that it is never
+# half written. It is read with `weights_only=True`, so that a file from elsewhere cannot run code. (The source
+# saves only the encoder of its classifier: whoever loads that file has no decoder and no scores.)
 #
 # Does it work? Train 12 steps in one go; then train again, but "pull the plug" after 8. We use one thread,
 # since several threads add numbers in varying order, which changes the last digits of a loss.
@@ -1377,7 +1377,8 @@ quiz("05", "edges")
 #
 # In module 1 the conformal rule promised a false-positive rate of at most 5 %, on average over calibrations. The
 # promise needed **exchangeable** scores: every order of them is equally likely. Several scans of each patient are
-# *not* exchangeable with a scan of a new patient: they have relatives among each other, and the new scan has none. So the conformal rule of section 6 had no such promise.
+# *not* exchangeable with a scan of a new patient: they have relatives among each other, and the new scan has none.
+# So the conformal rule of section 6 had no such promise.
 #
 # What does that cost? We count on drawn scores. 90 % of their variance lies between patients, and each patient
 # has four scans. We calibrate on some patients, and judge one scan each of a hundred *new* healthy patients, at
