@@ -315,11 +315,11 @@ patch_features = reads(patch_features, x=tensor(ndim=4), check=_three_groups, mo
 def patch_distance(bank, features):
     """Distance of each place to the nearest of the bank. (M, c), (N, c, h, w) -> (N, h, w)
 
-    The bank holds features of normal pictures; the score of a picture is its largest distance.
+    The bank holds features of normal images; the score of an image is its largest distance.
     """
     n, c, h, w = features.shape
     patches = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    nearest = [torch.cdist(picture, bank).min(dim=1).values for picture in patches]
+    nearest = [torch.cdist(image, bank).min(dim=1).values for image in patches]
     return torch.stack(nearest).view(n, h, w)
 
 

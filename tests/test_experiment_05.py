@@ -1,6 +1,9 @@
 """The ladder of module 5 on a few drawn scans: roles, rungs, entries, and the full profile."""
 
+import copy
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -9,6 +12,7 @@ from helpers.datasets.splits import patients
 from helpers.experiments import module_05
 from helpers.models import freeze
 from helpers.runtime import set_seed
+from helpers.thresholds import conformal_p_values, patient_p_values
 
 CLASSES = ("AMD", "DME", "NORMAL")
 
@@ -179,3 +183,86 @@ def test_the_other_scanner_is_darker_and_its_patients_are_new(monkeypatch):
     assert np.array_equal(healthy.images, again.images)
     plain = module_05.draw_split(501, 64, module_05.count(), (0, 0, 0, 3)).images
     assert healthy.images[plain > 120].mean() < plain[plain > 120].mean()
+
+
+def test_changed_names_the_tensors_that_moved():
+    encoder = module_05.make_encoder((2, 3))
+    before = copy.deepcopy(encoder.state_dict())
+    assert module_05.changed(encoder, before) == []
+    encoder.train()(torch.rand(2, 1, 8, 8))
+    moved = module_05.changed(encoder, before)
+    assert len(moved) == 24 and not [name for name in moved if name.endswith(("weight", "bias"))]
+
+
+def test_the_table_of_scores_has_a_row_for_each_scan_of_each_part(scans):
+    cae = module_05.OctAutoencoder(
+        module_05.make_encoder((2, 3)), module_05.make_decoder((2, 3))
+    ).eval()
+    table = module_05.score_table(cae, {"validation": scans["train"], "test": scans["test"]})
+    test = table[table.part == "test"].reset_index()
+    np.testing.assert_array_equal(test["class"], np.array(CLASSES)[scans["test"].labels])
+    np.testing.assert_array_equal(test.patient, patients(scans["test"]))
+    np.testing.assert_allclose(test.L1, module_05.cae_scores(cae, scans["test"].images)["L1"])
+    assert len(table) == len(scans["train"]) + len(scans["test"])
+
+
+# Two seeds of three rungs and of one that knows DME; CNV and AMD are the others.
+AREAS = {
+    ("denoising", 0): (0.5, 0.6, 0.7),
+    ("denoising", 1): (0.5, 0.6, 0.9),
+    ("DME", 0): (0.9, 0.7, 0.8),
+    ("DME", 1): (0.7, 0.7, 0.8),
+    ("all labels", 0): (0.9, 0.8, 0.9),
+    ("all labels", 1): (0.9, 0.8, 1.0),
+}
+
+
+@pytest.fixture
+def table():
+    rows = [{"rung": "no network", "seed": np.nan, "PCA, 32, all": 0.5}]
+    for (rung, seed), areas in AREAS.items():
+        values = dict(zip(("DME", "CNV", "AMD"), areas, strict=True)) | {"all": sum(areas) / 3}
+        if rung == "DME":
+            values["others"] = 0.75
+        row = {"rung": rung, "seed": seed}
+        for name, area in values.items():
+            row |= {f"L1, {name}": area, f"L1, {name}, low": area - 0.1}
+            row |= {f"L1, {name}, high": area + 0.1, f"kNN, {name}": 0.0}
+        rows.append(row | {"L1, PRO": 0.3})
+    return pd.DataFrame(rows)
+
+
+def test_a_ladder_is_read_by_rung_seed_and_disease(table):
+    rows = module_05.ladder_rows(table, "L1")
+    assert set(rows.diseases) == {"DME", "CNV", "AMD", "all", "others"}
+    assert len(rows) == 6 * 4 + 2 and "no network" not in set(rows.rung)
+    row = rows[(rows.rung == "DME") & (rows.seed == 1) & (rows.diseases == "CNV")].iloc[0]
+    assert (row.auroc, row.low, row.high) == pytest.approx((0.7, 0.6, 0.8))
+    means = module_05.ladder_means(table, "L1")
+    assert list(means.index) == ["denoising", "DME", "all labels"]
+    assert means.loc["denoising", "AMD"] == pytest.approx(0.8)
+    gains = module_05.label_gains(table, "L1", "denoising")
+    assert dict(gains) == pytest.approx({0: 0.8 / 3, 1: 0.7 / 3})
+    assert module_05.seeds_of(table) == "seeds of each rung: 2"
+    assert module_05.seeds_of(table.drop(index=1)) == "seeds of each rung: 1 to 2"
+    assert "lowest rung is denoising, the highest all labels" in module_05.ladder_alt(means)
+
+
+def test_the_others_are_the_diseases_that_a_rung_has_not_seen(table):
+    found = module_05.held_in(table, "L1")
+    assert list(found) == ["its own", "the others", "denoising", "all labels"]
+    assert list(found.loc["DME"]) == pytest.approx([0.8, 0.75, 0.7, 0.875])
+    assert list(found.index) == ["DME"]
+
+
+def test_by_patient_a_rate_is_kept_and_by_scan_it_is_not():
+    flat = module_05.rates_for_new_patients(
+        lambda scores, who, new: conformal_p_values(scores, new), (5, 20), repeats=200
+    )
+    grouped = module_05.rates_for_new_patients(patient_p_values, (5, 20), repeats=200)
+    assert flat[5] > 0.08 and grouped[5] == 0 and 0.01 < grouped[20] <= 0.05
+    # scans of a patient that have nothing in common are as good as patients
+    alike = module_05.rates_for_new_patients(
+        lambda scores, who, new: conformal_p_values(scores, new), (5,), between=0, repeats=200
+    )
+    assert 0.03 < alike[5] <= 0.055

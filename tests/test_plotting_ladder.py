@@ -1,5 +1,6 @@
 """The figures of module 5's ladder say what their data say."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
@@ -59,3 +60,11 @@ def test_rungs_stand_in_their_order_without_empty_panels():
         marks = [c for c in axis.collections if isinstance(c, PathCollection)]
         faces = [to_hex(c.get_facecolor()[0]).upper() for c in marks]
         assert faces.count(SECOND.upper()) == filled
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_maps_stand_below_lesions_only_where_lesions_are_known(known):
+    images, masks = np.zeros((2, 1, 8, 8), dtype=np.uint8), np.zeros((2, 8, 8), dtype=bool)
+    masks[1, 2:5, 2:5] = known
+    figure = plotting.map_rows(images, masks, {"residual": np.ones((2, 8, 8))})
+    assert figure.axes[0].get_ylabel() == ("lesion" if known else "image")

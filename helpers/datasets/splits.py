@@ -47,9 +47,9 @@ def class_roles(labels, wanted, shares, seed=0):
 
 
 def subset_by_patient(labels, groups, share, seed=0):
-    """Positions of all pictures of `share` of the patients of each class, at least one of each.
+    """Positions of all images of `share` of the patients of each class, at least one of each.
 
-    labels, groups : (N,), class and patient of each picture; -> (m,), ascending
+    labels, groups : (N,), class and patient of each image; -> (m,), ascending
     No patient is split. For one seed a smaller share is part of a larger one.
     """
     rng = np.random.default_rng(seed)

@@ -212,6 +212,12 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     return cae, losses
 
 
+def changed(module, before):
+    """Names of the tensors of a module that differ from the state_dict `before`. -> list"""
+    now = module.state_dict()
+    return [name for name in now if not torch.equal(now[name], before[name])]
+
+
 def train_decoder(
     cae, images, *, steps, path=None, every=100, batch_size=32, on_checkpoint=None, progress=True
 ):
@@ -256,6 +262,22 @@ def cae_scores(cae, images):
         return torch.stack([absolute_error(x, x_hat), huber_error(x, x_hat)], dim=1)
 
     return dict(zip(("L1", "Huber"), apply(columns, images, 100).numpy().T, strict=True))
+
+
+def score_table(cae, parts):
+    """One row for each scan of {part: ImageSet}: part, patient, class, L1. -> DataFrame"""
+    tables = [
+        pd.DataFrame(
+            {
+                "part": part,
+                "patient": patients(scans),
+                "class": np.array(scans.classes)[scans.labels],
+                "L1": cae_scores(cae, scans.images)["L1"],
+            }
+        )
+        for part, scans in parts.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def residual_maps(cae, images):
@@ -371,3 +393,87 @@ def ladder(rung, seed=0, share=40, code_channels=0, source="auto"):
     counts |= {"pretraining images": len(shown), "loss": float(np.mean(losses[-20:]))}
     counts["diseased in pretraining"] = int((shown.labels != shown.classes.index(NORMAL)).sum())
     return counts | judged(scores, test, held_in=rung) | located(maps, test)
+
+
+def ladder_rows(table, score):
+    """A ladder's table in long form: one row for each rung, seed and group of diseases.
+
+    score : "L1", "Huber" or "kNN" -> DataFrame with rung, seed, diseases, auroc, low, high
+    """
+    found = [name.removeprefix(f"{score}, ") for name in table if name.startswith(f"{score}, ")]
+    groups = [g for g in found if f"{g}, low" in found]
+    rows = []
+    for _, entry in table[table.rung != "no network"].iterrows():
+        for g in groups:
+            numbers = [entry[f"{score}, {g}{end}"] for end in ("", ", low", ", high")]
+            row = {"rung": entry.rung, "seed": entry.seed, "diseases": g}
+            rows.append(row | dict(zip(("auroc", "low", "high"), numbers, strict=True)))
+    return pd.DataFrame(rows).dropna()
+
+
+def ladder_means(table, score):
+    """AUROC, mean over the seeds: a row for each rung, a column for each group of diseases."""
+    return ladder_rows(table, score).pivot_table("auroc", "rung", "diseases", sort=False)
+
+
+def ladder_alt(steps):
+    """What a figure of the ladder shows, for its alt text; `steps` as `ladder_means` gives them."""
+    lowest, highest = steps["all"].idxmin(), steps["all"].idxmax()
+    return (
+        "Panels of AUROC, one a disease and one for all, with the rungs as rows from random to all "
+        f"labels. Over all diseases the lowest rung is {lowest}, the highest {highest}."
+    )
+
+
+def label_gains(table, score, rung):
+    """What labels of all diseases add to a rung's AUROC over all diseases. -> Series by seed"""
+    rows = ladder_rows(table, score)
+    by_seed = rows[rows.diseases == "all"].pivot(index="seed", columns="rung", values="auroc")
+    return (by_seed["all labels"] - by_seed[rung]).dropna()
+
+
+def seeds_of(table):
+    """How many seeds each rung of a ladder's table has, as a text."""
+    counts = table[table.rung != "no network"].groupby("rung").seed.nunique()
+    few, many = counts.min(), counts.max()
+    return f"seeds of each rung: {many}" if few == many else f"seeds of each rung: {few} to {many}"
+
+
+def held_in(table, score):
+    """Mean AUROC of each rung that knows one disease, on its own and on the others.
+
+    Columns: its own; the others; and what other rungs reach on the same others.
+    """
+    steps = ladder_means(table, score)
+    rows = {}
+    for rung in steps.index.intersection(steps.columns):
+        unseen = steps.columns.difference([rung, "all", "others"])
+        compared = [
+            r for r in ("denoising, normals", "denoising", "all labels") if r in steps.index
+        ]
+        others = {name: steps.loc[name, unseen].mean() for name in (rung, *compared)}
+        own = {"its own": steps.loc[rung, rung], "the others": others.pop(rung)}
+        rows[rung] = own | others
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held in")
+
+
+def rates_for_new_patients(
+    p_values, patients=(5, 10, 20, 40), alpha=0.05, scans=4, between=0.9, repeats=800
+):
+    """False-positive rate among new healthy patients, on drawn Gaussian scores. -> Series
+
+    p_values : called as p_values(scores (n,), patient of each (n,), new scores (100,)) -> (100,)
+    patients : numbers of patients to calibrate on, the index of what is returned
+    scans : of each patient; a new patient is judged by one scan
+    between : share of the scores' variance that lies between patients
+    """
+    found = {}
+    for k in patients:
+        rng, rates, n = np.random.default_rng(0), [], k * scans
+        who = np.repeat(np.arange(k + 100), scans)
+        for _ in range(repeats):
+            s = between**0.5 * rng.normal(size=k + 100)[who]
+            s += (1 - between) ** 0.5 * rng.normal(size=len(who))
+            rates.append(np.mean(p_values(s[:n], who[:n], s[n::scans]) <= alpha))
+        found[k] = np.mean(rates)
+    return pd.Series(found)

@@ -100,17 +100,17 @@ def freeze(module):
 
 
 def compression_ratio(encoder, shape):
-    """Numbers of a picture of the given shape (C, H, W) for each number of its code. -> float
+    """Numbers of an image of the given shape (C, H, W) for each number of its code. -> float
 
     The encoder is afterwards what it was: the same tensors, each part in its own mode.
     """
-    picture = torch.zeros(1, *shape)
+    image = torch.zeros(1, *shape)
     modes = [(part, part.training) for part in encoder.modules()]
     with torch.no_grad():
-        code = encoder.eval()(picture)  # in train mode BatchNorm would learn from the blank picture
+        code = encoder.eval()(image)  # in train mode BatchNorm would learn from the blank image
     for part, training in modes:
         part.training = training  # one by one, since `train()` sets all parts alike
-    return picture.numel() / code.numel()
+    return image.numel() / code.numel()
 
 
 def receptive_field(encoder):

@@ -60,11 +60,12 @@ def scan_rows(rows):
 
 
 def map_rows(images, masks, maps):
-    """Pictures with the outline of their lesion, and below them each of {name: maps (N, H, W)}.
+    """Images, outlines of their lesions, and below them each of {name: maps (N, H, W)}.
 
     All maps of a row have the scale of its colour bar, which ends where 99.9 % of the values do.
     """
-    figure, axes = _named_rows(["lesion", *maps], len(images), 0.85, 0.9, 1.3)
+    first = "lesion" if np.any(masks) else "image"
+    figure, axes = _named_rows([first, *maps], len(images), 0.85, 0.9, 1.3)
     _draw_row(axes[0], images, masks)
     for row, values in zip(axes[1:], map(np.asarray, maps.values()), strict=True):
         for axis, one in zip(row, values, strict=True):
