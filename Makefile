@@ -26,7 +26,7 @@ else
 override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench site nbgrader lint lock clean
+.PHONY: help lab env dev test build results data bench site nbgrader hub lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -83,6 +83,11 @@ nbgrader: env ## an nbgrader course of the exercises, in a new folder [DIR=../nb
 	@echo "$(DIR): release/ is for the learners, submitted/NAME/module_01/ takes what they hand in." \
 	  "Then, there: $(CURDIR)/.venv-nbgrader/bin/nbgrader autograde module_01"
 
+hub: env ## a JupyterHub on this machine, to rehearse a class (hub/README.md)
+	@$(call own_venv,hub)
+	@mkdir -p _hub && cd _hub && PATH="$(CURDIR)/.venv-hub/bin:$$PATH" \
+	  exec jupyterhub -f ../hub/jupyterhub_config.py
+
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	@command -v npm >/dev/null || { echo "No npm: the JavaScript in helpers/explorables is not checked."; exit; }; \
@@ -98,9 +103,10 @@ lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
 	  --constraints locks/requirements.txt)
 	@$(call compile,requirements-site.txt,--group site)
 	@$(call compile,requirements-nbgrader.txt,--group nbgrader)
+	@$(call compile,requirements-hub.txt,--group hub)
 
 clean: ## remove .venv and caches; data and notebooks stay
-	rm -rf .venv .venv-site .venv-nbgrader _site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-site .venv-nbgrader .venv-hub _site _hub .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
