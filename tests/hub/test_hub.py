@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -167,7 +166,7 @@ def work(learner):
         judged = {"exercise", "check"} & set(cell.metadata.get("tags", []))
         # a wrap-up's answer uses what all cells before it have made
         if cell.cell_type == "code" and (
-            i <= trained or judged and "anomaly_score" not in cell.source
+            i <= trained or (judged and "anomaly_score" not in cell.source)
         ):
             learner.run(cell.source)
     pid = int(learner.run("import os; print(os.getpid())"))
