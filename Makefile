@@ -3,6 +3,7 @@
 # ARGS=... is passed on to the command behind build, results, data, bench and lock.
 
 PORT = 8888
+DIR = ../nbgrader-course
 WORKERS = 2
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 PY = .venv/bin/python
@@ -25,7 +26,7 @@ else
 override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench site lint lock clean
+.PHONY: help lab env dev test build results data bench site nbgrader hub lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -70,14 +71,22 @@ bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
 
 site: venv ## the course as a static site in _site/_build/html, in an environment of its own
-	@cmp -s locks/requirements-site.txt .venv-site/requirements-site.txt || { \
-	  echo "Installing locks/requirements-site.txt into .venv-site."; \
-	  .venv/bin/uv venv --quiet --clear --python $(PY) .venv-site && \
-	  .venv/bin/uv pip install --quiet --python .venv-site/bin/python --require-hashes \
-	    -r locks/requirements-site.txt && \
-	  cp locks/requirements-site.txt .venv-site/ || { $(failed); }; }
+	@$(call own_venv,site)
 	@.venv-site/bin/jupyter-book build . --quiet --config site/_config.yml --toc site/_toc.yml \
 	  --path-output _site -W --keep-going $(ARGS)
+
+nbgrader: env ## an nbgrader course of the exercises, in a new folder [DIR=../nbgrader-course]
+	@$(call own_venv,nbgrader)
+	@$(PY) -m helpers.authoring.nbgrader $(DIR)
+	@cd $(DIR) && export PATH="$(CURDIR)/.venv-nbgrader/bin:$$PATH" && \
+	for module in source/*; do nbgrader generate_assignment --log-level=WARN $${module#source/} || exit; done
+	@echo "$(DIR): release/ is for the learners, submitted/NAME/module_01/ takes what they hand in." \
+	  "Then, there: $(CURDIR)/.venv-nbgrader/bin/nbgrader autograde module_01"
+
+hub: env ## a JupyterHub on this machine, to rehearse a class (hub/README.md)
+	@$(call own_venv,hub)
+	@mkdir -p _hub && cd _hub && PATH="$(CURDIR)/.venv-hub/bin:$$PATH" \
+	  exec jupyterhub -f ../hub/jupyterhub_config.py
 
 lint: dev ## check style and format of everything, notebooks included
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
@@ -93,9 +102,11 @@ lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
 	@$(call compile,requirements-dev.txt,pyproject.toml --group build --extra dev \
 	  --constraints locks/requirements.txt)
 	@$(call compile,requirements-site.txt,--group site)
+	@$(call compile,requirements-nbgrader.txt,--group nbgrader)
+	@$(call compile,requirements-hub.txt,--group hub)
 
 clean: ## remove .venv and caches; data and notebooks stay
-	rm -rf .venv .venv-site _site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-site .venv-nbgrader .venv-hub _site _hub .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that
@@ -142,6 +153,17 @@ echo "Installing locks/$(1) into .venv.$$size"; \
 { $(if $(TORCH),$(install_$(TORCH)),$(UV) --require-hashes -r locks/$(1) || \
 { echo "uv could not install it; trying pip."; $(PIP) -r locks/$(1); }); } || { $(failed); }; \
 cp locks/$(1) .venv/$(1)
+endef
+
+# $(call own_venv,NAME): .venv-NAME with locks/requirements-NAME.txt, for tools that would change the
+# versions in .venv.
+define own_venv
+cmp -s locks/requirements-$(1).txt .venv-$(1)/requirements-$(1).txt || { \
+echo "Installing locks/requirements-$(1).txt into .venv-$(1)."; \
+.venv/bin/uv venv --quiet --clear --python $(PY) .venv-$(1) && \
+.venv/bin/uv pip install --quiet --python .venv-$(1)/bin/python --require-hashes \
+  -r locks/requirements-$(1).txt && \
+cp locks/requirements-$(1).txt .venv-$(1)/ || { $(failed); }; }
 endef
 
 # Notebooks find the course from any folder. The lock holds the build backend, so no network is needed.

@@ -349,11 +349,15 @@ def test_arguments_reach_the_command(ready):
 
 def test_lock_names_its_files_and_no_index(ready):
     calls = ready.make("lock", "ARGS=--upgrade")[2].splitlines()
-    assert len(calls) == 3 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
+    assert len(calls) == 5 and all("--upgrade" in c and "--no-emit-index-url" in c for c in calls)
     assert "--extra dev --constraints locks/requirements.txt" in calls[1]
-    assert all("--group build" in c for c in calls[:2]) and "--group site" in calls[2]
+    assert all("--group build" in c for c in calls[:2])
+    groups = [call.partition("--group ")[2].split()[0] for call in calls]
+    assert groups == ["build", "build", "site", "nbgrader", "hub"]
     names = [call.partition("--output-file ")[2] for call in calls]
-    assert names == [f"locks/requirements{kind}.txt" for kind in ("", "-dev", "-site")]
+    assert names == [
+        f"locks/requirements{kind}.txt" for kind in ("", "-dev", "-site", "-nbgrader", "-hub")
+    ]
 
 
 def test_clean_keeps_data_and_notebooks(ready):

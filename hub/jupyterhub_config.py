@@ -1,0 +1,43 @@
+"""A hub for a class on one machine: jupyterhub -f hub/jupyterhub_config.py, from the course folder.
+
+As it stands it is for a rehearsal: local processes, no passwords, this computer only. README.md in
+this folder says what a real class needs.
+
+Environment: HUB_PORT, and HUB_PROXY, the command of configurable-http-proxy.
+"""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+COURSE = Path(__file__).resolve().parents[1]
+PORT = int(os.environ.get("HUB_PORT", "8000"))
+c = get_config()  # noqa: F821 (JupyterHub defines it)
+
+c.JupyterHub.bind_url = f"http://127.0.0.1:{PORT}"
+c.JupyterHub.hub_port = PORT + 1
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{PORT + 2}"
+c.ConfigurableHTTPProxy.command = shlex.split(
+    os.environ.get("HUB_PROXY", "configurable-http-proxy")
+)
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = str(Path.cwd() / "learners" / "{username}")
+
+# The servers run in the hub's environment, the kernels in the course's.
+KERNELS = Path.cwd() / "jupyter" / "kernels" / "python3"
+KERNELS.mkdir(parents=True, exist_ok=True)
+ARGV = [str(COURSE / ".venv/bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+SPEC = {"argv": ARGV, "display_name": "Python 3 (ipykernel)", "language": "python"}
+(KERNELS / "kernel.json").write_text(json.dumps(SPEC), encoding="utf-8")
+
+# Each learner gets the notebooks as files of their own; helpers, data and samples are shared.
+c.Spawner.default_url = "/lab/tree/notebooks/README.md"
+c.Spawner.environment = {
+    "JUPYTER_PATH": str(Path.cwd() / "jupyter"),
+    "COURSE_DATA": os.environ.get("COURSE_DATA", str(COURSE / "data")),
+    # a class shares the processors: one thread a learner trains as fast and disturbs less
+    "OMP_NUM_THREADS": "1",
+}
