@@ -116,7 +116,6 @@ for role, part in parts._asdict().items():
 #
 # After each stage the means of its channels are kept as **features**, a short description of the image.
 # A linear layer turns the last features into two numbers, one for "cat" and one for "dog".
-# It trains on images that are mirrored and shifted at random.
 
 # %% id="classifier-diagram"
 from helpers import models, plotting
@@ -145,26 +144,25 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {history[-1][
 print(f"{right.mean():.1%} of {n:,} test cats and dogs right ({low:.1%} to {high:.1%})")
 
 # %% [markdown] id="logits-text" no_result="a definition, and arithmetic"
-# **From numbers to probabilities.** The two outputs are logits, one for each class, and can be any
-# numbers. They become probabilities in two steps: take exponentials, which are positive, and divide them by
-# their sum.
+# **From numbers to probabilities.** The two outputs are logits and can be any numbers. To become
+# probabilities they are made positive, and divided by their sum.
 #
 # > **softmax.** The function that turns logits into probabilities: the exponential of each logit, divided
 # > by the sum of all the exponentials.
 #
 # For the logits 2 and 0 this gives 0.88 and 0.12. The two always sum to 1, whatever the image shows. One
-# number can make them all more cautious or more sure:
+# number can make them more cautious or more sure:
 #
 # > **temperature.** The number $T > 0$ by which all logits are divided before the softmax.
 #
-# With $T > 1$ the logits move together, and the probabilities become more cautious. With $T < 1$ the
-# network becomes more sure. The class that comes first stays the same.
+# With $T > 1$ the probabilities become more cautious, and with $T < 1$ more sure. The class that comes
+# first stays the same.
 
 # %% [markdown] id="frog-text"
 # ### And a frog?
 #
-# The classifier must give one of two answers. The figure shows, for each other class, the image with the
-# highest probability. What do you expect the network to say of a frog, and how surely?
+# The figure shows, for each other class, the image with the highest probability. What do you expect the
+# network to say of a frog, and how surely?
 
 # %% id="frog" tags=["cover"]
 outside_logits = apply(model, parts.others.images)
@@ -216,9 +214,9 @@ seen(
 # %% [markdown] id="distributional-text" no_result="definitions"
 # > **distributional uncertainty.** The image does not belong to the images that the question is about.
 #
-# "Cat or dog?" has no right answer for a frog. (Malinin and Gales, arXiv 1802.10501, separate this kind
-# from the epistemic one.) The article calls the frog's case aleatoric, and the word matters. A
-# probability near 50 % tells of an aleatoric uncertainty; of the distributional kind it may tell nothing.
+# "Cat or dog?" has no right answer for a frog (Malinin and Gales, arXiv 1802.10501). The article calls the
+# frog's case aleatoric, and the word matters. A probability near 50 % tells of an aleatoric uncertainty; of
+# the distributional kind it may tell nothing.
 
 # %% id="quiz-frog" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz
@@ -239,9 +237,9 @@ plotting.show(
 )
 
 # %% [markdown] id="training-text" no_result="how the classifier is trained"
-# Each training batch is mirrored and shifted at random, so that the network seldom sees an image
-# twice in the same way. The step length follows a one-cycle schedule, as in module 3: it rises first and
-# then falls to nearly 0. The optimiser is AdamW, which is Adam with one more step.
+# Each training batch is mirrored and shifted at random, so that the network seldom sees an image twice in
+# the same way. The step length follows a one-cycle schedule, as in module 3. The optimiser is AdamW,
+# which is Adam with one more step.
 #
 # > **weight decay.** After each step every weight is made a little smaller, so that weights which the
 # > data do not need fade away.
@@ -366,8 +364,8 @@ claim(
 #
 # The article's network is a convolutional autoencoder (CAE) for colour images of 32×32 pixels. The
 # encoder halves the sides twice, and a linear layer makes the code. The decoder goes the same way back.
-# The article's code has 1,000 numbers for the 3,072 of an image. That is hardly a bottleneck: a network
-# that may copy need not learn what a cat is. The quick profile uses half the channels and a shorter code.
+# The article's code has 1,000 numbers for the 3,072 of an image, which is hardly a bottleneck. The quick
+# profile uses half the channels and a shorter code.
 
 # %% [markdown] id="ex-4-3-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.3
@@ -511,10 +509,9 @@ seen(
 # %% [markdown] id="curves-text" tags=["optional"]
 # ### What the autoencoder learns first
 #
-# An error at a pixel can be one of lightness or one of colour; section 5 says how they are told apart.
-# Compare both with a network that gives every pixel the mean colour of all tuning images. The share of the
-# error that is gone is the share **explained**, as in a regression ($R^2$). Below 0 the CAE is worse than
-# the mean colour. Which part does it learn first?
+# The error has two parts, lightness and colour (section 5 says how they are told apart). Compare both with a
+# network that gives every pixel the mean colour of all tuning images. The share of the error that is gone is
+# the share **explained**, as in a regression ($R^2$). Which part does the CAE learn first?
 
 # %% id="curves"
 from helpers.training import as_input
@@ -550,16 +547,14 @@ claim("there is less colour than light and dark", x.var(dim=1).mean() < x.mean(d
 
 # %% [markdown] id="curves-lesson" held_by="claim-curves"
 # Lightness comes first, and colour stays behind. The images vary less in colour than in lightness, so a
-# wrong colour costs little in squared error. (The training loss is a mean over the epoch, while the network
-# still changes. The error on tuning images is taken after it.)
+# wrong colour costs little in squared error.
 
 # %% [markdown] id="seven-text" tags=["optional"]
 # ### What do seven images show?
 #
 # The article saw four pets and three others, and chose its threshold so that six of the seven were right.
-# Draw seven of ours, choose the threshold that is best for them, and apply it to all images.
-# Then do the same with a **blind** score, a random number in the place of the error. How well will the
-# blind score do on its seven images?
+# Draw seven of ours, choose the threshold that is best for them, and apply it to all images. Then do the same
+# with a **blind** score, a random number in the place of the error. How well will it do on its seven images?
 
 # %% id="seven"
 from helpers.metrics import balanced_accuracy
@@ -614,8 +609,8 @@ claim("a blind score looks good on the seven as well", drawn["blind, the seven"]
 #
 # A threshold belongs to the network that made the errors, so it has to be calibrated anew. Module 1 had the
 # rule: refuse where the conformal p-value is at most $\alpha$. Now the rule becomes an object in
-# scikit-learn's manner, for scores of any kind. `fit` keeps what it has learned in names that end with an
-# underscore, and returns the object. `predict` decides, and `decision_function` says by how much.
+# scikit-learn's manner. `fit` keeps what it has learned in names that end with an underscore, and returns the
+# object. `predict` decides, and `decision_function` says by how much.
 
 # %% [markdown] id="ex-4-4-text" no_result="a task"
 # ### Exercise 4.4
@@ -709,12 +704,12 @@ claim("but it lets most of them pass", refused_others.mean() < 0.4)
 claim("the CAE's rate among cats and dogs is as promised", low <= refused.mean() <= high)
 
 # %% [markdown] id="screen-lesson" held_by="claim-screen"
-# The promise of 5 % is one about cats and dogs, and every score keeps it, even a blind one. It is a promise of
-# a **false-positive rate**, in everyday words a rate of false alarms. A measured rate is seldom exactly 5 %.
-# The last line says where it lies 19 times out of 20, since calibration and test images are drawn at random.
+# The promise of 5 % is about cats and dogs, and every score keeps it, even a blind one. It is a
+# **false-positive rate**, in everyday words a rate of false alarms. Calibration and test images are drawn at
+# random, so a measured rate is seldom exactly 5 %. The last line says where it lies 19 times out of 20.
 #
-# The promise says nothing about frogs. What a screen is worth is the other number: the share of the others
-# that it refuses. The CAE's screen refuses more of them than the blind one, but it lets most of them pass.
+# The promise says nothing about frogs. What a screen is worth is the share of the others that it refuses. The
+# CAE's screen refuses more of them than the blind one, but it lets most of them pass.
 
 # %% id="quiz-refused" tags=["nbval-ignore-output"]
 found, false = 0.01 * refused_others.mean(), 0.99 * refused.mean()
@@ -827,11 +822,10 @@ seen(
 # %% [markdown] id="complexity-text" no_result="definitions"
 # ### Two suspects
 #
-# Whether a cat is in an image plays no part, it seems. So there are two suspects: **complexity**, which is
+# It seems to play no part whether a cat is in an image. So there are two suspects: **complexity**, which is
 # how much detail there is to rebuild, and **colour**, as long as it is not a colour of fur.
 #
-# > **total variation.** The mean absolute difference between neighbouring pixels of an image, a measure of
-# > its detail.
+# > **total variation.** The mean absolute difference between neighbouring pixels, a measure of detail.
 #
 # > **chroma.** The largest of a pixel's three channels minus the smallest, averaged over the image; 0 for
 # > every grey image.
@@ -1121,8 +1115,8 @@ claim(
 # ### Exercise 4.8
 #
 # `beyond_complexity` gets errors and complexities of M images for the line, then those of the N images to
-# be scored, and gives (N,). A colleague has written it and is pleased: on a batch of 500 images the scores
-# look sensible. **There is a bug in it.** Find it and mend it. Logarithms are natural, and the line is the
+# be scored, and gives (N,). On a batch of 500 images the scores
+# look sensible, but **there is a bug in it.** Find it and mend it. Logarithms are natural, and the line is the
 # one of least squares. **Done** when a single image gets the same score as in a batch.
 
 
@@ -1194,9 +1188,8 @@ seen(
 #
 # The usual baseline is one minus the largest probability, `max_softmax` (Hendrycks and Gimpel, arXiv
 # 1610.02136). But the softmax sees only the *difference* of logits: (9, 1) and (1, -7) give the same
-# probabilities. In the first case the network has found much that speaks for one class. In the second it
-# has found little for either, and that is lost. The **energy** keeps the height of the logits (Liu et al.,
-# arXiv 2010.03759). It is close to minus the largest logit.
+# probabilities. In the first case the network has found much that speaks for one class, in the second little
+# for either. The **energy** keeps the height of the logits (Liu et al., arXiv 2010.03759).
 #
 # > **energy score.** Minus the logarithm of the sum of the exponentials of the logits: high where all
 # > logits are low.
@@ -1237,7 +1230,7 @@ energy = check("4.9", energy)
 # %% [markdown] id="nearest-text" no_result="how the scores are taken"
 # ### All scores in one table
 #
-# Features say more than logits. The table holds two kinds of distances in the classifier's features:
+# The table also holds two kinds of distances in the classifier's features:
 #
 # - **Mahalanobis**: the distance to the mean of the nearer class, cats or dogs, measured by how widely the
 #   features of a class spread around their mean. It is taken after each of the three stages: early ones
@@ -1246,9 +1239,8 @@ energy = check("4.9", energy)
 
 # %% [markdown] id="table-text" no_result="how the scores are taken"
 # We fix one more score **before** we look at any test image: the mean of the energy and the three
-# Mahalanobis distances, each in standard deviations of the tuning images. To choose the best stage from the
-# table would mean to choose on the test set. Some trivial scores are there for comparison. Where does the
-# CAE's error stand?
+# Mahalanobis distances, each in standard deviations of the tuning images. Some trivial scores are there for
+# comparison. Where does the CAE's error stand?
 
 # %% id="score-all"
 from helpers.scores import class_mahalanobis, max_softmax, normalised_knn
@@ -1382,9 +1374,8 @@ decision = check("4.14", decision)
 # %% [markdown] id="plane-text" tags=["optional"]
 # ### How much height is there?
 #
-# The next figure shows the two logits of 300 cats and dogs and of 300 others. The softmax sees only how far
-# a point lies from the diagonal; the energy also sees how far up the diagonal it lies. How much can the
-# energy know here that the softmax does not?
+# The next figure shows the two logits of 300 cats and dogs and of 300 others. How much can the energy know
+# here, from how far up the diagonal a point lies, that the softmax does not?
 
 # %% id="logit-plane"
 both_groups = {"cats and dogs": logits[:300].T, "others": outside_logits[:300].T}
@@ -1714,10 +1705,9 @@ claim("size alone: no better reconstruction", large["tuning error"] > small["tun
 claim("and a screen like the small one's", abs(large.AUROC - small.AUROC) < 0.03)
 
 # %% [markdown] id="longer-cae-lesson" held_by="claim-longer"
-# Longer training makes the reconstructions better and the screen worse, with both seeds. At first the small
-# network explains hardly any colour. Then it learns colours, and the AUROC falls most in the same epochs:
-# frogs and skies are now rebuilt in their colours as well. Size alone changes little. Nothing in either
-# training tells the network to rebuild a frog badly.
+# Longer training makes the reconstructions better and the screen worse, with both seeds. The AUROC falls most
+# in the epochs in which the network learns colours: frogs and skies are now rebuilt in their colours as well.
+# Size alone changes little. Nothing in either training tells the network to rebuild a frog badly.
 
 # %% [markdown] id="longer-scores-text"
 # **And the scores of the classifier?** The full profile has a classifier that looks at all pixels (no
@@ -1765,8 +1755,8 @@ claim("the autoencoder's error lies below it", "CAE error" in worse)
 # The screen stands before the classifier. Together they answer an image with a class, or refuse it.
 
 # %% [markdown] id="risk-text" no_result="definitions, with their sources"
-# **Two numbers judge such a system.** It can be right about everything if it answers nothing. So one number
-# says how much it answers, and another how often it is then wrong. An answer on a frog counts as wrong.
+# Such a system can be right about everything if it answers nothing. So two numbers judge it: how much it
+# answers, and how often it is then wrong. An answer on a frog counts as wrong.
 #
 # > **selective classification.** Classification by a system that may refuse to answer.
 #
@@ -1846,8 +1836,8 @@ claim(
 # %% [markdown] id="risk-lesson" held_by="claim-risk"
 # A screen asks "is it a cat or a dog at all?", and the probability asks "which of the two?". A score of the
 # first kind does not know which pets the classifier gets wrong, so alone it makes a poor confidence. A
-# screen that may refuse 5 % of the pets finds so few of the foreign images that the AURC hardly changes.
-# Still it does better than blind refusal, which finds no larger share of the foreign images than of the pets.
+# screen that may refuse 5 % of the pets finds so few foreign images that the AURC hardly changes. Still it
+# does better than blind refusal.
 
 # %% [markdown] id="ex-4-12-text" tags=["optional"] no_result="a task"
 # ### Exercise 4.12
@@ -1945,29 +1935,35 @@ system.predict(some).round(3)
 # (answer all) to 1 (refuse all). One image in five is foreign; below the table follows one in two. Which rule
 # is the cheapest at which price?
 
+
+# %% id="cost-stream"
+def stream_with(rate):
+    """Confidence, whether the answer is right, and p-value, of a stream with `rate` foreign images."""
+    i, j = stream(n, len(parts.others), rate)
+    confidence = np.concatenate([confident[i], confident_outside[j]])
+    correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
+    s = np.concatenate([scores["test"][system_score][i], scores["others"][system_score][j]])
+    return confidence, correct, calibrated[system_score].p_values(s)
+
+
 # %% id="cost"
 from helpers.widgets.risk import mean_cost
 
 
 def costs_with(rate):
-    """The cost of an image by each rule and price, where a share `rate` of the images is foreign."""
-    i, j = stream(n, len(parts.others), rate)
-    confidence = np.concatenate([confident[i], confident_outside[j]])
-    correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
-    s = np.concatenate([scores["test"][system_score][i], scores["others"][system_score][j]])
-    p, rows = calibrated[system_score].p_values(s), []
+    """Cost of an image by price and rule, where a share `rate` of the images is foreign."""
+    confidence, correct, p = stream_with(rate)
+    rows = []
     for price in (0.1, 0.2, 0.3, 0.5):
         doubtful, stopped = 1 - confidence > price, p <= 0.05
         rules = {"answer all": p < 0, "refuse all": p <= 1, "screen": stopped, "Chow": doubtful}
         rules["Chow and screen"] = doubtful | stopped
+        row = {name: mean_cost(correct, rule, price) for name, rule in rules.items()}
         gain = np.where(doubtful < rules["Chow and screen"], ~correct - price, 0)
         error = 1.96 * gain.std() / np.sqrt(len(gain))
+        row |= {"gain from": gain.mean() - error, "to": gain.mean() + error}
         best = min(np.linspace(0, 1, 101), key=lambda alpha: mean_cost(correct, p <= alpha, price))
-        rows.append(
-            {"price": price}
-            | {name: mean_cost(correct, rule, price) for name, rule in rules.items()}
-            | {"gain from": gain.mean() - error, "to": gain.mean() + error, "best alpha": best}
-        )
+        rows.append({"price": price} | row | {"best alpha": best})
     return pd.DataFrame(rows).set_index("price")
 
 
@@ -2003,10 +1999,9 @@ claim(
 # %% [markdown] id="cost-lesson" held_by="claim-cost"
 # With one foreign image in five and a refusal that costs a tenth of an error, it is cheapest to look at every
 # image. At 0.2 and 0.3 Chow's rule beats the screen at 5 %: it may refuse as many images as the price is
-# worth, and the classifier is less sure of foreign images than of cats and dogs. The screen adds a little. At
-# 0.5 Chow's rule never refuses, since the more probable of two classes has at least one half. With more
-# foreign images it pays to refuse more. So the best $\alpha$ depends on the price and on the share of foreign
-# images; a calibration on cats and dogs knows neither.
+# worth, and the classifier is less sure of foreign images. The screen adds a little. At 0.5 Chow's rule never
+# refuses, since the more probable of two classes has at least one half. With more foreign images it pays to
+# refuse more. A calibration on cats and dogs knows neither the price nor the share of foreign images.
 
 # %% [markdown] id="explore-risk-text" no_result="a task"
 # **Try it yourself.** Find a share of foreign images and a price at which the CAE's screen beats both
@@ -2153,8 +2148,7 @@ screen_score = check("4.15", screen_score)
 # %% [markdown] id="further" tags=["optional"] no_result="the literature"
 # ## Further reading
 #
-# - A. Krizhevsky, *Learning multiple layers of features from tiny images*, technical report, University of
-#   Toronto, 2009.
+# - A. Krizhevsky, *Learning multiple layers of features from tiny images*, 2009.
 # - A. Malinin and M. Gales, *Predictive uncertainty estimation via prior networks*, NeurIPS 2018,
 #   arXiv 1802.10501.
 # - D. Hendrycks and K. Gimpel, *A baseline for detecting misclassified and out-of-distribution examples
@@ -2169,16 +2163,13 @@ screen_score = check("4.15", screen_score)
 #   models*, ICLR 2020, arXiv 1909.11480.
 # - B. Lakshminarayanan et al., *Simple and scalable predictive uncertainty estimation using deep
 #   ensembles*, NeurIPS 2017, arXiv 1612.01474.
-# - C. K. Chow, *On optimum recognition error and reject tradeoff*, IEEE Transactions on Information
-#   Theory, 1970.
-# - R. El-Yaniv and Y. Wiener, *On the foundations of noise-free selective classification*, Journal of
-#   Machine Learning Research, 2010.
+# - C. K. Chow, *On optimum recognition error and reject tradeoff*, IEEE Trans. Information Theory,
+#   1970.
+# - R. El-Yaniv and Y. Wiener, *On the foundations of noise-free selective classification*, JMLR 2010.
 # - Y. Geifman, G. Uziel and R. El-Yaniv, *Bias-reduced uncertainty estimation for deep neural
 #   classifiers*, ICLR 2019, arXiv 1805.08206.
 # - T. Reiss et al., *PANDA: adapting pretrained features for anomaly detection and segmentation*,
 #   CVPR 2021, arXiv 2010.05903.
-# - Y. Geifman and R. El-Yaniv, *Selective classification for deep neural networks*, NeurIPS 2017,
-#   arXiv 1705.08500.
 # - V. Vovk, *Conditional validity of inductive conformal predictors*, ACML 2012, arXiv 1209.2673.
 # - J. Zhang et al., *OpenOOD v1.5: enhanced benchmark for out-of-distribution detection*,
 #   arXiv 2306.09301.
