@@ -1230,12 +1230,13 @@ energy = check("4.9", energy)
 # %% [markdown] id="nearest-text" no_result="how the scores are taken"
 # ### All scores in one table
 #
-# The table also holds two kinds of distances in the classifier's features:
+# Beside scores of the logits and the CAE's error, the table holds three others:
 #
-# - **Mahalanobis**: the distance to the mean of the nearer class, cats or dogs, measured by how widely the
-#   features of a class spread around their mean. It is taken after each of the three stages: early ones
+# - **Mahalanobis**: the distance of the classifier's features to the mean of the nearer class, cats or dogs,
+#   measured by how widely the features of a class spread around their mean. It is taken after each of the three stages: early ones
 #   hold colours and textures, late ones hold what tells cats from dogs.
 # - **kNN**: the distance to the $k$-th nearest training image, with all features scaled to length 1.
+# - **CAE error, corrected**: how far the error lies above what the image's total variation leads one to expect.
 
 # %% [markdown] id="table-text" no_result="how the scores are taken"
 # We fix one more score **before** we look at any test image: the mean of the energy and the three
