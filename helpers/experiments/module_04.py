@@ -141,13 +141,32 @@ def explained(ae, images):
 def chroma(images):
     """How colourful: largest minus smallest channel, mean over the pixels. -> array (N,)
 
-    0 for a grey picture, 1 for one of pure red. uint8 (N, 3, H, W)
+    0 for a grey image, 1 for one of pure red. uint8 (N, 3, H, W)
     """
     return apply(lambda x: (x.amax(dim=1) - x.amin(dim=1)).mean(dim=(1, 2)), images).numpy()
 
 
+def simple_patterns():
+    """Images that nobody photographed, by name: five of one colour each, and three with a pattern.
+
+    -> {name: uint8 (3, 32, 32)}
+    """
+    colours = {
+        "grey": (128, 128, 128),
+        "fur": (150, 120, 90),
+        "sky": (100, 150, 230),
+        "green": (40, 180, 60),
+        "red": (220, 40, 40),
+    }
+    down, across = np.indices((32, 32))
+    patterns = {"gradient": 8 * across, "chessboard": 255 * ((down // 4 + across // 4) % 2)}
+    patterns["noise"] = np.random.default_rng(0).integers(0, 256, (32, 32))
+    made = {name: np.reshape(colour, (3, 1, 1)) for name, colour in colours.items()} | patterns
+    return {name: np.broadcast_to(p, (3, 32, 32)).astype(np.uint8) for name, p in made.items()}
+
+
 def complexity(images):
-    """Total variation of each picture, kept above 0 for a blank one. -> array (N,)"""
+    """Total variation of each image, kept above 0 for a blank one. -> array (N,)"""
     return apply(total_variation, images).clamp(min=1e-3).numpy()
 
 
