@@ -171,10 +171,11 @@ claim("a split by content leaks nothing", leaks["contents"] == 0 < leaks["positi
 # seed gives another split. **Done** when copies stay together, the order of the images plays no role, and
 # a new Python session gives the same parts.
 
-# %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
+# %% id="split-imports"
 import hashlib
 
 
+# %% id="ex-3-1" tags=["exercise"] reference="helpers.datasets.splits.split_by_content"
 def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
     """Positions of the images of each part; equal images always share a part."""
     ...
@@ -451,10 +452,11 @@ plotting.show(
 # Write `down_block`. It takes two numbers of channels and returns a module that halves height and width.
 # **Done** when the three layers are in the right order and no weight is superfluous.
 
-# %% id="ex-3-4" tags=["exercise"] reference="helpers.models.down_block"
+# %% id="block-imports"
 from torch import nn
 
 
+# %% id="ex-3-4" tags=["exercise"] reference="helpers.models.down_block"
 def down_block(in_channels, out_channels):
     """Halve height and width. A module, (N, in_channels, H, W) -> (N, out_channels, H/2, W/2)"""
     ...
@@ -570,7 +572,7 @@ seen(
         if _uneven["h"] > _uneven["o"]
         else "In the others a few pixels are very wrong, and the square makes them count more. "
     )
-    + f"{best_trivial.name} has {best_trivial.auroc:.3f}: "
+    + f"The best trivial score, {best_trivial.name}, has {best_trivial.auroc:.3f}: "
     + (
         "here the network adds something to the trivial scores."
         if ae_table.auroc.max() > best_trivial.auroc
@@ -1215,9 +1217,6 @@ seen(
 # of code has another beta. We train our network with this loss and with the beta that it has here, and
 # compare again. Is the KL still the worse score?
 
-# %% id="quiz-two-scores" tags=["nbval-ignore-output"]
-quiz("03", "two-scores")
-
 
 # %% id="heavy-beta"
 def loss_with_its_beta(vae, x):
@@ -1281,6 +1280,9 @@ claim(
     "the KL is another score with the tutorial's beta than in nats",
     abs(beta_table.KL.iloc[1] - beta_table.KL.iloc[0]) > 0.1,
 )
+
+# %% id="quiz-two-scores" tags=["nbval-ignore-output"]
+quiz("03", "two-scores")
 
 # %% [markdown] id="ssim-terms-text" tags=["optional"]
 # ### What does SSIM do right?
