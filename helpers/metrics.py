@@ -37,7 +37,7 @@ auroc = reads(auroc, normal_scores=numbers(), anomaly_scores=numbers())
 
 
 def fpr_at_tpr(normal_scores, anomaly_scores, tpr=0.95):
-    """False-alarm rate of the strictest threshold that still finds `tpr` of the anomalies."""
+    """False-positive rate of the strictest threshold that still finds `tpr` of the anomalies."""
     from sklearn.metrics import roc_curve
 
     is_anomaly = np.repeat([0, 1], [len(normal_scores), len(anomaly_scores)])

@@ -68,14 +68,14 @@ def test_every_score_is_one_finite_number_a_picture(pictures, cls):
 def test_baselines_know_training_pictures_again(pictures):
     images = pictures.shrink(2).images
     scores = module_03.baseline_scores(images[:60], images)
-    assert (scores["nearest picture"][:60] < 1e-2).all()
-    assert scores["nearest picture"][60:].min() > 0.1
+    assert (scores["nearest image"][:60] < 1e-2).all()
+    assert scores["nearest image"][60:].min() > 0.1
     assert all(values.shape == (140,) for values in scores.values())
 
 
 def test_an_entry_has_each_score_over_all_and_by_class(pictures):
     values = module_03.normal_class("Hand")
-    for name in ("AE MAE", "VAE KL", "nearest picture"):
+    for name in ("AE MAE", "VAE KL", "nearest image"):
         assert values[f"{name}, low"] <= values[name] <= values[f"{name}, high"]
         assert {f"{name}, CXR", f"{name}, HeadCT"} <= set(values)
     assert values["source"] == "sample"

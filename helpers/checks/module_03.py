@@ -470,11 +470,11 @@ def hidden_hands(each=40):
         np.arange(len(images)) >= len(normal),
         roles.train.source,
         trivial=from_median(traits, roles.train.images[:1000], images)
-        | {"mean image": mean_image_error(x_train, x).numpy()},
-        rungs={
-            "nearest picture": nearest_distance(x_train, x).numpy(),
-            "Mahalanobis, 16×16 pixels": mahalanobis(*map(shrunk, (x_train, x))).numpy(),
+        | {
+            "mean image": mean_image_error(x_train, x).numpy(),
+            "nearest image": nearest_distance(x_train, x).numpy(),
         },
+        rungs={"Mahalanobis, 16×16 pixels": mahalanobis(*map(shrunk, (x_train, x))).numpy()},
     )
 
 

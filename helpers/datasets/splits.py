@@ -18,11 +18,11 @@ def hold_one_out(labels, held_out, calibration_share=1 / 6, seed=0):
 
 
 def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
-    """Positions of the pictures of each part; equal pictures always share a part.
+    """Positions of the images of each part; equal images always share a part.
 
     images : (N, ...), any order; shares : of the parts, on average; -> one array a share
-    A picture's part depends on its own bytes and the seed alone, so the split is the same in
-    whatever order the files were read, and stays when pictures are added.
+    An image's part depends on its own bytes and the seed alone, so the split is the same in
+    whatever order the files were read, and stays when images are added.
     """
     salt = str(seed).encode()
     digests = [hashlib.sha256(salt + image.tobytes()).digest() for image in images]

@@ -40,7 +40,7 @@ from helpers.training import (
 
 
 class Task(NamedTuple):
-    """One class is normal and split by content; pictures of the others are the anomalies."""
+    """One class is normal and split by content; images of the others are the anomalies."""
 
     train: ImageSet
     calibration: ImageSet
@@ -181,7 +181,7 @@ def baseline_scores(train_images, images):
     scores = baselines.from_median(traits, some, images)
     scores["mean image"] = baselines.mean_image_error(x_train, x).numpy()
     scores["PCA"] = baselines.pca_error(x_train, x, choose(quick=64, full=128)).numpy()
-    scores["nearest picture"] = baselines.nearest_distance(x_train, x).numpy()
+    scores["nearest image"] = baselines.nearest_distance(x_train, x).numpy()
     return scores
 
 

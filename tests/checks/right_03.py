@@ -850,6 +850,14 @@ def score_of_standardised_pixels(images):
     return known.mahalanobis(standardised(images)).tolist()
 
 
+def score_of_nearest_pattern(images):
+    def standardised(images):
+        x = as_input(images).flatten(1)
+        return (x - x.mean(dim=1, keepdim=True)) / (x.std(dim=1, keepdim=True) + 1e-3)
+
+    return torch.cdist(standardised(images), standardised(known_hands())).min(dim=1).values
+
+
 def score_of_two(images):
     far = score_of_nearest(images).numpy() / 5
     return far + np.sqrt(score_of_standardised_pixels(images)) / 20
@@ -959,5 +967,5 @@ RIGHT = {
         {"because": "b", "choice": "Other images "},
         ("other images", "B"),
     ],
-    "3.15": [score_of_nearest, score_of_standardised_pixels, score_of_two],
+    "3.15": [score_of_nearest_pattern, score_of_standardised_pixels, score_of_two],
 }

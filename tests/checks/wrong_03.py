@@ -1867,7 +1867,7 @@ def no_return(images):
 
 
 WRONG["3.15"] = [
-    (brightness_alone, "not better than `mean image`"),
+    (brightness_alone, "not better than `nearest image`"),
     (nearness, "upside down"),
     (one_score_for_all, "shape (360,)"),
     (against_the_batch, "another score in another batch"),
