@@ -1,6 +1,6 @@
 # The course in one-word commands: `make` lists them. Works with GNU make from 3.81 (macOS) on.
 # Settings: make env PYTHON=/path/to/python3.12 · make lab PORT=8890 TORCH=cpu · make build MODULE=01
-# ARGS=... is passed on to the command behind build, results, data, bench and lock.
+# ARGS=... is passed on to the command behind build, results, data, kit, bench and lock.
 
 PORT = 8888
 WORKERS = 2
@@ -25,7 +25,7 @@ else
 override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench site lint lock clean
+.PHONY: help lab env dev test build results data kit bench site lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -65,6 +65,9 @@ results: dev ## compute solutions/results, entry by entry; may be stopped and ta
 
 data: env ## download and prepare the five data sets [ARGS=mnist]
 	@$(PY) -m data_scripts.prepare $(ARGS)
+
+kit: env ## the course in one folder for a USB stick, packages and data included [DIR=kit] [PLATFORMS="linux windows"]
+	@$(PY) -m data_scripts.kit "$(or $(DIR),kit)" $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(ARGS)
 
 bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
