@@ -67,7 +67,7 @@ results: dev ## compute solutions/results, entry by entry; may be stopped and ta
 data: env ## download and prepare the five data sets [ARGS=mnist]
 	@$(PY) -m data_scripts.prepare $(ARGS)
 
-kit: env ## the course in one folder for a USB stick, packages and data included [DIR=kit] [PLATFORMS="linux windows"]
+kit: dev ## the course in one folder for a USB stick, packages and data included [DIR=kit] [PLATFORMS="linux windows"]
 	@$(PY) -m data_scripts.kit "$(or $(DIR),kit)" $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(ARGS)
 
 slides: dev ## slides of the solved notebooks in _slides, for a browser without a network [MODULE=01] [ARGS=--check]

@@ -54,6 +54,11 @@ def test_a_formula_a_fence_and_a_short_list_are_not_torn():
     assert slides.blocks(long) == long.split("\n")
 
 
+def test_a_formula_stays_with_the_sentence_that_it_ends():
+    text = "\n\n".join(["word " * 70] * 3 + ["We get", "$$a = b$$"])
+    assert any("We get\n\n$$a = b$$" in page for page in slides.pages(text))
+
+
 def test_each_figure_has_a_slide_of_its_own_without_its_code():
     found = made(code("plot()", figure(), figure()))
     shown = [part for part in found if part[2]]

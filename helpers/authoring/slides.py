@@ -26,7 +26,8 @@ SHIPPED = {
     "mathjax/es5/tex-svg.js": "mathjax/tex-svg.js",
 }
 WIDTH, HEIGHT = 1280, 720  # of a slide, in pixels
-LINES = 13  # of text on a slide
+LINES = 15  # of text on a slide
+ROOM = 4  # more for a formula, which ends the sentence before it
 LINE = 92  # characters on a line
 CODE_LINES = 18  # of code and its output together
 LEFT_OUT = {"setup", "check", "claim"}
@@ -73,7 +74,8 @@ def pages(source):
     for block in blocks(source):
         rows = height_of(block)
         is_heading = bool(re.match("#{1,3} ", block))
-        if not found or is_heading or height + rows > LINES:
+        limit = LINES + ROOM * block.startswith("$$")
+        if not found or is_heading or height + rows > limit:
             found.append([])
             height = 0
         found[-1].append(block)
