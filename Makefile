@@ -1,6 +1,6 @@
 # The course in one-word commands: `make` lists them. Works with GNU make from 3.81 (macOS) on.
 # Settings: make env PYTHON=/path/to/python3.12 · make lab PORT=8890 TORCH=cpu · make build MODULE=01
-# ARGS=... is passed on to the command behind build, results, data, bench and lock.
+# ARGS=... is passed on to the command behind build, results, data, kit, slides, bench and lock.
 
 PORT = 8888
 DIR = ../nbgrader-course
@@ -8,6 +8,7 @@ WORKERS = 2
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 PY = .venv/bin/python
 JS = tests/explorables/javascript
+SLIDES = site/slides
 ONE_THREAD = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # PyPI's torch brings CUDA on Linux; TORCH=cpu takes PyTorch's own CPU build. .venv remembers it.
@@ -26,7 +27,7 @@ else
 override TORCH =
 endif
 
-.PHONY: help lab env dev test build results data bench site nbgrader hub lint lock clean
+.PHONY: help lab env dev test build results data kit slides bench site nbgrader hub lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -67,6 +68,16 @@ results: dev ## compute solutions/results, entry by entry; may be stopped and ta
 data: env ## download and prepare the five data sets [ARGS=mnist]
 	@$(PY) -m data_scripts.prepare $(ARGS)
 
+kit: dev ## the course in one folder for a USB stick, packages and data included [DIR=kit] [PLATFORMS="linux windows"]
+	@$(PY) -m data_scripts.kit "$(or $(DIR),kit)" $(if $(PLATFORMS),--platforms $(PLATFORMS)) $(ARGS)
+
+slides: dev ## slides of the solved notebooks in _slides, for a browser without a network [MODULE=01] [ARGS=--check]
+	@command -v npm >/dev/null || { echo "Slides need npm, which brings reveal.js and MathJax." >&2; exit 1; }; \
+	cmp -s $(SLIDES)/package-lock.json $(SLIDES)/node_modules/package-lock.json || { \
+	  npm --prefix $(SLIDES) ci --silent --no-audit --no-fund && \
+	  cp $(SLIDES)/package-lock.json $(SLIDES)/node_modules/; } || { $(failed); }
+	@$(PY) -m helpers.authoring.slides $(MODULE) $(ARGS)
+
 bench: dev ## time the course on this machine
 	@$(PY) -m helpers.authoring.bench $(ARGS)
 
@@ -106,7 +117,7 @@ lock: venv ## renew the lock after a change in pyproject.toml [ARGS=--upgrade]
 	@$(call compile,requirements-hub.txt,--group hub)
 
 clean: ## remove .venv and caches; data and notebooks stay
-	rm -rf .venv .venv-site .venv-nbgrader .venv-hub _site _hub .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-site .venv-nbgrader .venv-hub _site _hub _slides .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A candidate is asked for its version, not looked up: pyenv puts a python3.13 on the PATH that

@@ -15,7 +15,8 @@ from helpers.authoring.build import (
 from helpers.checks import exercises
 
 PAGES = sorted(f"docs/{path.name}" for path in (COURSE / "docs").glob("*.md"))
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md", *PAGES]
+ENTRIES = ["README.md", "INSTRUCTORS.md"]  # for learners, and for instructors
+DOCUMENTS = [*ENTRIES, "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md", *PAGES]
 START_PAGES = ["README.md", "notebooks/README.md"]
 
 
@@ -50,7 +51,7 @@ def test_start_page_shows_what_was_measured():
 def test_make_targets_named_in_the_documents_exist():
     makefile = (COURSE / "Makefile").read_text(encoding="utf-8")
     text = "".join((COURSE / name).read_text(encoding="utf-8") for name in DOCUMENTS)
-    for target in set(re.findall(r"`?make ([a-z]+)", text)):
+    for target in set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -64,8 +65,9 @@ def test_start_pages_list_every_module_with_its_number_of_exercises(name):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_is_linked_from_the_readme_and_part_of_the_site(page):
-    assert f"]({page})" in (COURSE / "README.md").read_text(encoding="utf-8")
+def test_every_page_is_linked_from_an_entry_and_part_of_the_site(page):
+    entries = [(COURSE / name).read_text(encoding="utf-8") for name in ENTRIES]
+    assert any(f"]({page})" in text for text in entries)
     assert f"file: {page.removesuffix('.md')}\n" in (COURSE / "site/_toc.yml").read_text()
 
 

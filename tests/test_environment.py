@@ -21,7 +21,8 @@ PYPROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"
 PROJECT = PYPROJECT["project"]
 SUPPORTED = ("3.11", "3.12", "3.13")
 CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
-EXTRAS = {  # imported where that extra is asked for only
+EXTRAS = {  # imported only where that extra is there
+    "data_scripts/kit/wheels.py": "dev",
     "helpers/results/cluster.py": "cluster",
     "helpers/datasets/dicom.py": "dicom",
 }

@@ -345,6 +345,9 @@ def test_arguments_reach_the_command(ready):
         in ready.make("build", "MODULE=01", "ARGS=--no-execute")[2]
     )
     assert "-m data_scripts.prepare mnist\n" in ready.make("data", "ARGS=mnist")[2]
+    assert "-m data_scripts.kit kit\n" in ready.make("kit")[2]
+    chosen = ready.make("kit", "DIR=a stick", "PLATFORMS=linux macos", "ARGS=--pythons 3.12")[2]
+    assert "-m data_scripts.kit a stick --platforms linux macos --pythons 3.12\n" in chosen
 
 
 def test_lock_names_its_files_and_no_index(ready):

@@ -30,7 +30,7 @@ def test_titles_say_how_long_it_takes():
 def test_plans_are_added_up_from_the_modules():
     minutes = {path.stem: parts.totals(module_parts(path)) for path in lessons()}
     table = plans(minutes)
-    for page in ("notebooks/README.md", "docs/instructors.md"):
+    for page in ("notebooks/README.md", "INSTRUCTORS.md"):
         assert table in (COURSE / page).read_text(encoding="utf-8")
     row = next(line for line in table.splitlines() if "| two days |" in line)
     course = [s["core"] for module, s in minutes.items() if module[:2] != "00"]

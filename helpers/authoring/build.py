@@ -19,7 +19,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers import doctor
-from helpers.authoring import glossary, parts
+from helpers.authoring import glossary, instructors, parts
 from helpers.authoring.bench import report
 from helpers.authoring.launch import BOOTSTRAP, badges, definitions
 from helpers.authoring.parts import SourceError
@@ -32,8 +32,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# Modules 3 to 5 need module 1; 4 and 5 need 3 as well. Pauses are not counted.
-# module 3 needs module 2; module 4 needs module 1 and little of the others
+# Module 3 needs modules 1 and 2; module 4 needs module 1 and little of the others; module 5 needs
+# 1 and 3. Pauses are not counted.
 PLANS = {"half a day": (1, 4), "a day": (1, 2, 3), "two days": (1, 2, 3, 4, 5)}
 DOTS = {1: "●○○", 2: "●●○", 3: "●●●"}
 PNG_IN_HTML = re.compile(r'src="data:image/png;base64,([^"]+)"')  # of a figure
@@ -311,8 +311,12 @@ def fill_documents():
     minutes = {module: parts.totals(own) for module, own in found.items()}
     for page in ("README.md", "notebooks/README.md"):
         fill_columns(COURSE / page, columns(minutes))
-    for page in ("notebooks/README.md", "docs/instructors.md"):
-        fill(COURSE / page, "plans", plans(minutes))
+    guide = COURSE / "INSTRUCTORS.md"
+    for page in (COURSE / "notebooks" / "README.md", guide):
+        fill(page, "plans", plans(minutes))
+    fill(guide, "timetables", instructors.timetables(found))
+    fill(guide, "modules", instructors.overview(found))
+    fill(COURSE / "docs" / "exercises.md", "exercises", instructors.exercise_pages(found))
     fill(COURSE / "README.md", "launch", definitions([path.stem for path in sources()]))
     fill(COURSE / "docs" / "glossary.md", "glossary", glossary.page(found))
     fill(COURSE / "docs" / "troubleshooting.md", "troubleshooting", doctor.table())

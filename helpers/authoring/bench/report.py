@@ -47,10 +47,18 @@ COLUMNS = {
 }
 
 
+HEADINGS = {
+    "contender": "program",
+    "seconds": "seconds (quartiles)",
+    "ratio": "times the course's time",
+    "of_limit": "times the arithmetic limit",
+}
+
+
 def text(rows, columns=COLUMNS):
     """Rows as a Markdown table of those columns that they have."""
     columns = {c: form for c, form in columns.items() if any(c in row for row in rows)}
-    names = [c.replace("_", " ") for c in columns]
+    names = [HEADINGS.get(c, c.replace("_", " ")) for c in columns]
     lines = [names, ["---"] * len(names)]
     for row in rows:
         lines.append([f.format(row[c]) if c in row else "" for c, f in columns.items()])
