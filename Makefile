@@ -3,7 +3,7 @@
 # ARGS=... is passed on to the command behind build, results, data, kit, slides, bench and lock.
 
 PORT = 8888
-DIR = ../nbgrader-course
+CLASS = ../nbgrader-course
 WORKERS = 2
 PYTHONS = $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 PY = .venv/bin/python
@@ -88,10 +88,10 @@ site: venv ## the course as a static site in _site/_build/html, in an environmen
 
 nbgrader: env ## an nbgrader course of the exercises, in a new folder [DIR=../nbgrader-course]
 	@$(call own_venv,nbgrader)
-	@$(PY) -m helpers.authoring.nbgrader $(DIR)
-	@cd $(DIR) && export PATH="$(CURDIR)/.venv-nbgrader/bin:$$PATH" && \
+	@$(PY) -m helpers.authoring.nbgrader $(or $(DIR),$(CLASS))
+	@cd $(or $(DIR),$(CLASS)) && export PATH="$(CURDIR)/.venv-nbgrader/bin:$$PATH" && \
 	for module in source/*; do nbgrader generate_assignment --log-level=WARN $${module#source/} || exit; done
-	@echo "$(DIR): release/ is for the learners, submitted/NAME/module_01/ takes what they hand in." \
+	@echo "$(or $(DIR),$(CLASS)): release/ is for the learners, submitted/NAME/module_01/ takes what they hand in." \
 	  "Then, there: $(CURDIR)/.venv-nbgrader/bin/nbgrader autograde module_01"
 
 hub: env ## a JupyterHub on this machine, to rehearse a class (hub/README.md)
