@@ -20,7 +20,7 @@ from torch import nn
 from helpers import explorables, plotting
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
-from helpers.explorables.latent import dequantised
+from helpers.explorables.latent import decoded
 from helpers.metrics import auroc
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.scores import energy
@@ -204,13 +204,13 @@ def test_bootstrap(paired):
 
 @needs_node
 def test_decoder(random):
-    """The page decodes as numpy does from the same int8 numbers, and nearly as the model does."""
+    """The page decodes as numpy does from the same numbers, and nearly as the model does."""
     model = vae()
     z = random.uniform(-3, 3, (10, 2))
     it = EXAMPLES["decoder"]()
-    want = dequantised(it.data["layers"], z)
+    want = decoded(it.data["layers"], z)
     for layer in it.data["layers"]:
-        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), np.int8).tolist()
+        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), "<i2").tolist()
     got = computed(it, [{"z1": float(a), "z2": float(b)} for a, b in z])
     assert np.allclose([each["pixels"] for each in got], want, atol=1e-4)
     with torch.inference_mode():
