@@ -45,8 +45,8 @@ def small(model, reach, error=0.015):
     """The decoder for a page: layers of int16 weights in base64, with scale, bias and relu.
 
     What the last layer is given depends on two numbers only, so it needs few of its directions
-    between -reach and reach: it is replaced by two thin layers. Their rank is the smallest of which no
-    pixel on a grid differs by more than `error`.
+    between -reach and reach: two thin layers replace it. Their rank is the smallest (of multiples
+    of 8) at which no pixel on a grid differs by more than `error`.
     """
     linear = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
     if len(linear) < 2 or not all(isinstance(layer, nn.Linear) for layer in linear):
