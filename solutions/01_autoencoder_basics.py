@@ -1597,8 +1597,8 @@ claim(
 )
 claim("decoded pictures are blurred beside digits", grey["half-way codes"] > grey["test digits"])
 
-# %% id="explore-latent" tags=["nbval-ignore-output"]
-from helpers.widgets import latent_explorer
+# %% id="explore-latent"
+from helpers.explorables import latent_explorer
 
 latent_explorer(ae, test.images[:500], test.labels[:500], test.classes)
 

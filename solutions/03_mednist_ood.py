@@ -771,11 +771,11 @@ seen(
 # Move the threshold over the scores of the worst class. Where would you set it? What would you have to know
 # to decide?
 
-# %% id="explore-threshold" tags=["nbval-ignore-output"]
-from helpers.widgets import threshold_explorer
+# %% id="explore-threshold"
+from helpers import explorables
 
 worst_scores = mae[n:][names == table["worst class"]["AE MAE"]]
-threshold_explorer(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold})
+explorables.threshold(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold})
 
 # %% id="seen-threshold" tags=["seen"]
 seen(

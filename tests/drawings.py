@@ -462,17 +462,6 @@ def nats_maps(data):
 # --- explorers
 
 
-@drawing()
-def beta_explorer(data):
-    return widgets.beta_explorer(read_table("02_beta", source="real", profile="quick")).figure
-
-
-@drawing()
-def latent_explorer(data):
-    images, labels = data.digits.images[:50], data.digits.labels[:50]
-    return widgets.latent_explorer(data.ae, images, labels, DIGITS).figure
-
-
 @drawing(anomalies=True)
 def perturb_explorer(data):
     images, labels = data.digits.images[:50], data.digits.labels[:50]
@@ -530,23 +519,6 @@ def score_explorer(data):
     names = np.repeat(["Hand", "CXR", "HeadCT"], 50)
     scores = {"AE MAE": data.rng.lognormal(size=150)}
     return widgets.score_explorer(data.digits.images[:150], names, scores).figure
-
-
-@drawing()
-def share_explorer(data):
-    return widgets.share_explorer(read_table("05_share", source="sample", profile="quick")).figure
-
-
-@drawing(anomalies=True)
-def threshold_explorer(data):
-    rules = {"conformal, 5 %": float(np.quantile(data.normal, 0.95))}
-    return widgets.threshold_explorer(data.normal, data.anomalous, thresholds=rules).figure
-
-
-@drawing()
-def traversal_explorer(data):
-    images, labels = data.digits.images[:50], data.digits.labels[:50]
-    return widgets.traversal_explorer(data.vae, images, labels, DIGITS).figure
 
 
 @drawing(anomalies=True)

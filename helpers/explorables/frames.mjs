@@ -14,11 +14,11 @@ const COLORS = ["var(--normal)", "var(--second)", "var(--ink)", "#aa4499", "#999
 const DASHES = ["none", "8 3", "2 3", "8 3 2 3", "12 4"];
 
 function panel({ title, x, ticks, lines, line, range, label }) {
-  const [h, v] = [scale([0, x.length - 1], [48, 295]), scale(range, [170, 30])];
+  const [h, v] = [scale([0, x.length - 1], [56, 295]), scale(range, [170, 30])];
   const group = element("g", { class: "axis" });
   const last = x.length - 1;
   group.append(
-    element("text", { x: 48, y: 18 }, title),
+    element("text", { x: 56, y: 18 }, title),
     element("line", { x1: h(0), x2: h(last), y1: 170, y2: 170 }),
     element("line", { x1: h(0), x2: h(0), y1: 170, y2: 30 }),
     element("text", { x: h(last / 2), y: 208, "text-anchor": "middle" }, label),
@@ -43,7 +43,7 @@ function panel({ title, x, ticks, lines, line, range, label }) {
     dot.setAttribute("visibility", y === null ? "hidden" : "visible");
     if (y !== null) set(dot, { cx: h(place), cy: v(y) });
     if (line !== null)
-      curves.forEach((curve, k) => curve.setAttribute("opacity", k === chosen ? 1 : 0.35));
+      curves.forEach((curve, k) => curve.setAttribute("opacity", k === chosen ? 1 : 0.5));
   };
   const node = drawing(320, 215, `${title} over ${label}`);
   node.append(group, rule, ...curves, dot);
@@ -61,8 +61,9 @@ export function render({ model, el }) {
     return element("canvas", { ...size, role: "img", "aria-label": title });
   });
   const pictures = element("div", { class: "pictures" });
+  const wide = sheet && `max-width: min(100%, ${(12 * sheet.width) / sheet.height}em)`;
   canvases.forEach((canvas, k) =>
-    pictures.append(element("figure", {}, canvas, element("figcaption", {}, titles[k]))),
+    pictures.append(element("figure", { style: wide }, canvas, element("figcaption", {}, titles[k]))),
   );
   const drawn = panels.map(panel);
   const graphs = element("div", { class: "graphs" }, ...drawn.map(({ node }) => node));

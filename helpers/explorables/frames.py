@@ -130,7 +130,7 @@ def beta_explorer(table):
                 name = f"{size:g} latents" if k == 0 else None
                 axis.plot(run, curve.iloc[run], line, color=plotting.SECOND, label=name)
         axis.set(title=title, xticks=range(len(betas)), xticklabels=[f"{b:g}" for b in betas])
-    axes[0, 0].legend()
+    axes[0, 1].legend(loc="upper right")
     alt = (
         f"Four curves over beta from {betas[0]:g} to {betas[-1]:g}, one line for each of "
         f"{', '.join(f'{size:g}' for size in sizes)} latent dimensions: "
@@ -322,7 +322,7 @@ def latent_explorer(model, images, labels, classes, most=5):
     unlike = apart[[a != b for a, b in pairs]].mean(0)
     t = np.linspace(0, 1, STEPS)
     curve = panel(
-        "decoded against blended image, mean squared difference over all pairs",
+        "decoded − blended, mean square",
         t,
         {"difference": unlike},
         along=2,

@@ -4,15 +4,30 @@ Run by node; skipped where there is none.
 """
 
 import base64
+import io
 import json
 import shutil
 import subprocess
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from examples import EXAMPLES, digit, path, two_detectors, vae
+from examples import (
+    CLASSES,
+    EXAMPLES,
+    IMAGES,
+    LABELS,
+    autoencoder,
+    betas,
+    digit,
+    path,
+    shares,
+    two_detectors,
+    vae,
+)
+from PIL import Image
 from readable import faults, uses_the_colour_of_anomalies
 from skimage.metrics import structural_similarity
 from torch import nn
@@ -268,6 +283,118 @@ def test_reliability(temperature):
         gaps = [abs(np.sum(right[place == k]) - np.sum(sure[place == k])) for k in range(10)]
         assert got["error"] == pytest.approx(sum(gaps) / state["n"], abs=1e-6)
         assert got["counts"] == np.bincount(place, minlength=10).tolist()
+
+
+def places(it, random):
+    """Ten random states of an explorable of frames."""
+    sizes = [len(control["options"]) for control in it.data["controls"]]
+    return [{"places": random.integers(sizes).tolist()} for _ in range(10)]
+
+
+def frame(it, number):
+    """One picture of the sheet that an explorable of frames has in its page, in [0, 1]."""
+    given = it.data["sheet"]
+    file = io.BytesIO(base64.b64decode(given["source"].partition(",")[2]))
+    row, column = divmod(number, given["columns"])
+    height, width = given["height"], given["width"]
+    page = np.asarray(Image.open(file).convert("L")) / 255
+    return page[row * height :, column * width :][:height, :width]
+
+
+HALF_A_GREY = 0.5 / 15 + 0.003
+
+
+@needs_node
+def test_beta(random):
+    table = betas()
+    it = explorables.beta_explorer(table)
+    sizes, steps = sorted(table.latent_dim.unique()), sorted(table.beta.unique())
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        beta, size = steps[state["places"][0]], sizes[state["places"][1]]
+        rows = table[(table.beta == beta) & (table.latent_dim == size)]
+        want = [rows[name].mean() for name in ("reconstruction", "kl", "active", "auroc")]
+        assert [mark["y"] for mark in got["marks"]] == pytest.approx(want, abs=1e-4)
+        assert [mark["x"] for mark in got["marks"]] == [beta] * 4
+        assert f"beta = {beta:g}, {size:g} latents: reconstruction {want[0]:.1f} " in got["text"]
+        assert f"AUROC {want[3]:.3f} ({rows.auroc.min():.3f} to" in got["text"]
+        file = io.BytesIO(base64.b64decode(rows.samples.iloc[0]))
+        strip = np.asarray(Image.open(file).convert("L")) / 255
+        assert np.abs(frame(it, got["images"][0]) - strip).max() < HALF_A_GREY
+
+
+def test_a_gap_in_the_table_is_said_and_not_drawn():
+    table = betas()
+    hole = (table.beta == table.beta.max()) & (table.latent_dim == table.latent_dim.min())
+    it = explorables.beta_explorer(table[~hole])
+    assert any("not in the table" in text for text in it.data["text"])
+    assert it.data["panels"][0]["lines"][0]["y"][-1] is None
+    with pytest.raises(ValueError, match="lacks the columns kl"):
+        explorables.beta_explorer(table.drop(columns="kl"))
+    with pytest.raises(ValueError, match="not several"):
+        explorables.beta_explorer(pd.concat([table, table]))
+
+
+@needs_node
+def test_share(random):
+    table = shares()
+    it = explorables.share_explorer(table)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        share = sorted(table.share.unique())[state["places"][0]]
+        rows = table[table.share == share]
+        want = [rows[f"{detector}, all"].mean() for detector in ("L1", "kNN")]
+        assert [mark["y"] for mark in got["marks"]] == pytest.approx(want, abs=1e-4)
+        assert f"L1 {want[0]:.3f} ({rows['L1, all, low'].mean():.3f} to" in got["text"]
+
+
+@needs_node
+def test_traversal(random):
+    model = vae().eval()
+    it = explorables.traversal_explorer(model, IMAGES, LABELS, CLASSES)
+    with torch.inference_mode():
+        mu, logvar = model.encode(torch.tensor(IMAGES) / 255)
+        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(0)
+    order = kl.argsort(descending=True)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        which, rank, k = state["places"]
+        image = [0, 5, 15][which]  # the first of each class
+        with torch.inference_mode():
+            z = mu[[image, image]].clone()
+            z[1, order[rank]] = -3 + 0.5 * k
+            plain, changed = model.decode(z)[:, 0].numpy()
+        want = [IMAGES[image, 0] / 255, plain, changed]
+        for number, picture in zip(got["images"], want, strict=True):
+            assert np.abs(frame(it, number) - picture).max() < HALF_A_GREY
+        assert f"{kl[order[rank]]:.3f} nats" in got["text"]
+        assert f"mu = {mu[image, order[rank]]:.2f} there" in got["text"]
+        assert f"square of {np.mean((plain - changed) ** 2):.4f}." in got["text"]
+
+
+@needs_node
+def test_latent(random):
+    model = autoencoder().eval()
+    it = explorables.latent_explorer(model, IMAGES, LABELS, CLASSES)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        start, end, k = state["places"]
+        x = torch.tensor(IMAGES[[[0, 5, 15][start], [0, 5, 15][end]]]) / 255
+        with torch.inference_mode():
+            codes, t = model.encode(x), k / 10
+            decoded = model.decode((1 - t) * codes[:1] + t * codes[1:])[0, 0].numpy()
+        blend = ((1 - t) * x[0, 0] + t * x[1, 0]).numpy()
+        for number, picture in zip(got["images"], (decoded, blend), strict=True):
+            assert np.abs(frame(it, number) - picture).max() < HALF_A_GREY
+        away = [np.mean((decoded - y.numpy()) ** 2) for y in (x[0, 0], x[1, 0])]
+        assert f"{away[0]:.3f} to the first end, {away[1]:.3f} to the other" in got["text"]
+        assert f"{np.mean((decoded - blend) ** 2):.3f} to the blended pixels" in got["text"]
+
+
+def test_the_mode_of_a_network_is_left_as_it_is():
+    model = autoencoder().train()
+    explorables.latent_explorer(model, IMAGES, LABELS, CLASSES)
+    assert model.training
 
 
 def test_a_decoder_that_cannot_be_shown_is_refused():
