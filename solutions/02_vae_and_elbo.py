@@ -729,8 +729,8 @@ plotting.show(
 # Below, samples and real digits are both made black and white, so that the soft edges of a decoded image do not
 # give it away. What else does?
 
-# %% id="sample-quiz" tags=["nbval-ignore-output"]
-from helpers.widgets import sample_quiz
+# %% id="sample-quiz"
+from helpers.explorables import sample_quiz
 
 real = as_input(test.of_class(*test.classes[1:]).images[:16]).cpu()
 sample_quiz((real > 0.5).float(), (samples > 0.5).float())

@@ -1813,8 +1813,8 @@ claim("the larger of two finds the even grey", hole_table["even grey"].iloc[2] >
 # Move the severity and watch image, reconstruction and residual. Can you make a hand that looks wrong to you
 # and has a smaller error than the original?
 
-# %% id="residual-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import residual_explorer
+# %% id="residual-explorer"
+from helpers.explorables import residual_explorer
 
 residual_explorer(ae, normal.images[:200], CORRUPTIONS)
 

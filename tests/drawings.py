@@ -6,7 +6,6 @@ import torch
 
 from helpers import plotting, widgets
 from helpers.calibration import reliability
-from helpers.corruptions import blur, invert
 from helpers.datasets import load
 from helpers.models import ColourAutoencoder, ConvAutoencoder, ConvVAE, make_encoder
 from helpers.plotting import graphs
@@ -470,12 +469,6 @@ def perturb_explorer(data):
     ).figure
 
 
-@drawing(anomalies=True)
-def residual_explorer(data):
-    corruptions = {"blur": blur, "inverted": invert}
-    return widgets.residual_explorer(data.ae, data.digits.images[:20], corruptions).figure
-
-
 def risk(data):
     inside, outside = data.rng.uniform(0.5, 1, 400), data.rng.uniform(0.5, 1, 900)
     p_values = {"energy and all stages": data.rng.random(400)}
@@ -487,22 +480,6 @@ def risk(data):
 @drawing()
 def risk_explorer(data):
     return risk(data).figure
-
-
-def quiz(data):
-    return widgets.sample_quiz(data.digits.images[:20], data.digits.images[100:200])
-
-
-@drawing()
-def sample_quiz(data):
-    return quiz(data).figure
-
-
-@drawing()
-def sample_quiz_answered(data):
-    made = quiz(data)
-    made.set(guess=1)
-    return made.figure
 
 
 @drawing(anomalies=True)

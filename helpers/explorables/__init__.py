@@ -10,6 +10,8 @@ from helpers.explorables.confidence import bootstrap, logits, reliability
 from helpers.explorables.frames import (
     beta_explorer,
     latent_explorer,
+    residual_explorer,
+    sample_quiz,
     share_explorer,
     traversal_explorer,
 )
@@ -30,6 +32,8 @@ __all__ = [
     "logits",
     "ranks",
     "reliability",
+    "residual_explorer",
+    "sample_quiz",
     "shapes",
     "share_explorer",
     "ssim",

@@ -13,6 +13,7 @@ from helpers.explorables.page import Explorable
 from helpers.latent import interpolate
 from helpers.losses import kl_divergence
 from helpers.plotting.tables import unbroken
+from helpers.scores import absolute_error, ssim_residual
 from helpers.training import as_input, batches
 
 GREYS = 16  # of the images in a page: half the bytes of all 256
@@ -351,6 +352,137 @@ def latent_explorer(model, images, labels, classes, most=5):
         titles=["decoded at t", "blended pixels at t"],
         images=numbers,
         pictures=[*decoded, *blend],
+    )
+
+
+SHOWN = 6  # images in a round, one of them real
+
+
+def sample_quiz(real, samples, rounds=8):
+    """Find the real image among six; choosing one says which it was. -> Explorable
+
+    real, samples : uint8 or float in [0, 1], (N, 1, H, W); enough of them that none comes twice
+    """
+    drawn = draw_rounds(real, samples, rounds)
+    text, numbers = [], []
+    for number, (_, place) in enumerate(drawn, start=1):
+        text.append(
+            f"Round {number}: one of the {SHOWN} images is a real digit, the others are samples. "
+            f"A guess is right in 1 of {SHOWN}."
+        )
+        for guess in range(1, SHOWN + 1):
+            verdict = "right" if guess == place else "wrong"
+            text.append(
+                f"Round {number}, {verdict}: image {place} is the real digit; you chose {guess}."
+            )
+        numbers += [range(SHOWN * (number - 1), SHOWN * number)] * (SHOWN + 1)
+    pictures = np.concatenate([images for images, _ in drawn])
+    figure = plotting.image_rows({"round 1": pictures[:SHOWN, None]})
+    controls = [
+        control("round", range(1, rounds + 1)),
+        control("the real one is", ["–", *range(1, SHOWN + 1)], list=True),
+    ]
+    return frames(
+        "Which image is real?",
+        controls,
+        text,
+        [],
+        figure,
+        f"{SHOWN} images in a row, one of them a real digit and the others samples of a model.",
+        titles=[str(place) for place in range(1, SHOWN + 1)],
+        images=numbers,
+        pictures=pictures,
+    )
+
+
+def draw_rounds(real, samples, rounds):
+    """Six images (6, H, W) a round and the place of the real one, 1 to 6: the same each time."""
+    real, samples = (
+        plotting.as_pictures(images.detach().cpu() if isinstance(images, torch.Tensor) else images)
+        for images in (real, samples)
+    )
+    needed = (SHOWN - 1) * rounds
+    if len(real) < rounds or len(samples) < needed:
+        raise ValueError(
+            f"{rounds} rounds take {rounds} real pictures and {needed} samples; "
+            f"got {len(real)} and {len(samples)}"
+        )
+    rng = np.random.default_rng(0)
+    chosen = real[rng.choice(len(real), rounds, replace=False)]
+    others = samples[rng.choice(len(samples), needed, replace=False)]
+    places = rng.integers(SHOWN, size=rounds)
+    others = others.reshape(rounds, SHOWN - 1, *others.shape[1:])
+    return [
+        (np.insert(fake, place, true, axis=0), int(place) + 1)
+        for true, fake, place in zip(chosen, others, places, strict=True)
+    ]
+
+
+SEVERITIES = np.linspace(0, 1, 6)
+
+
+def residual_explorer(model, images, corruptions, most=4):
+    """Choose an image, a corruption and its severity: residual and SSIM follow. -> Explorable
+
+    model : autoencoder, (N, 1, H, W) -> the same; images : uint8 (N, 1, H, W), of which the first
+        `most` can be chosen; corruptions : {name: f(images, severity from 0 to 1) -> images}
+    """
+    clean = np.asarray(images)[:most]
+    names = list(corruptions)
+    changed = np.stack([[corruptions[n](clean, s) for s in SEVERITIES] for n in names])
+    changed = changed.transpose(2, 0, 1, 3, 4, 5)  # image, corruption, severity
+    x = as_input(changed.reshape(-1, *clean.shape[1:]))
+    with _evaluating(model):
+        before = absolute_error(as_input(clean), model(as_input(clean))).cpu().numpy()
+        x_hat = model(x)
+        error = absolute_error(x, x_hat).cpu().numpy().reshape(changed.shape[:3])
+        unlike = ssim_residual(x, x_hat)
+        maps = [y[:, 0].cpu().numpy() for y in (x, x_hat, (x_hat - x + 1) / 2, unlike / 2)]
+    mean = unlike.mean((1, 2, 3)).cpu().numpy().reshape(error.shape)
+    moved = (np.abs(changed.astype(float) - clean[:, None, None]) > 0.02 * 255).mean((3, 4, 5))
+    text = []
+    for i, c, s in np.ndindex(error.shape):
+        verdict = "rises" if error[i, c, s] > before[i] else "falls"
+        verdict = "stays the same" if error[i, c, s] == before[i] else verdict
+        text.append(
+            f"{names[c]}, severity {SEVERITIES[s]:.1f}: the mean absolute error {verdict}, from "
+            f"{before[i]:.4f} to {error[i, c, s]:.4f}; 1 − SSIM is {mean[i, c, s]:.3f} on average. "
+            f"{moved[i, c, s]:.1%} of the pixels changed."
+        )
+    curve = panel(
+        "mean absolute error of these images",
+        SEVERITIES,
+        dict(zip(names, error.mean(0), strict=True)),
+        along=2,
+        line=1,
+        label="severity",
+        ticks=[f"{s:.1f}" for s in SEVERITIES],
+    )
+    titles = ["input", "reconstruction", "reconstruction − input", "1 − SSIM"]
+    half = len(SEVERITIES) // 2
+    figure = plotting.image_rows(
+        {title: y[: len(SEVERITIES), None] for title, y in zip(titles, maps, strict=True)}
+    )
+    alt = (
+        f"Four rows over six severities of {names[0]} from 0 to 1: input, reconstruction, their "
+        f"difference from black (-1) to white (1), and 1 − SSIM. {text[half]}"
+    )
+    controls = [
+        control("image", range(1, len(clean) + 1)),
+        control("corruption", names, list=True),
+        control("severity", [f"{s:.1f}" for s in SEVERITIES], half),
+    ]
+    numbers = np.arange(len(x))[:, None] + len(x) * np.arange(4)
+    return frames(
+        "What is not rebuilt",
+        controls,
+        text,
+        [curve],
+        figure,
+        alt,
+        titles=titles,
+        images=numbers,
+        pictures=np.concatenate(maps),
     )
 
 

@@ -7,18 +7,14 @@ An image is flagged when its score is above the threshold.
 
 from helpers.widgets.explorer import show_controls
 from helpers.widgets.perturb import perturb_explorer
-from helpers.widgets.residual import residual_explorer
 from helpers.widgets.risk import risk_explorer
-from helpers.widgets.samples import sample_quiz
 from helpers.widgets.scans import scan_explorer
 from helpers.widgets.scores import score_explorer
 from helpers.widgets.upload import show_judgement, upload_explorer
 
 __all__ = [
     "perturb_explorer",
-    "residual_explorer",
     "risk_explorer",
-    "sample_quiz",
     "scan_explorer",
     "score_explorer",
     "show_controls",

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from helpers import explorables
+from helpers.corruptions import blur, invert
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.results import read_table
 
@@ -47,6 +48,11 @@ LABELS = np.repeat([2, 5, 7], [5, 10, 15])
 CLASSES = tuple("0123456789")
 
 
+REAL = 255 - np.arange(20, dtype=np.uint8).reshape(-1, 1, 1, 1) + np.zeros((1, 28, 28), np.uint8)
+SAMPLES = torch.linspace(0, 0.5, 60).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+CORRUPTIONS = {"blur": blur, "inverted contrast": invert}
+
+
 def autoencoder():
     """An untrained network of module 1."""
     torch.manual_seed(0)
@@ -84,4 +90,6 @@ EXAMPLES = {
     "share": lambda: explorables.share_explorer(shares()),
     "traversal": lambda: explorables.traversal_explorer(vae(), IMAGES, LABELS, CLASSES),
     "latent": lambda: explorables.latent_explorer(autoencoder(), IMAGES, LABELS, CLASSES),
+    "samples": lambda: explorables.sample_quiz(REAL, SAMPLES),
+    "residual": lambda: explorables.residual_explorer(autoencoder(), IMAGES, CORRUPTIONS),
 }

@@ -16,9 +16,12 @@ import pytest
 import torch
 from examples import (
     CLASSES,
+    CORRUPTIONS,
     EXAMPLES,
     IMAGES,
     LABELS,
+    REAL,
+    SAMPLES,
     autoencoder,
     betas,
     digit,
@@ -35,6 +38,7 @@ from torch import nn
 from helpers import explorables, plotting
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
+from helpers.explorables.frames import draw_rounds
 from helpers.explorables.latent import decoded
 from helpers.metrics import auroc
 from helpers.models import ConvAutoencoder, ConvVAE
@@ -389,6 +393,46 @@ def test_latent(random):
         away = [np.mean((decoded - y.numpy()) ** 2) for y in (x[0, 0], x[1, 0])]
         assert f"{away[0]:.3f} to the first end, {away[1]:.3f} to the other" in got["text"]
         assert f"{np.mean((decoded - blend) ** 2):.3f} to the blended pixels" in got["text"]
+
+
+@needs_node
+def test_sample_quiz(random):
+    """The image that is called real is the bright one, and none is shown twice."""
+    it = explorables.sample_quiz(REAL, SAMPLES)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        shown = [frame(it, number).mean() for number in got["images"]]
+        real, guess = int(np.argmax(shown)) + 1, state["places"][1]
+        assert max(shown) > 0.9 and sorted(shown)[-2] < 0.6
+        if guess:
+            assert f"image {real} is the real digit; you chose {guess}" in got["text"]
+            assert ("right" if guess == real else "wrong") in got["text"]
+        else:
+            assert "the others are samples" in got["text"]
+    assert len({place for _, place in draw_rounds(REAL, SAMPLES, 8)}) > 2
+    drawn = np.concatenate([images[:, 0, 0] for images, _ in draw_rounds(REAL, SAMPLES, 8)])
+    assert len(np.unique(drawn)) == 48
+    with pytest.raises(ValueError, match="8 rounds take 8 real"):
+        explorables.sample_quiz(REAL, SAMPLES[:10])
+
+
+@needs_node
+def test_residual(random):
+    model = autoencoder().eval()
+    it = explorables.residual_explorer(model, IMAGES, CORRUPTIONS)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        image, corruption, severity = state["places"]
+        clean = IMAGES[[image]]
+        spoiled = list(CORRUPTIONS.values())[corruption](clean, severity / 5)
+        x = torch.tensor(np.concatenate([clean, spoiled])) / 255
+        with torch.inference_mode():
+            x_hat = model(x)
+        errors = (x_hat - x).abs().mean((1, 2, 3)).tolist()
+        assert "from {:.4f} to {:.4f};".format(*errors) in got["text"]
+        want = [x[1, 0], x_hat[1, 0], (x_hat - x)[1, 0] / 2 + 0.5]
+        for number, picture in zip(got["images"], want, strict=False):
+            assert np.abs(frame(it, number) - picture.numpy()).max() < HALF_A_GREY
 
 
 def test_the_mode_of_a_network_is_left_as_it_is():
