@@ -209,10 +209,7 @@ def test_an_explorable_needs_no_kernel(page, tmp_path):
     with server(course, tmp_path / "jupyter") as ((url, token), _):
         notebook = Notebook(page, url, token, "notebooks/one.ipynb")
         notebook.run_some([0])
-        notebook.command("kernelmenu:shutdown")
-        page.wait_for_function(
-            "window.jupyterapp.shell.currentWidget.sessionContext.session === null"
-        )
+        page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         (frame,) = [frame for frame in page.frames if frame.locator(".status").count()]
         moves(frame)
 
