@@ -205,7 +205,8 @@ def test_an_explorable_needs_no_kernel(page, tmp_path):
     code = nbformat.v4.new_code_cell(
         "from helpers import explorables\n\nexplorables.ranks([1, 2, 4])"
     )
-    nbformat.write(nbformat.v4.new_notebook(cells=[code]), path)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[code], metadata={"kernelspec": kernel}), path)
     with server(course, tmp_path / "jupyter") as ((url, token), _):
         notebook = Notebook(page, url, token, "notebooks/one.ipynb")
         notebook.run_some([0])
