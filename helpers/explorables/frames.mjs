@@ -63,7 +63,9 @@ export function render({ model, el }) {
   const pictures = element("div", { class: "pictures" });
   const wide = sheet && `max-width: min(100%, ${(12 * sheet.width) / sheet.height}em)`;
   canvases.forEach((canvas, k) =>
-    pictures.append(element("figure", { style: wide }, canvas, element("figcaption", {}, titles[k]))),
+    pictures.append(
+      element("figure", { style: wide }, canvas, element("figcaption", {}, titles[k])),
+    ),
   );
   const drawn = panels.map(panel);
   const graphs = element("div", { class: "graphs" }, ...drawn.map(({ node }) => node));
