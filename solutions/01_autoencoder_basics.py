@@ -1576,8 +1576,8 @@ claim("decoded pictures are blurred beside digits", grey["half-way codes"] > gre
 # %% id="quiz-generative" tags=["nbval-ignore-output"]
 quiz("01", "generative")
 
-# %% id="explore-latent" tags=["nbval-ignore-output"]
-from helpers.widgets import latent_explorer
+# %% id="explore-latent"
+from helpers.explorables import latent_explorer
 
 latent_explorer(ae, test.images[:500], test.labels[:500], test.classes)
 

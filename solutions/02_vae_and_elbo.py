@@ -729,8 +729,8 @@ plotting.show(
 # Below, samples and real digits are both made black and white, so that the soft edges of a decoded image do not
 # give it away. What else does?
 
-# %% id="sample-quiz" tags=["nbval-ignore-output"]
-from helpers.widgets import sample_quiz
+# %% id="sample-quiz"
+from helpers.explorables import sample_quiz
 
 real = as_input(test.of_class(*test.classes[1:]).images[:16]).cpu()
 sample_quiz((real > 0.5).float(), (samples > 0.5).float())
@@ -743,8 +743,8 @@ sample_quiz((real > 0.5).float(), (samples > 0.5).float())
 # those of a PCA: Rolínek et al., arXiv 1812.06775. They need not be meaningful factors: Locatello et al.,
 # arXiv 1811.12359.)
 
-# %% id="traversal" tags=["nbval-ignore-output"]
-from helpers.widgets import traversal_explorer
+# %% id="traversal"
+from helpers.explorables import traversal_explorer
 
 few = calibration.take(slice(0, 500))
 traversal_explorer(vae, few.images, few.labels, few.classes)
@@ -1353,8 +1353,8 @@ seen(
 claim("a larger beta has a smaller KL", largest.kl.max() < smallest.kl.min())
 claim("and a worse reconstruction", largest.reconstruction.min() > smallest.reconstruction.max())
 
-# %% id="beta-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import beta_explorer
+# %% id="beta-explorer"
+from helpers.explorables import beta_explorer
 
 beta_explorer(betas)
 

@@ -721,11 +721,11 @@ quiz("03", "precision")
 # Move the threshold over the scores of the worst class. Where would you set it? What would you have to know
 # to decide?
 
-# %% id="explore-threshold" tags=["nbval-ignore-output"]
-from helpers.widgets import threshold_explorer
+# %% id="explore-threshold"
+from helpers import explorables
 
 worst_scores = mae[n:][names == ae_table["worst class"]["AE MAE"]]
-threshold_explorer(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold})
+explorables.threshold(mae[:n], worst_scores, thresholds={"conformal 5 %": threshold})
 
 # %% id="seen-threshold" tags=["seen"]
 seen(
@@ -1755,8 +1755,8 @@ claim("the larger of two finds the even grey", hole_table["even grey"].iloc[2] >
 # Move the severity and watch image, reconstruction and residual. Can you make a hand that looks wrong to you
 # and has a smaller error than the original?
 
-# %% id="residual-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import residual_explorer
+# %% id="residual-explorer"
+from helpers.explorables import residual_explorer
 
 residual_explorer(ae, normal.images[:200], CORRUPTIONS)
 

@@ -864,10 +864,10 @@ quiz("05", "rule")
 #
 # Where would you put the threshold for a screening clinic, and where for a research study?
 
-# %% id="threshold-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import threshold_explorer
+# %% id="threshold-explorer"
+from helpers import explorables
 
-threshold_explorer(healthy_scores, sick_scores, thresholds={"conformal 5 %": limit})
+explorables.threshold(healthy_scores, sick_scores, thresholds={"conformal 5 %": limit})
 
 # %% id="seen-threshold" tags=["seen"]
 _rows = {q: np.quantile(healthy_scores, q) for q in (0.8, 0.95)}
@@ -1105,8 +1105,8 @@ over_seeds(share, ["rung", "share"])[columns].round(3)
 # Move the slider: it sets the share of patients whose labelled scans pretrained the encoder. Which grows more
 # with the share, the rung with labels or the one without?
 
-# %% id="share-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import share_explorer
+# %% id="share-explorer"
+from helpers.explorables import share_explorer
 
 share_explorer(share[share.rung == "all labels"])
 

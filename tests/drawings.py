@@ -6,7 +6,6 @@ import torch
 
 from helpers import plotting, widgets
 from helpers.calibration import reliability
-from helpers.corruptions import blur, invert
 from helpers.datasets import load
 from helpers.models import ColourAutoencoder, ConvAutoencoder, ConvVAE, make_encoder
 from helpers.plotting import graphs
@@ -462,29 +461,12 @@ def nats_maps(data):
 # --- explorers
 
 
-@drawing()
-def beta_explorer(data):
-    return widgets.beta_explorer(read_table("02_beta", source="real", profile="quick")).figure
-
-
-@drawing()
-def latent_explorer(data):
-    images, labels = data.digits.images[:50], data.digits.labels[:50]
-    return widgets.latent_explorer(data.ae, images, labels, DIGITS).figure
-
-
 @drawing(anomalies=True)
 def perturb_explorer(data):
     images, labels = data.digits.images[:50], data.digits.labels[:50]
     return widgets.perturb_explorer(
         data.ae, reconstruction_error, images, labels, 0.01, data.normal
     ).figure
-
-
-@drawing(anomalies=True)
-def residual_explorer(data):
-    corruptions = {"blur": blur, "inverted": invert}
-    return widgets.residual_explorer(data.ae, data.digits.images[:20], corruptions).figure
 
 
 def risk(data):
@@ -498,22 +480,6 @@ def risk(data):
 @drawing()
 def risk_explorer(data):
     return risk(data).figure
-
-
-def quiz(data):
-    return widgets.sample_quiz(data.digits.images[:20], data.digits.images[100:200])
-
-
-@drawing()
-def sample_quiz(data):
-    return quiz(data).figure
-
-
-@drawing()
-def sample_quiz_answered(data):
-    made = quiz(data)
-    made.set(guess=1)
-    return made.figure
 
 
 @drawing(anomalies=True)
@@ -530,23 +496,6 @@ def score_explorer(data):
     names = np.repeat(["Hand", "CXR", "HeadCT"], 50)
     scores = {"AE MAE": data.rng.lognormal(size=150)}
     return widgets.score_explorer(data.digits.images[:150], names, scores).figure
-
-
-@drawing()
-def share_explorer(data):
-    return widgets.share_explorer(read_table("05_share", source="sample", profile="quick")).figure
-
-
-@drawing(anomalies=True)
-def threshold_explorer(data):
-    rules = {"conformal, 5 %": float(np.quantile(data.normal, 0.95))}
-    return widgets.threshold_explorer(data.normal, data.anomalous, thresholds=rules).figure
-
-
-@drawing()
-def traversal_explorer(data):
-    images, labels = data.digits.images[:50], data.digits.labels[:50]
-    return widgets.traversal_explorer(data.vae, images, labels, DIGITS).figure
 
 
 @drawing(anomalies=True)

@@ -58,7 +58,7 @@ def work(cell, exercises, questions):
     return (
         lines * CODE_LINE
         + cell.source.count("plotting.show(") * FIGURE
-        + cell.source.count("from helpers.widgets import") * WIDGET
+        + len(re.findall(r"from helpers\.(?:widgets|explorables) import", cell.source)) * WIDGET
         + asked(cell.source, questions) * QUIZ_QUESTION
     )
 

@@ -7,6 +7,14 @@ What is displayed is one HTML output, in which a static image stands where scrip
 
 from helpers.explorables.bayes import elbo
 from helpers.explorables.confidence import bootstrap, logits, reliability
+from helpers.explorables.frames import (
+    beta_explorer,
+    latent_explorer,
+    residual_explorer,
+    sample_quiz,
+    share_explorer,
+    traversal_explorer,
+)
 from helpers.explorables.images import convolution, shapes, ssim
 from helpers.explorables.latent import amortisation, decoder
 from helpers.explorables.page import Explorable
@@ -15,14 +23,20 @@ from helpers.explorables.scores import ranks, threshold
 __all__ = [
     "Explorable",
     "amortisation",
+    "beta_explorer",
     "bootstrap",
     "convolution",
     "decoder",
     "elbo",
+    "latent_explorer",
     "logits",
     "ranks",
     "reliability",
+    "residual_explorer",
+    "sample_quiz",
     "shapes",
+    "share_explorer",
     "ssim",
     "threshold",
+    "traversal_explorer",
 ]

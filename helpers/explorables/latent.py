@@ -17,22 +17,16 @@ def decoder(model, codes, labels, classes):
         output is the logit of each pixel of a square image (module 2's ConvVAE)
     codes, labels, classes : (N, 2), (N,), names; a few hundred make a map
 
-    The weights go into the page as int8, one scale a layer; `dequantised` says what that costs.
+    The network goes into the page smaller than it is (`small`); `decoded` says what that costs.
     """
     codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
         raise ValueError(
             f"codes must be (N, 2) with N labels; got {codes.shape} and {len(labels)} labels"
         )
-    layers = quantised(model)
-    pixels = len(layers[-1]["bias"])
-    side = round(pixels**0.5)
-    if layers[0]["inputs"] != 2 or side**2 != pixels:
-        raise ValueError(
-            f"the decoder must lead from 2 numbers to a square image; this one leads from "
-            f"{layers[0]['inputs']} to {pixels}"
-        )
     reach = float(np.ceil(np.abs(codes).max()))
+    layers = small(model, reach)
+    side = round(len(layers[-1]["bias"]) ** 0.5)
     figure = plotting.embedding(codes, labels, classes, axes=("latent 1", "latent 2"))
     alt = (
         f"{len(codes)} codes in two latent dimensions between {-reach:.0f} and {reach:.0f}, "
@@ -47,39 +41,67 @@ def decoder(model, codes, labels, classes):
     return Explorable("decoder", "A map of the latent space", data, figure, alt, height=450)
 
 
-def quantised(model):
-    """Linear layers of a decoder for a page: int8 (inputs, outputs) in base64, scale, bias."""
-    layers = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
-    if not layers or not all(isinstance(layer, nn.Linear) for layer in layers):
+def small(model, reach, error=0.015):
+    """The decoder for a page: layers of int16 weights in base64, with scale, bias and relu.
+
+    What the last layer is given depends on two numbers only, so it needs few of its directions
+    between -reach and reach: two thin layers replace it. Their rank is the smallest (of multiples
+    of 8) at which no pixel on a grid differs by more than `error`.
+    """
+    linear = [layer for layer in model.decoder if not isinstance(layer, nn.ReLU | nn.Unflatten)]
+    if len(linear) < 2 or not all(isinstance(layer, nn.Linear) for layer in linear):
         raise ValueError(
             f"the decoder must consist of linear layers and ReLUs; got {model.decoder}"
         )
-    out = []
-    for layer in layers:
-        weight = layer.weight.detach().cpu().double().numpy()
-        unit = np.abs(weight).max() / 127 or 1.0
-        numbers = np.round(weight / unit).astype(np.int8)
-        bias = layer.bias.detach().cpu().double().numpy()
-        out.append(
+    # (inputs, outputs), as a page multiplies them
+    weights = [layer.weight.detach().cpu().double().numpy().T for layer in linear]
+    biases = [layer.bias.detach().cpu().double().numpy() for layer in linear]
+    pixels = len(biases[-1])
+    if len(weights[0]) != 2 or round(pixels**0.5) ** 2 != pixels:
+        raise ValueError(
+            f"the decoder must lead from 2 numbers to a square image; this one leads from "
+            f"{len(weights[0])} to {pixels}"
+        )
+    values = np.stack(np.meshgrid(*[np.linspace(-reach, reach, 33)] * 2), axis=-1).reshape(-1, 2)
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        values = (values @ weight + bias).clip(min=0)
+    logits = values @ weights[-1]
+    _, directions = np.linalg.eigh(logits.T @ logits)
+    exact = _logistic(logits + biases[-1])
+    for rank in range(8, pixels, 8):
+        thin = directions[:, -rank:]
+        if np.abs(_logistic(logits @ thin @ thin.T + biases[-1]) - exact).max() <= error:
+            break
+    weights[-1:] = [weights[-1] @ thin, thin.T]
+    biases[-1:] = [np.zeros(rank), biases[-1]]
+    layers = []
+    for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        unit = np.abs(weight).max() / 32767 or 1.0
+        numbers = np.round(weight / unit).astype("<i2").tobytes()
+        layers.append(
             {
-                "weight": base64.b64encode(numbers.T.tobytes()).decode(),
+                "weight": base64.b64encode(numbers).decode(),
                 "scale": unit,
                 "bias": bias.round(5),
-                "inputs": layer.in_features,
+                "relu": index < len(weights) - 2,
             }
         )
-    return out
+    return layers
 
 
-def dequantised(layers, z):
+def decoded(layers, z):
     """What the page decodes at codes z (N, 2), for a comparison with the model. -> (N, pixels)"""
     values = np.asarray(z, dtype=float)
-    for index, layer in enumerate(layers):
-        weight = np.frombuffer(base64.b64decode(layer["weight"]), np.int8)
-        weight = weight.reshape(layer["inputs"], -1) * layer["scale"]
+    for layer in layers:
+        weight = np.frombuffer(base64.b64decode(layer["weight"]), "<i2")
+        weight = weight.reshape(values.shape[1], -1) * layer["scale"]
         values = values @ weight + np.asarray(layer["bias"])
-        if index < len(layers) - 1:
+        if layer["relu"]:
             values = values.clip(min=0)
+    return _logistic(values)
+
+
+def _logistic(values):
     return 1 / (1 + np.exp(-values))
 
 

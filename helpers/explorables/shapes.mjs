@@ -1,4 +1,4 @@
-import { drawing, element, painter, set, slider, statusLine } from "./kit.mjs";
+import { drawing, element, painter, slider, statusLine } from "./kit.mjs";
 
 /**
  * Shapes and numbers of weights of an autoencoder whose convolutions (kernel 3, stride 2, padding 1)
@@ -26,36 +26,37 @@ export function render({ model, el }) {
     230,
     "The layers of an autoencoder as boxes, from the image to the code and back",
   );
-  // made once and changed afterwards: at most five shapes on each side of the code
-  const columns = Array.from({ length: 11 }, () => ({
-    box: element("rect"),
-    above: element("text", { y: 205, "text-anchor": "middle" }),
-    below: element("text", { y: 225, "text-anchor": "middle" }),
-  }));
-  const groups = columns.map(({ box, above, below }) => element("g", {}, box, above, below));
-  svg.append(...groups);
+  // One path for each colour and texts that are written only where they change: attributes are dear.
+  const boxes = ["var(--normal)", "var(--ink)", "var(--second)"].map((fill) =>
+    element("path", { fill }),
+  );
+  const columns = Array.from({ length: 11 }, () =>
+    [205, 225].map((y) => element("text", { y, "text-anchor": "middle" }, "")),
+  );
+  svg.append(...boxes, ...columns.flat());
+  const write = (node, text) => node.textContent !== text && (node.textContent = text);
+  let before = 0;
   const thousands = new Intl.NumberFormat("en");
   const status = statusLine();
   const repaint = painter(() => {
     const { shapes, flat, weights, compression } = compute(state);
     const all = [...shapes, [state.latent], ...[...shapes].reverse()];
     const pitch = 640 / all.length;
-    columns.forEach(({ box, above, below }, i) => {
-      groups[i].setAttribute("visibility", i < all.length ? "visible" : "hidden");
+    const paths = ["", "", ""];
+    columns.forEach(([above, below], i) => {
+      const [channels, side = 0] = all[i] ?? [];
+      const middle = pitch * (i + 0.5);
+      write(above, i >= all.length ? "" : side ? `${side}×${side}` : "code");
+      write(below, i >= all.length ? "" : side ? `${channels} ch.` : `${channels}`);
+      if (all.length !== before) for (const node of [above, below]) node.setAttribute("x", middle);
       if (i >= all.length) return;
-      const [channels, side = 0] = all[i];
       const height = 14 + 1.8 * side;
       const width = Math.min(6 + Math.sqrt(channels) * 2.2, pitch - 8);
-      const middle = pitch * (i + 0.5);
-      const fill = ["var(--normal)", "var(--ink)", "var(--second)"][
-        1 + Math.sign(i - shapes.length)
-      ];
-      set(box, { x: middle - width / 2, y: 110 - height / 2, width, height, fill });
-      above.setAttribute("x", middle);
-      below.setAttribute("x", middle);
-      above.textContent = side ? `${side}×${side}` : "code";
-      below.textContent = side ? `${channels} ch.` : `${channels}`;
+      paths[1 + Math.sign(i - shapes.length)] +=
+        `M${middle - width / 2},${110 - height / 2}h${width}v${height}h${-width}z`;
     });
+    before = all.length;
+    boxes.forEach((box, k) => box.setAttribute("d", paths[k]));
     return (
       `${thousands.format(weights)} weights. The feature maps hold ${thousands.format(flat)} numbers before the ` +
       `code; the image has ${compression.toFixed(1)} times as many numbers as the code.`

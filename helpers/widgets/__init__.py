@@ -5,33 +5,19 @@ needs no widgets. The picture is an ordinary image output, so it stays in the sa
 An image is flagged when its score is above the threshold.
 """
 
-from helpers.widgets.beta import beta_explorer
 from helpers.widgets.explorer import show_controls
-from helpers.widgets.latent import latent_explorer
 from helpers.widgets.perturb import perturb_explorer
-from helpers.widgets.residual import residual_explorer
 from helpers.widgets.risk import risk_explorer
-from helpers.widgets.samples import sample_quiz
 from helpers.widgets.scans import scan_explorer
 from helpers.widgets.scores import score_explorer
-from helpers.widgets.share import share_explorer
-from helpers.widgets.threshold import threshold_explorer
-from helpers.widgets.traversal import traversal_explorer
 from helpers.widgets.upload import show_judgement, upload_explorer
 
 __all__ = [
-    "beta_explorer",
-    "latent_explorer",
     "perturb_explorer",
-    "residual_explorer",
     "risk_explorer",
-    "sample_quiz",
     "scan_explorer",
     "score_explorer",
-    "share_explorer",
     "show_controls",
     "show_judgement",
-    "threshold_explorer",
-    "traversal_explorer",
     "upload_explorer",
 ]

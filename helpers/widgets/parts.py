@@ -45,13 +45,6 @@ def image(axes, image, title="", cmap="gray", vmin=0):
     return axes.imshow(np.asarray(image), cmap=cmap, vmin=vmin, vmax=1, interpolation="nearest")
 
 
-def strip(axes, images, chosen):
-    """Images (n, H, W) side by side, one of them framed."""
-    _, height, width = images.shape
-    image(axes, np.hstack(list(images)))
-    frame(axes, (chosen * width, 0), width, height, SECOND)
-
-
 def frame(axes, corner, width, height, colour, line="-"):
     """A frame around the pixels from `corner` on, all of it visible at the edge of the axes."""
     x, y = corner
@@ -121,13 +114,6 @@ def slider(kind, value, low, high, step, description, layout=SHORT):
         layout=layout,
         style=NAMES,
     )
-
-
-def button(name, control, value):
-    """A button that sets a control to a value."""
-    button = widgets.Button(description=name, layout={"width": "auto"})
-    button.on_click(lambda _: setattr(control, "value", value))
-    return button
 
 
 def row(children):

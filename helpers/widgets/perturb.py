@@ -1,4 +1,7 @@
-"""A picture to be perturbed: its reconstruction, and where its score falls."""
+"""A picture to be perturbed: its reconstruction, and where its score falls.
+
+It needs the kernel: every state goes through the learner's own network and score.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""A picture of your own before the screened classifier: what it sees, says and refuses."""
+"""A picture of your own before the screened classifier: what it sees, says and refuses.
+
+It needs the kernel: the picture goes through the learner's own networks.
+"""
 
 import os
 import sys

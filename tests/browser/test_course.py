@@ -55,6 +55,7 @@ def test_course(source, page, shots, tmp_path, needed):
         solve_one(notebook, index, source)
         climb_hints(notebook, source)
         move_every_slider(notebook)
+        move_every_explorable(notebook)
         choose_another_option(notebook)
         press_every_button(notebook)
         upload_pictures(notebook, tmp_path)
@@ -168,7 +169,6 @@ def climb_hints(notebook, source):
 
 def move_every_slider(notebook):
     sliders = notebook.page.locator(".widget-slider:visible .noUi-handle")
-    assert sliders.count() > 0
     for i in range(sliders.count()):
         handle = sliders.nth(i)
         low, high, now = (
@@ -176,6 +176,43 @@ def move_every_slider(notebook):
         )
         if low < high:
             changes_figure(notebook, handle, lambda h=handle, up=now < high: press(h, up))
+
+
+def move_every_explorable(notebook):
+    frames = [frame for frame in notebook.page.frames if frame.locator(".status").count()]
+    assert frames
+    for frame in frames:
+        moves(frame)
+    assert notebook.errors() == []
+
+
+def moves(frame):
+    """An explorable says something else once its first slider is at another end."""
+    said = frame.locator(".status p").first
+    slider = frame.locator("input[type=range]").first
+    slider.press("Home")
+    frame.wait_for_timeout(100)
+    before = said.inner_text()
+    slider.press("End")
+    frame.wait_for_timeout(100)
+    assert said.inner_text() != before
+
+
+def test_an_explorable_needs_no_kernel(page, tmp_path):
+    """In JupyterLab, after the kernel was shut down."""
+    course = copy_course(tmp_path / "course")
+    path = course / "notebooks" / "one.ipynb"
+    code = nbformat.v4.new_code_cell(
+        "from helpers import explorables\n\nexplorables.ranks([1, 2, 4])"
+    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[code], metadata={"kernelspec": kernel}), path)
+    with server(course, tmp_path / "jupyter") as ((url, token), _):
+        notebook = Notebook(page, url, token, "notebooks/one.ipynb")
+        notebook.run_some([0])
+        page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        (frame,) = [frame for frame in page.frames if frame.locator(".status").count()]
+        moves(frame)
 
 
 def press(handle, up):

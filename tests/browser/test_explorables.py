@@ -133,7 +133,23 @@ def test_every_control_has_a_label_and_the_frame_a_title(opened, name):
         assert control.evaluate("node => node.labels.length === 1 && node.labels[0].textContent")
     assert page.locator("iframe").get_attribute("title")
     assert page.locator("img").get_attribute("alt")
-    assert frame.locator("svg").first.get_attribute("aria-label")
+    assert frame.locator("[role=img]").first.get_attribute("aria-label")
+
+
+AXE = Path(__file__).parents[1] / "explorables/javascript/node_modules/axe-core/axe.min.js"
+FAULTS = """async () => (await axe.run()).violations
+  .filter(({ impact }) => ["serious", "critical"].includes(impact))
+  .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120))}`)"""
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with make lint, where npm is there")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_axe_finds_no_serious_fault(opened, name, theme):
+    frame, _, _ = opened(name)
+    frame.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    frame.add_script_tag(path=AXE)
+    assert frame.evaluate(FAULTS) == []
 
 
 @pytest.mark.parametrize("width", [360, 1400])

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 
 from helpers import explorables
-from helpers.models import ConvVAE
+from helpers.corruptions import blur, invert
+from helpers.models import ConvAutoencoder, ConvVAE
+from helpers.results import read_table
 
 random = np.random.default_rng(0)
 
@@ -41,6 +43,31 @@ def two_detectors():
     return [[scores + random.normal(0, 0.4, len(scores)) for scores in shared] for _ in range(2)]
 
 
+IMAGES = np.random.default_rng(1).integers(0, 256, (30, 1, 28, 28), dtype=np.uint8)
+LABELS = np.repeat([2, 5, 7], [5, 10, 15])
+CLASSES = tuple("0123456789")
+
+
+REAL = 255 - np.arange(20, dtype=np.uint8).reshape(-1, 1, 1, 1) + np.zeros((1, 28, 28), np.uint8)
+SAMPLES = torch.linspace(0, 0.5, 60).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+CORRUPTIONS = {"blur": blur, "inverted contrast": invert}
+
+
+def autoencoder():
+    """An untrained network of module 1."""
+    torch.manual_seed(0)
+    return ConvAutoencoder(latent_dim=4)
+
+
+def betas():
+    return read_table("02_beta", source="real", profile="quick")
+
+
+def shares():
+    table = read_table("05_share", source="sample", profile="quick")
+    return table[table.rung == "all labels"]
+
+
 EXAMPLES = {
     "threshold": lambda: explorables.threshold(
         random.lognormal(-4, 0.4, 500),
@@ -59,4 +86,10 @@ EXAMPLES = {
     ),
     "amortisation": lambda: explorables.amortisation(**path()),
     "bootstrap": lambda: explorables.bootstrap(*two_detectors()),
+    "beta": lambda: explorables.beta_explorer(betas()),
+    "share": lambda: explorables.share_explorer(shares()),
+    "traversal": lambda: explorables.traversal_explorer(vae(), IMAGES, LABELS, CLASSES),
+    "latent": lambda: explorables.latent_explorer(autoencoder(), IMAGES, LABELS, CLASSES),
+    "samples": lambda: explorables.sample_quiz(REAL, SAMPLES),
+    "residual": lambda: explorables.residual_explorer(autoencoder(), IMAGES, CORRUPTIONS),
 }

@@ -4,15 +4,33 @@ Run by node; skipped where there is none.
 """
 
 import base64
+import io
 import json
 import shutil
 import subprocess
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from examples import EXAMPLES, digit, path, two_detectors, vae
+from examples import (
+    CLASSES,
+    CORRUPTIONS,
+    EXAMPLES,
+    IMAGES,
+    LABELS,
+    REAL,
+    SAMPLES,
+    autoencoder,
+    betas,
+    digit,
+    path,
+    shares,
+    two_detectors,
+    vae,
+)
+from PIL import Image
 from readable import faults, uses_the_colour_of_anomalies
 from skimage.metrics import structural_similarity
 from torch import nn
@@ -20,7 +38,8 @@ from torch import nn
 from helpers import explorables, plotting
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
-from helpers.explorables.latent import dequantised
+from helpers.explorables.frames import draw_rounds
+from helpers.explorables.latent import decoded
 from helpers.metrics import auroc
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.scores import energy
@@ -204,13 +223,13 @@ def test_bootstrap(paired):
 
 @needs_node
 def test_decoder(random):
-    """The page decodes as numpy does from the same int8 numbers, and nearly as the model does."""
+    """The page decodes as numpy does from the same numbers, and nearly as the model does."""
     model = vae()
     z = random.uniform(-3, 3, (10, 2))
     it = EXAMPLES["decoder"]()
-    want = dequantised(it.data["layers"], z)
+    want = decoded(it.data["layers"], z)
     for layer in it.data["layers"]:
-        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), np.int8).tolist()
+        layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), "<i2").tolist()
     got = computed(it, [{"z1": float(a), "z2": float(b)} for a, b in z])
     assert np.allclose([each["pixels"] for each in got], want, atol=1e-4)
     with torch.inference_mode():
@@ -268,6 +287,158 @@ def test_reliability(temperature):
         gaps = [abs(np.sum(right[place == k]) - np.sum(sure[place == k])) for k in range(10)]
         assert got["error"] == pytest.approx(sum(gaps) / state["n"], abs=1e-6)
         assert got["counts"] == np.bincount(place, minlength=10).tolist()
+
+
+def places(it, random):
+    """Ten random states of an explorable of frames."""
+    sizes = [len(control["options"]) for control in it.data["controls"]]
+    return [{"places": random.integers(sizes).tolist()} for _ in range(10)]
+
+
+def frame(it, number):
+    """One picture of the sheet that an explorable of frames has in its page, in [0, 1]."""
+    given = it.data["sheet"]
+    file = io.BytesIO(base64.b64decode(given["source"].partition(",")[2]))
+    row, column = divmod(number, given["columns"])
+    height, width = given["height"], given["width"]
+    page = np.asarray(Image.open(file).convert("L")) / 255
+    return page[row * height :, column * width :][:height, :width]
+
+
+HALF_A_GREY = 0.5 / 15 + 0.003
+
+
+@needs_node
+def test_beta(random):
+    table = betas()
+    it = explorables.beta_explorer(table)
+    sizes, steps = sorted(table.latent_dim.unique()), sorted(table.beta.unique())
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        beta, size = steps[state["places"][0]], sizes[state["places"][1]]
+        rows = table[(table.beta == beta) & (table.latent_dim == size)]
+        want = [rows[name].mean() for name in ("reconstruction", "kl", "active", "auroc")]
+        assert [mark["y"] for mark in got["marks"]] == pytest.approx(want, abs=1e-4)
+        assert [mark["x"] for mark in got["marks"]] == [beta] * 4
+        assert f"beta = {beta:g}, {size:g} latents: reconstruction {want[0]:.1f} " in got["text"]
+        assert f"AUROC {want[3]:.3f} ({rows.auroc.min():.3f} to" in got["text"]
+        file = io.BytesIO(base64.b64decode(rows.samples.iloc[0]))
+        strip = np.asarray(Image.open(file).convert("L")) / 255
+        assert np.abs(frame(it, got["images"][0]) - strip).max() < HALF_A_GREY
+
+
+def test_a_gap_in_the_table_is_said_and_not_drawn():
+    table = betas()
+    hole = (table.beta == table.beta.max()) & (table.latent_dim == table.latent_dim.min())
+    it = explorables.beta_explorer(table[~hole])
+    assert any("not in the table" in text for text in it.data["text"])
+    assert it.data["panels"][0]["lines"][0]["y"][-1] is None
+    with pytest.raises(ValueError, match="lacks the columns kl"):
+        explorables.beta_explorer(table.drop(columns="kl"))
+    with pytest.raises(ValueError, match="not several"):
+        explorables.beta_explorer(pd.concat([table, table]))
+
+
+@needs_node
+def test_share(random):
+    table = shares()
+    it = explorables.share_explorer(table)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        share = sorted(table.share.unique())[state["places"][0]]
+        rows = table[table.share == share]
+        want = [rows[f"{detector}, all"].mean() for detector in ("L1", "kNN")]
+        assert [mark["y"] for mark in got["marks"]] == pytest.approx(want, abs=1e-4)
+        assert f"L1 {want[0]:.3f} ({rows['L1, all, low'].mean():.3f} to" in got["text"]
+
+
+@needs_node
+def test_traversal(random):
+    model = vae().eval()
+    it = explorables.traversal_explorer(model, IMAGES, LABELS, CLASSES)
+    with torch.inference_mode():
+        mu, logvar = model.encode(torch.tensor(IMAGES) / 255)
+        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean(0)
+    order = kl.argsort(descending=True)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        which, rank, k = state["places"]
+        image = [0, 5, 15][which]  # the first of each class
+        with torch.inference_mode():
+            z = mu[[image, image]].clone()
+            z[1, order[rank]] = -3 + 0.5 * k
+            plain, changed = model.decode(z)[:, 0].numpy()
+        want = [IMAGES[image, 0] / 255, plain, changed]
+        for number, picture in zip(got["images"], want, strict=True):
+            assert np.abs(frame(it, number) - picture).max() < HALF_A_GREY
+        assert f"{kl[order[rank]]:.3f} nats" in got["text"]
+        assert f"mu = {mu[image, order[rank]]:.2f} there" in got["text"]
+        assert f"square of {np.mean((plain - changed) ** 2):.4f}." in got["text"]
+
+
+@needs_node
+def test_latent(random):
+    model = autoencoder().eval()
+    it = explorables.latent_explorer(model, IMAGES, LABELS, CLASSES)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        start, end, k = state["places"]
+        x = torch.tensor(IMAGES[[[0, 5, 15][start], [0, 5, 15][end]]]) / 255
+        with torch.inference_mode():
+            codes, t = model.encode(x), k / 10
+            decoded = model.decode((1 - t) * codes[:1] + t * codes[1:])[0, 0].numpy()
+        blend = ((1 - t) * x[0, 0] + t * x[1, 0]).numpy()
+        for number, picture in zip(got["images"], (decoded, blend), strict=True):
+            assert np.abs(frame(it, number) - picture).max() < HALF_A_GREY
+        away = [np.mean((decoded - y.numpy()) ** 2) for y in (x[0, 0], x[1, 0])]
+        assert f"{away[0]:.3f} to the first end, {away[1]:.3f} to the other" in got["text"]
+        assert f"{np.mean((decoded - blend) ** 2):.3f} to the blended pixels" in got["text"]
+
+
+@needs_node
+def test_sample_quiz(random):
+    """The image that is called real is the bright one, and none is shown twice."""
+    it = explorables.sample_quiz(REAL, SAMPLES)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        shown = [frame(it, number).mean() for number in got["images"]]
+        real, guess = int(np.argmax(shown)) + 1, state["places"][1]
+        assert max(shown) > 0.9 and sorted(shown)[-2] < 0.6
+        if guess:
+            assert f"image {real} is the real digit; you chose {guess}" in got["text"]
+            assert ("right" if guess == real else "wrong") in got["text"]
+        else:
+            assert "the others are samples" in got["text"]
+    assert len({place for _, place in draw_rounds(REAL, SAMPLES, 8)}) > 2
+    drawn = np.concatenate([images[:, 0, 0] for images, _ in draw_rounds(REAL, SAMPLES, 8)])
+    assert len(np.unique(drawn)) == 48
+    with pytest.raises(ValueError, match="8 rounds take 8 real"):
+        explorables.sample_quiz(REAL, SAMPLES[:10])
+
+
+@needs_node
+def test_residual(random):
+    model = autoencoder().eval()
+    it = explorables.residual_explorer(model, IMAGES, CORRUPTIONS)
+    states = places(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        image, corruption, severity = state["places"]
+        clean = IMAGES[[image]]
+        spoiled = list(CORRUPTIONS.values())[corruption](clean, severity / 5)
+        x = torch.tensor(np.concatenate([clean, spoiled])) / 255
+        with torch.inference_mode():
+            x_hat = model(x)
+        errors = (x_hat - x).abs().mean((1, 2, 3)).tolist()
+        assert "from {:.4f} to {:.4f};".format(*errors) in got["text"]
+        want = [x[1, 0], x_hat[1, 0], (x_hat - x)[1, 0] / 2 + 0.5]
+        for number, picture in zip(got["images"], want, strict=False):
+            assert np.abs(frame(it, number) - picture.numpy()).max() < HALF_A_GREY
+
+
+def test_the_mode_of_a_network_is_left_as_it_is():
+    model = autoencoder().train()
+    explorables.latent_explorer(model, IMAGES, LABELS, CLASSES)
+    assert model.training
 
 
 def test_a_decoder_that_cannot_be_shown_is_refused():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers.models import ConvAutoencoder, ConvVAE
+from helpers.models import ConvAutoencoder
 from helpers.widgets import explorer
 
 
@@ -9,12 +9,6 @@ from helpers.widgets import explorer
 def model():
     torch.manual_seed(0)
     return ConvAutoencoder(latent_dim=4).eval()
-
-
-@pytest.fixture
-def vae():
-    torch.manual_seed(0)
-    return ConvVAE(latent_dim=4).eval()
 
 
 @pytest.fixture

@@ -1,11 +1,27 @@
+import inspect
+
+import ipywidgets as widgets
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 
-from helpers.widgets import threshold_explorer
+from helpers.widgets import parts
+from helpers.widgets.explorer import Explorer
+
+
+def squares():
+    """A slider, and a curve up to the number that it stands at."""
+
+    def draw(figure, last):
+        figure.add_subplot().plot(np.arange(last + 1) ** 2)
+        return f"{last} squared is {last**2}."
+
+    last = parts.slider(widgets.IntSlider, 3, 0, 9, 1, "last")
+    return Explorer(draw, {"last": last}, last, size=(4, 3), alt="A parabola.")
 
 
 def test_moving_a_control_updates_the_picture_and_the_line(displayed):
-    explorer = threshold_explorer([1, 2, 3], [3, 4], thresholds={})
+    explorer = squares()
     assert not displayed
     explorer._ipython_display_()
     assert [update for update, _ in displayed] == [False] * 3
@@ -15,7 +31,7 @@ def test_moving_a_control_updates_the_picture_and_the_line(displayed):
     assert f'<img alt="{explorer.alt}"' in picture._repr_html_()
     assert repr(line) == explorer.text
     del displayed[:]
-    explorer.controls["threshold"].index = 30
+    explorer.controls["last"].value = 5
     (updated, new_picture), (_, new_line) = displayed
     assert updated
     assert new_picture.png != picture.png
@@ -26,11 +42,13 @@ def test_a_saved_notebook_holds_the_picture_and_the_text_and_they_are_updated():
     notebook = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell(
-                "from helpers.widgets import threshold_explorer\n"
-                "explorer = threshold_explorer([1, 2, 3], [3, 4], thresholds={'two': 2})\n"
-                "explorer"
+                "import ipywidgets as widgets\nimport numpy as np\n"
+                "from helpers.widgets import parts\n"
+                "from helpers.widgets.explorer import Explorer\n"
+                f"{inspect.getsource(squares)}\n"
+                "explorer = squares()\nexplorer"
             ),
-            nbformat.v4.new_code_cell("explorer.controls['threshold'].index = 0"),
+            nbformat.v4.new_code_cell("explorer.controls['last'].value = 0"),
         ]
     )
     client = NotebookClient(notebook, store_widget_state=False)
@@ -44,6 +62,6 @@ def test_a_saved_notebook_holds_the_picture_and_the_text_and_they_are_updated():
         assert "run this cell" in view["text/plain"]
         assert set(picture) == {"text/html", "text/plain"}
         assert set(line) == {"text/html", "text/plain"}
-    assert "1 of 3 normal" in first[2]["text/plain"]
-    assert "3 of 3 normal" in second[2]["text/plain"]
+    assert "3 squared is 9." in first[2]["text/plain"]
+    assert "0 squared is 0." in second[2]["text/plain"]
     assert first[1]["text/html"] != second[1]["text/html"]

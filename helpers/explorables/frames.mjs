@@ -1,0 +1,112 @@
+import { choice, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+
+/** What belongs to the places of all controls: images by number, a text, marked points of curves. */
+export function compute({ places }, { controls, images, text, panels }) {
+  const row = places.reduce((sum, place, k) => sum * controls[k].options.length + place, 0);
+  const marks = panels.map(({ x, lines, along, line }) => {
+    const chosen = line === null ? 0 : places[line];
+    return { x: x[places[along]], y: lines[chosen].y[places[along]], line: chosen };
+  });
+  return { images: images[row], text: text[row], marks };
+}
+
+const COLORS = ["var(--normal)", "var(--second)", "var(--ink)", "#aa4499", "#999933"];
+const DASHES = ["none", "8 3", "2 3", "8 3 2 3", "12 4"];
+
+function panel({ title, x, ticks, lines, line, range, label }) {
+  const [h, v] = [scale([0, x.length - 1], [56, 295]), scale(range, [170, 30])];
+  const group = element("g", { class: "axis" });
+  const last = x.length - 1;
+  group.append(
+    element("text", { x: 56, y: 18 }, title),
+    element("line", { x1: h(0), x2: h(last), y1: 170, y2: 170 }),
+    element("line", { x1: h(0), x2: h(0), y1: 170, y2: 30 }),
+    element("text", { x: h(last / 2), y: 208, "text-anchor": "middle" }, label),
+  );
+  for (const end of range) {
+    const text = Math.abs(end) < (range[1] - range[0]) / 1000 ? 0 : Number(end.toPrecision(3));
+    group.append(element("text", { x: h(0) - 5, y: v(end) + 5, "text-anchor": "end" }, `${text}`));
+  }
+  ticks.forEach((text, i) =>
+    group.append(element("text", { x: h(i), y: 187, "text-anchor": "middle" }, text)),
+  );
+  const curves = lines.map(({ y }, k) => {
+    const known = y.map((value, i) => (value === null ? "" : `${h(i)},${v(value)}`));
+    const path = known.map((point, i) => point && (i && known[i - 1] ? "L" : "M") + point);
+    const style = { fill: "none", "stroke-width": 2.5, "stroke-dasharray": DASHES[k % 5] };
+    return element("path", { d: path.join(""), stroke: COLORS[k % 5], ...style });
+  });
+  const rule = element("line", { y1: 170, y2: 30, stroke: "var(--faint)" });
+  const dot = element("circle", { r: 6, fill: "var(--ink)" });
+  const move = (place, y, chosen) => {
+    set(rule, { x1: h(place), x2: h(place) });
+    dot.setAttribute("visibility", y === null ? "hidden" : "visible");
+    if (y !== null) set(dot, { cx: h(place), cy: v(y) });
+    if (line !== null)
+      curves.forEach((curve, k) => curve.setAttribute("opacity", k === chosen ? 1 : 0.5));
+  };
+  const node = drawing(320, 215, `${title} over ${label}`);
+  node.append(group, rule, ...curves, dot);
+  return { node, move };
+}
+
+export function render({ model, el }) {
+  const names = ["controls", "images", "text", "panels", "titles", "sheet"];
+  const data = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  const { controls, panels, titles, sheet } = data;
+  const state = { places: controls.map(({ start }) => start) };
+
+  const canvases = titles.map((title) => {
+    const size = { width: sheet.width, height: sheet.height };
+    return element("canvas", { ...size, role: "img", "aria-label": title });
+  });
+  const pictures = element("div", { class: "pictures" });
+  const wide = sheet && `max-width: min(100%, ${(12 * sheet.width) / sheet.height}em)`;
+  canvases.forEach((canvas, k) =>
+    pictures.append(
+      element("figure", { style: wide }, canvas, element("figcaption", {}, titles[k])),
+    ),
+  );
+  const drawn = panels.map(panel);
+  const graphs = element("div", { class: "graphs" }, ...drawn.map(({ node }) => node));
+  // which line is which
+  const key = element("p", { class: "key" });
+  const several = panels.find(({ lines }) => lines.length > 1);
+  several?.lines.forEach(({ name }, k) => {
+    const line = { x1: 0, x2: 36, y1: 6, y2: 6, "stroke-width": 2.5 };
+    line.stroke = COLORS[k % 5];
+    line["stroke-dasharray"] = DASHES[k % 5];
+    const sample = element("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
+    sample.append(element("line", line));
+    key.append(element("span", {}, sample, name));
+  });
+
+  const status = statusLine();
+  const picture = new Image();
+  const draw = (canvas, number) => {
+    const context = canvas.getContext("2d");
+    const { width, height, columns } = sheet;
+    const from = [width * (number % columns), height * Math.floor(number / columns)];
+    context.drawImage(picture, ...from, width, height, 0, 0, width, height);
+  };
+  const repaint = painter(() => {
+    const now = compute(state, data);
+    if (picture.complete) canvases.forEach((canvas, k) => draw(canvas, now.images[k]));
+    now.marks.forEach(({ y, line }, k) => drawn[k].move(state.places[panels[k].along], y, line));
+    return now.text;
+  }, status);
+  if (sheet) {
+    picture.src = sheet.source;
+    picture.decode().then(repaint);
+  }
+  const nodes = controls.map(({ label, options, list }, k) => {
+    const change = (value) => {
+      state.places[k] = Number(value);
+      repaint();
+    };
+    if (list) return choice(label, Object.fromEntries(options.entries()), state.places[k], change);
+    const range = { min: 0, max: options.length - 1, step: 1, value: state.places[k] };
+    return slider(label, { ...range, show: (place) => options[place] }, change).node;
+  });
+  el.append(pictures, graphs, key, ...nodes, status);
+}
