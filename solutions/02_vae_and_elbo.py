@@ -169,8 +169,7 @@ hold_one_out = check("2.1", hold_one_out)
 # $$\log p(x \mid z) = \sum_{i=1}^{D} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma^2}
 # - \frac12 \log(2\pi\sigma^2) \right].$$
 #
-# The sum runs over the pixels of *one* image, in nats. A decoder that maximises it minimises the squared
-# error; $\sigma$ decides how much that error counts.
+# The sum runs over the pixels of *one* image, in nats. A decoder that maximises it minimises the squared error.
 
 # %% id="mean-image"
 x = as_input(calibration.images)  # and the simplest decoder: it always returns the mean image
@@ -307,9 +306,6 @@ plotting.show(
 )
 
 # %% [markdown] id="elbo-parts"
-# Two distributions over codes meet here: what we expect before we see an image, and what is possible
-# afterwards.
-#
 # > **prior.** The distribution of the code before an image is seen, $p(z)$. Here it is the standard
 # > Gaussian $\mathcal N(0, I)$: every latent has mean 0 and variance 1.
 #
@@ -545,8 +541,7 @@ ConvVAE = check("2.7", ConvVAE)
 # %% [markdown] id="train-text"
 # ## 4 · Training, in nats
 #
-# The training loop is the one of module 1 with another loss: minus the ELBO, with one draw of $z$ for each
-# image. We record both terms separately, because their sum hides what happens.
+# The training loop is that of module 1, and the loss is minus the ELBO, with one draw of $z$ for each image.
 
 
 # %% id="terms"
@@ -668,8 +663,7 @@ plotting.show(
 # %% [markdown] id="samples-text"
 # ### Drawing new images
 #
-# A VAE is a **generative** model: draw $z$ from the prior, decode, and you have a new image. The KL term makes
-# the codes follow the prior while the network learns.
+# A VAE is a **generative** model: draw $z$ from the prior, decode it, and you have a new image.
 
 # %% id="samples"
 set_seed(1)
@@ -1067,8 +1061,7 @@ print(
 #
 # The cheapest thing for the network is to
 # send no code at all, and to return the same image every time. The best constant is the mean image. Train
-# the network and compare. (It is our own network with a hundred latents, trained for fewer steps with a
-# larger step size; the loss decides here.)
+# the network and compare. (It is our own network with a hundred latents, trained for fewer steps.)
 
 
 # %% id="collapse"
@@ -1787,14 +1780,13 @@ seen(
 # %% [markdown] id="choose-text"
 # ### Choose a score
 #
-# You have now seen two digits. A screen must work for the anomaly that comes next, and nobody knows which
-# digit that is.
+# A screen must work for the anomaly that comes next, and nobody knows which digit that is.
 
 # %% id="quiz-simple" tags=["nbval-ignore-output"]
 quiz("02", "likelihood-of-ones")
 
 # %% [markdown] id="two-columns-text"
-# Here are the four scores once more, for both digits, from VAEs that were trained on the real digits beforehand.
+# Here are the four scores for both digits, from VAEs trained on the real digits beforehand.
 
 # %% id="two-columns"
 from helpers.results import over_seeds, read_table
@@ -2069,29 +2061,12 @@ seen(
 #
 # **Next:** module 3 turns to medical images, where an easy score is nearly perfect.
 
-# %% id="results-summary" tags=["results"] jupyter={"source_hidden": true}
+# %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
 
-inner = areas[names[:9]]
-rows = {
-    "ELBO, black and white digits, 20 latents, full profile": "{:.1f} ± {:.1f} nats".format(
-        *read_table("02_binarised", source="real", profile="full").iloc[0][
-            ["bound, 1", "standard error, 1"]
-        ]
-    ),
-    "collapsed VAE and mean image, without 0": "{1:.4f} and {2:.4f}".format(
-        *collapse_table.loc["0"]
-    ),
-    "collapsed VAE and mean image, without 1": "{1:.4f} and {2:.4f}".format(
-        *collapse_table.loc["1"]
-    ),
-    "mean AUROC over ten held-out digits, minus ELBO": f"{areas['-ELBO']:.3f}",
-    f"the same, {inner.idxmax()}": f"{inner.max():.3f}",
-    "the same, PCA (20) and nearest training image": f"{areas['PCA, 20']:.3f} and {areas['nearest']:.3f}",
-    "the same, both per ink": f"{areas['PCA, 20, per ink']:.3f} and {areas['nearest, per ink']:.3f}",
-}
-table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
+from helpers.experiments.module_02 import summary
+
+Markdown(summary(test, collapse_table, areas, names[:9]))
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 quiz("02")
