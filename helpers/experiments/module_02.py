@@ -214,6 +214,40 @@ def binarised(latent_dim, seed=0):
     return values
 
 
+def summary(test, collapsed, areas, of_vae):
+    """The module's results as a Markdown table.
+
+    test : the test set; collapsed : the notebook's table of errors by held-out digit; areas : mean
+    AUROC of each score over ten digits, of which those named in `of_vae` need a VAE
+    """
+    from helpers.results import read_table  # imports this module
+
+    row = read_table("02_binarised", source="real", profile="full").iloc[0]
+    best = areas[of_vae]
+    rows = {
+        "ELBO, black and white digits, 20 latents, full profile": (
+            f"{row['bound, 1']:.1f} ± {row['standard error, 1']:.1f} nats"
+        )
+    }
+    for name in ("0", "1"):
+        errors = collapsed.loc[name]
+        rows[f"collapsed VAE and mean image, without {name}"] = (
+            f"{errors['trained here']:.4f} and {errors['mean image']:.4f}"
+        )
+    rows |= {
+        "mean AUROC over ten held-out digits, minus ELBO": f"{areas['-ELBO']:.3f}",
+        f"the same, {best.idxmax()}": f"{best.max():.3f}",
+        "the same, PCA (20) and nearest training image": (
+            f"{areas['PCA, 20']:.3f} and {areas['nearest']:.3f}"
+        ),
+        "the same, both per ink": (
+            f"{areas['PCA, 20, per ink']:.3f} and {areas['nearest, per ink']:.3f}"
+        ),
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return f"| {test.name}, {test.source} data | |\n|---|---|\n{table}"
+
+
 def as_png(pictures):
     """A strip of pictures (N, 1, H, W) in [0, 1] as a base64-encoded PNG."""
     strip = np.hstack((255 * pictures[:, 0].numpy()).astype(np.uint8))
