@@ -41,7 +41,7 @@ class Timetable:
 
 TIMETABLES = {
     "half a day": Timetable((1, 4), 1, 13 * 60 + 15, ("04/7", "04/6")),
-    "a day": Timetable((1, 2, 3), 1, 17 * 60, ("03/6", "03/5", "02/8", "02/10")),
+    "a day": Timetable((1, 2, 3), 1, 17 * 60, ("03/6", "03/5", "02/8")),
     "two days": Timetable((1, 2, 3, 4, 5), 2, 17 * 60),
 }
 
