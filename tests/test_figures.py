@@ -16,6 +16,7 @@ from readable import faults, uses_the_colour_of_anomalies
 from helpers import plotting, widgets
 from helpers.authoring.build import lessons
 from helpers.banner import Shown
+from helpers.plotting import style
 
 
 def figures_shown(source):
@@ -172,3 +173,15 @@ def test_a_figure_without_fault_has_none():
     assert not uses_the_colour_of_anomalies(spoiled(lambda axis: None))
     orange = spoiled(lambda axis: axis.axvspan(0, 1, color=plotting.ANOMALY, alpha=0.3))
     assert uses_the_colour_of_anomalies(orange)
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_photographs_keep_their_colours(many):
+    """256 colours showed plain grey as (134, 127, 122) beside photographs."""
+    shape = (2, 3, 32, 32)
+    images = np.random.default_rng(0).integers(0, 256, shape) if many else np.full(shape, 128)
+    png = Image.open(BytesIO(style.to_png(plotting.image_rows({"": images.astype(np.uint8)}))))
+    assert png.mode == ("RGB" if many else "P")
+    grey = plotting.image_rows({"": np.concatenate([images, np.full(shape, 128)]).astype(np.uint8)})
+    colours = np.asarray(Image.open(BytesIO(style.to_png(grey))).convert("RGB")).reshape(-1, 3)
+    assert (colours == 128).all(axis=1).mean() > 0.1

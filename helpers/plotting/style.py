@@ -3,12 +3,13 @@
 from io import BytesIO
 
 import matplotlib
+import numpy as np
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import ScaledTranslation
-from PIL import Image
+from PIL import Image, ImageChops
 
 from helpers.banner import Shown
 
@@ -22,6 +23,7 @@ CLASSES += ["#882255", "#44AA99", "#999933", "#AA4499", "#777777"]
 LINES = ["-", "--", ":", "-."]
 MARKERS = ["o", "^", "s", "D", "v", "P"]
 PIXELS = 100  # of the page to an inch of a figure
+CHANGE = 8  # of 255
 RESIDUAL = LinearSegmentedColormap.from_list("residual", [NORMAL, "white", ANOMALY])
 # of AUROCs, below and above one half; light enough for dark numbers on it
 AREAS = LinearSegmentedColormap.from_list("areas", ["#D79ABC", "white", "#7FB8D9"])
@@ -64,15 +66,17 @@ def as_output(figure, alt, caption=""):
 
 
 def to_png(figure):
-    """The figure as a PNG file of 256 colours, rare ones among them.
+    """The figure as a PNG file, of 256 colours where these suffice: it is then half as large.
 
-    They are hardly to be told apart from all colours, and the file is half as large.
+    Photographs in colour may have more; a change of a colour by over `CHANGE` could be seen.
     """
     page, small = BytesIO(), BytesIO()
     figure.savefig(page, format="png", dpi=2 * PIXELS)
-    picture = Image.open(page).convert("RGB")
-    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    picture.save(small, "png", optimize=True)
+    full = Image.open(page).convert("RGB")
+    few = full.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    changed = np.asarray(ImageChops.difference(full, few.convert("RGB"))).max(axis=-1)
+    enough = np.quantile(changed, 0.99) <= CHANGE
+    (few if enough else full).save(small, "png", optimize=True)
     return small.getvalue()
 
 
