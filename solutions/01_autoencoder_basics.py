@@ -183,7 +183,8 @@ seen(
 # ## 2 · The arithmetic of convolutions
 #
 # A convolution moves a small window of weights, the **kernel**, over the image and computes one number
-# at each place. In the figure it has 3×3 weights.
+# at each place. In the figure it has 3×3 weights. What one kernel computes is a **channel** of the output. A grey
+# image has one channel, a colour image three.
 #
 # > **stride.** The step in pixels from one place of the kernel to the next. Stride 2 halves the side.
 #
@@ -200,21 +201,26 @@ plotting.show(
 
 # %% [markdown] id="network-text"
 # Two convolutions of stride 2 and one of kernel size 7 lead from 28×28 pixels to a single one. The last kernel
-# covers its whole 7×7 input and has only one place, so it is the same as a linear layer. We write it
-# as one. The decoder has to go the other way, from small to large:
+# is as large as its input, so it does the same as a linear layer. We use `nn.Linear`. The decoder has to go the other way, from small to large:
 #
 # > **transposed convolution.** A layer that reverses the sizes of a convolution. Each input pixel
 # > adds a weighted copy of the kernel to the output. Its output has $(n-1)s - 2p + k$ pixels for input size
 # > $n$, stride $s$, padding $p$ and kernel size $k$.
+#
+# Here padding cuts off $p$ rows and columns on each side (dotted). `output_padding` adds one row and one column.
 
 # %% id="transposed-figure"
 plotting.show(
     plotting.transposed_picture(3, kernel_size=3, stride=2, padding=1, output_padding=1),
-    "Three input pixels become six: the formula gives 5, and output_padding adds one (olive).",
+    "A side of 3 becomes 6: the formula gives 5, and output_padding adds one (olive).",
     alt="Four panels, each with a 3×3 grid above and a larger grid below. One pixel above is marked, and "
     "a 3×3 square below. The square moves by two pixels when the input pixel moves by one. One row and "
     "one column at the edge are olive.",
 )
+
+# %% [markdown] id="explore-convolution-text"
+# Set size 28, kernel 3, stride 2, padding 1. You should get 14. What gives 7? (The optional exercise 1.1 is
+# about the formula.)
 
 # %% id="explore-convolution"
 from helpers import explorables
@@ -224,7 +230,8 @@ explorables.convolution()
 # %% [markdown] id="ex-1-2-text"
 # ### Exercise 1.2
 #
-# Exercise numbers are names, not an order. Write the network of this table:
+# Exercise numbers are names, not an order. Write the network of this table, with the layers of each half in
+# `nn.Sequential(...)`:
 #
 # | encoder | output | | decoder | output |
 # |---|---|---|---|---|
@@ -233,10 +240,13 @@ explorables.convolution()
 # | `Flatten`, `Linear` 1568→64 | 64 | | `ConvTranspose2d` 32→16, kernel 3, stride 2, padding 1, output padding 1, ReLU | 16×14×14 |
 # | `Linear` 64→latent_dim | latent_dim | | `ConvTranspose2d` 16→1, the same sizes, sigmoid (no ReLU) | 1×28×28 |
 #
+# `1→16` means one input channel and 16 output channels. `nn.Unflatten(1, (32, 7, 7))` makes channels of
+# 1568 = 32·7·7 numbers. `nn.Sigmoid()` maps each number into the range from 0 to 1.
+#
 # `encode` takes images (N, 1, 28, 28) and returns codes (N, latent_dim). `decode` takes codes and returns
 # images with pixels in [0, 1]. Calling the network does both. **Done** when shapes, range and the number of
-# parameters are right, and there is a ReLU wherever the table has one. No ReLU follows the
-# layers of 64 numbers.
+# parameters are right, and there is a ReLU where the table has one and nowhere else (not after the layers of
+# 64 numbers).
 
 
 # %% id="ex-1-2" tags=["exercise"] reference="helpers.models.ConvAutoencoder"
@@ -292,13 +302,13 @@ print(f"28 -> {after_one} -> {after_two} -> {after_three}")
 # ## 3 · The training loop
 #
 # Training repeats one step: clear the old gradients, reconstruct a batch, measure the error, compute
-# the gradients, and change the weights a little. The loss is the mean squared error. The
+# the gradients, and change the weights a little. The loss is the mean squared error (MSE). The
 # optimizer is Adam, a form of gradient descent that adapts its step to each weight.
 #
 # ### Exercise 1.3
 #
 # Write this step. `loss_fn(x_hat, x)` returns a scalar tensor; return its value as a Python `float`.
-# Do not change the mode of the model. **Done** when two steps in a
+# Do not call `model.train()` or `model.eval()`. **Done** when two steps in a
 # row are right, with any loss function.
 
 
@@ -312,11 +322,12 @@ def train_step(model, x, optimizer, loss_fn):
 train_step = check("1.3", train_step)
 
 # %% [markdown] id="loop-plan"
-# Now the whole loop. It also stores reconstructions of nine test digits at a few epochs. The number of
-# *steps* is fixed, so a small data set gets more epochs.
+# Now the whole loop. An **epoch** is one pass over all training images. `batches` gives one batch after another,
+# `mean_loss` the loss over a whole set, and `apply` runs a function batch by batch. `training_length` is the
+# number of steps. (`snapshots` is for an optional part.)
 #
-# > **eval mode.** `model.eval()` tells layers such as dropout that the model is
-# > being used, not trained. `model.train()` is the opposite.
+# > **eval mode.** `model.eval()` tells layers that work differently in training that the model
+# > is being used. `model.train()` is the opposite.
 #
 # > **inference mode.** Inside `torch.inference_mode()` PyTorch stores nothing for gradients. This saves time
 # > and memory when a model is only used.
@@ -346,6 +357,16 @@ for epoch in bar:
     curve.update(history)
     if epoch in moments:
         snapshots[epoch] = apply(ae, watched)
+
+# %% id="claim-loop" tags=["claim"]
+from helpers.claims import claim
+
+claim("the training loss falls", history[-1]["train"] < history[0]["train"])
+claim("the loss on calibration images falls", history[-1]["validation"] < history[0]["validation"])
+
+# %% [markdown] id="loop-lesson" held_by="claim-loop"
+# *validation* is the loss on the calibration images. Both curves should fall and stay close together. If that of
+# the calibration images rises again, the network is learning its training images by heart.
 
 # %% [markdown] id="loop-question" tags=["optional"]
 # ### Did the network learn its images by heart?
@@ -548,23 +569,25 @@ claim("the errors of digits differ by class", order.iloc[-1] > 1.5 * order.iloc[
 # Which threshold? A popular rule takes the mean of the scores plus $k$ standard deviations.
 
 # %% [markdown] id="trap-text"
-# A tutorial of 2021 applied the rule to the losses of test *batches* of 64 digits each, with $k = 1$. It
-# printed a threshold of 0.008046 and tested it on one digit. We repeat this and count all digits.
+# A blog tutorial of 2021 on this data set applied the rule to the losses of test *batches* of 64 digits each,
+# with $k = 1$. It printed a threshold of 0.008046 and tested it on one digit. We repeat this and count all digits.
+# Your number will differ, because the network is another.
 
 # %% [markdown] id="trap-guess-text"
 # ### Exercise 1.12
 #
 # Predict first. Suppose that the error of a single image has the standard deviation 1, and that errors are
-# independent and follow a Gaussian distribution. The rule puts the threshold one standard deviation of the
-# *batch means* above the mean.
+# independent and follow a Gaussian distribution. Threshold = mean + 1 × (standard deviation of the *batch means*).
 #
 # - `"spread"`: what is the standard deviation of the mean of 64 errors?
 # - `"flagged"`: what share of normal images lies above the threshold, between 0 and 1 (to within 0.03)?
 #
-# The mean of n independent numbers has a standard deviation √n times smaller than one number. The share of a
-# Gaussian that lies more than a standard deviations above its mean is `scipy.stats.norm.sf(a)`. **Done** when both numbers are right.
+# The mean of n independent numbers has a standard deviation √n times smaller than one number. `norm.sf(z)`
+# is the share of a Gaussian that lies more than $z$ standard deviations above its mean. **Done** when both numbers are right.
 
 # %% id="ex-1-12" tags=["exercise"] reference="trap_guess"
+from scipy.stats import norm
+
 trap_guess = {
     "spread": ...,
     "flagged": ...,
@@ -589,11 +612,14 @@ from helpers.claims import claim
 
 claim("the batch-mean rule flags many normal digits", flagged.mean() > 0.2)
 claim("batch means spread several times less", test_errors.std() > 4 * batch_means.std())
+claim("fewer are flagged than of a Gaussian", flagged.mean() < 0.45)
+claim("fewer than half lie above the mean", (test_errors > test_errors.mean()).mean() < 0.5)
 
-# %% [markdown] id="trap-lesson"
+# %% [markdown] id="trap-lesson" held_by="claim-trap"
 # **The batch-mean trap.** Batch means have a standard deviation about $\sqrt{64} = 8$ times smaller than single
-# errors. So the threshold is very close to the mean, and nearly everything above the mean is flagged. A Gaussian
-# would have 45 % above it. Here it is less, because a few large errors pull the mean up. Also, the rule was
+# errors (with few batches this ratio is uncertain). So the threshold is very close to the mean, and nearly
+# everything above the mean is flagged. For a Gaussian, 45 % would be above the threshold. Here it is fewer: a few
+# large errors pull the mean up, so fewer than half of the images lie above the mean. Also, the rule was
 # calibrated and tested on the same images, and nobody computed its false-positive rate.
 
 # %% id="quiz-batch" tags=["nbval-ignore-output"]
@@ -650,7 +676,7 @@ seen(
 # a new normal image. Among these 20 scores the new one is equally likely to have any rank. So the chance that
 # it is the highest of all is 1 in 20, whatever the distribution is. This needs one assumption:
 #
-# > **exchangeable.** The images could be put into any other order without becoming more or less likely. This
+# > **exchangeable.** The order of the images tells nothing: every order is equally likely. This
 # > holds for images drawn independently from one source. It does not hold if the new images come from
 # > other writers or another scanner.
 #
@@ -662,14 +688,15 @@ seen(
 # $$p(s) = \frac{1 + \#\{i : s_i \ge s\}}{n + 1}, \qquad
 # P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal image.}$$
 #
-# Here $\#\{\dots\}$ means "how many". With calibration scores .1, .2, .3, .4 and the new score .25, two are as high,
-# so $p = (1 + 2) / 5 = 0.6$. So if we flag images with $p \le \alpha$, the false-positive rate is at most $\alpha$ on average. (Bates et al.,
+# Here $\#\{\dots\}$ means "how many", and $P$ is a probability. With calibration scores .1, .2, .3, .4 and the new
+# score .25, two (.3 and .4) are at least as high, so $p = (1 + 2) / 5 = 0.6$. So if we flag images with
+# $p \le \alpha$, the false-positive rate is at most $\alpha$, averaged over many calibration sets (Bates et al.,
 # arXiv 2104.08279).
 #
 # ### Exercise 1.6
 #
-# Write `conformal_p_values`. It takes n calibration scores and m new scores and returns m p-values. **Done**
-# when ties, unsorted calibration scores and an empty calibration set are handled as the formula says.
+# Write `conformal_p_values`. It takes n calibration scores and m new scores. Both are NumPy arrays; return an array
+# of m p-values. A loop is fine. **Done** when ties (equal scores), unsorted calibration scores and an empty calibration set are handled as the formula says.
 
 
 # %% id="ex-1-6" tags=["exercise"] reference="helpers.thresholds.conformal_p_values"
@@ -683,7 +710,8 @@ conformal_p_values = check("1.6", conformal_p_values)
 
 # %% [markdown] id="promise-text"
 # `conformal_threshold` gives the score above which $p \le \alpha$, so that flagging needs one comparison.
-# Does the detector keep its promise on the test digits?
+# In the table, 95 of 100 calibration and test sets that are alike give a rate in the range `from`-`to`. `below`
+# means fewer false positives than allowed. Does the detector keep its promise on the test digits?
 
 # %% id="promise"
 import pandas as pd
@@ -709,9 +737,8 @@ _inside = (promise["it is"] == "inside").sum()
 _below = (promise["it is"] == "below").sum()
 _easier = "calibration" if calibration_errors.mean() < test_errors.mean() else "test"
 seen(
-    f"{_inside} of the three rates lie inside their interval and {_below} below it. 95 of 100 calibration and "
-    "test sets of this size give a rate between 'from' and 'to', *if* the two sets are exchangeable. A rate "
-    "below means fewer false alarms than allowed, so the promise is not broken. A rate outside suggests that "
+    f"{_inside} of the three rates lie inside their interval and {_below} below it. A rate "
+    "below does not break the promise. A rate outside suggests that "
     "the two sets are not quite alike, for example since other people wrote the digits. The mean errors "
     f"differ by {abs(calibration_errors.mean() / test_errors.mean() - 1):.1%}; the {_easier} digits are easier "
     "to rebuild. The promise holds only for images like the calibration images."
@@ -950,13 +977,14 @@ print(f"AUROC {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f
 # With other test digits AUROC would be a little different.
 #
 # > **bootstrap.** A way to estimate how much a result varies. Draw as many images as there are, with
-# > replacement, compute the result again, and repeat this some hundred times. An interval that contains 95 % of
+# > replacement (an image can come twice), compute the result again, and repeat this some hundred times. An interval that contains 95 % of
 # > these results is the 95 % bootstrap interval.
 #
 # Our anomalies are the test digits themselves, rotated. Therefore a digit and its rotated copy are drawn
 # *together*; `paired_interval` does this. The figure also needs:
 #
-# > **precision.** The share of the flagged images that are anomalies.
+# > **precision.** The share of the flagged images that are anomalies. Chance is the share of anomalies among all
+# > images, in our figure one half.
 #
 # > **FPR at 95 % TPR.** The false-positive rate at the threshold that finds 95 % of the anomalies.
 
@@ -1063,7 +1091,8 @@ claim("unturned digits have AUROC one half, without doubt", rates.low[0] == rate
 # ### Something quite different
 #
 # Now images of clothes. Can the network rebuild what it has never seen? Look at the clothes that are rebuilt
-# best.
+# best. The last row is the **residual** $\hat x - x$: orange where the reconstruction has too much ink, blue where
+# it has too little.
 
 # %% id="fashion"
 clothes = load("fashion_mnist")["test"]
@@ -1074,8 +1103,8 @@ plotting.show(
     f"AUROC for clothes {auroc(test_errors, clothes_errors):.3f}. These eight are rebuilt best, with "
     f"errors down to {clothes_errors.min():.4f}; their mean grey value is "
     f"{clothes.images[easiest].mean() / 255:.2f}, that of all clothes {clothes.images.mean() / 255:.2f}.",
-    alt="Three rows of eight: dark, narrow pieces of clothing, reconstructions that look like thick "
-    "strokes, and pale residuals.",
+    alt="Three rows of eight: dark, narrow pieces of clothing, reconstructions that are faint blobs and "
+    "rings, and residuals with strong orange and blue spots.",
 )
 
 # %% id="seen-fashion" tags=["seen"]
@@ -1187,9 +1216,11 @@ explorables.threshold(
 # %% [markdown] id="baseline-text"
 # ## 7 · Is it better than something simple?
 #
-# We compare five scores. The first four need no network: the amount of **ink**, the distance to the **mean image**, the error of **PCA** with as many
-# components as our code has numbers, and the distance to the **nearest** training image. The fifth is our
-# error. All of them use the same training digits, and all are judged on the same test digits.
+# We compare five scores. The first four need no network: the amount of **ink**, the distance to the **mean image**,
+# the error of **PCA**, and the distance to the **nearest** training image. PCA (principal component analysis) rebuilds
+# an image as the mean image plus a sum of fixed images, its *components*, each times a number. We take as many
+# components as our code has numbers. The fifth score is our error. All use the same training digits. To
+# save time, we judge all on the same random part of the test digits.
 
 # %% [markdown] id="pca-exercise-text" tags=["optional"]
 # ### Reconstruction by PCA
@@ -1220,7 +1251,7 @@ pca_reconstruct = check("1.9", pca_reconstruct)
 # %% [markdown] id="baselines-text"
 # ### The comparison
 #
-# They are judged on a random part of the test digits. Which score would you bet on for rotated digits, and which for clothes?
+# Which score would you bet on for rotated digits, and which for clothes?
 
 # %% id="baselines"
 from helpers.experiments.module_01 import parts
@@ -1284,8 +1315,9 @@ plotting.show(
 )
 
 # %% [markdown] id="gain-text"
-# Which score is better on the *same* images? For this, look at the **difference** of the two AUROCs and draw the
-# same images for both scores.
+# To compare two scores, compute the **difference** of their AUROCs. In each bootstrap draw, use the same images for
+# both. If the whole interval of the difference is above 0, the autoencoder is better; if it is below 0, worse;
+# otherwise the data do not decide.
 
 # %% id="gain"
 from helpers.metrics import paired_difference
@@ -1317,12 +1349,16 @@ _which = (
     if _gain["95 % high"] < 0
     else "not clearly different"
 )
+_clothes = gains.xs("clothes", level=1)
+_above = ", ".join(_clothes.index[_clothes["95 % low"] > 0]) or "none"
+_under = ", ".join(_clothes.index[_clothes["95 % high"] < 0]) or "none"
 seen(
     f"For rotated digits {best.loc['rotated'].score} has the highest AUROC ({best.loc['rotated'].auroc:.3f}), for "
     f"clothes {best.loc['clothes'].score} ({best.loc['clothes'].auroc:.3f}). Ink cannot detect a rotation at "
     f"all, because rotating moves ink and adds none. Compared with the nearest of {len(train):,} training "
     f"images, the network is {_which} on rotated digits: the difference is "
-    f"{_gain['gain of the autoencoder']:+.3f} ({_gain['95 % low']:+.3f} to {_gain['95 % high']:+.3f})."
+    f"{_gain['gain of the autoencoder']:+.3f} ({_gain['95 % low']:+.3f} to {_gain['95 % high']:+.3f}). "
+    f"On clothes the network is better by more than chance than: {_above}; worse than: {_under}."
 )
 
 # %% id="claim-baselines" tags=["claim"]
@@ -1339,7 +1375,8 @@ claim(
 # %% [markdown] id="baseline-lesson" held_by="claim-baselines"
 # The nearest training image needs no training. With 12,000 training digits of MNIST (quick profile) it finds rotated
 # digits *better* than the network does. On the offline sample, with a tenth as many digits, the network is better.
-# The two printed lines say which holds for you. The network is quicker, and it shows *where* an image is unusual.
+# The two printed lines say which holds for you; the table has the clothes, too. Sections 8 to 10 are optional:
+# the core goes on with section 11.
 
 # %% [markdown] id="classical-text" tags=["optional"]
 # ### Classical detectors on the codes
@@ -1773,16 +1810,23 @@ rows = {
     "normal digits flagged by the conformal rule at 5 %": f"{(test_errors > threshold).mean():.1%}",
     "rotated digits found by the conformal rule at 5 %": f"{found:.1%}",
 } | {
-    f"AUROC on {len(few):,} of them, {name}": "{:.3f} ({:.3f} to {:.3f})".format(
+    f"AUROC, rotated, on {len(few):,} test digits: {label}": "{:.3f} ({:.3f} to {:.3f})".format(
         *rotated_table.loc[name]
     )
-    for name in ("autoencoder", "nearest", "PCA, 20")
+    for name, label in {
+        "autoencoder": "autoencoder",
+        "nearest": "nearest image",
+        "PCA, 20": "PCA, 20 components",
+    }.items()
 }
 table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
 Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 quiz("01")
+
+# %% [markdown] id="progress-text"
+# The core has 5 exercises, so that many dots are filled after it.
 
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
