@@ -219,8 +219,8 @@ plotting.show(
 )
 
 # %% [markdown] id="explore-convolution-text"
-# Set size 28, kernel 3, stride 2, padding 1. You should get 14. What gives 7? (The optional exercise 1.1 is
-# about the formula.)
+# Set size 8, kernel 3, stride 2, padding 1. You should get 4; in the same way 28 becomes 14. What gives 7?
+# (Exercise 1.1, optional, asks for the formula.)
 
 # %% id="explore-convolution"
 from helpers import explorables
@@ -570,7 +570,7 @@ claim("the errors of digits differ by class", order.iloc[-1] > 1.5 * order.iloc[
 
 # %% [markdown] id="trap-text"
 # A blog tutorial of 2021 on this data set applied the rule to the losses of test *batches* of 64 digits each,
-# with $k = 1$. It printed a threshold of 0.008046 and tested it on one digit. We repeat this and count all digits.
+# with $k = 1$. It printed a threshold of 0.008046 and tested it on one digit. We count all digits.
 # Your number will differ, because the network is another.
 
 # %% [markdown] id="trap-guess-text"
@@ -619,8 +619,8 @@ claim("fewer than half lie above the mean", (test_errors > test_errors.mean()).m
 # **The batch-mean trap.** Batch means have a standard deviation about $\sqrt{64} = 8$ times smaller than single
 # errors (with few batches this ratio is uncertain). So the threshold is very close to the mean, and nearly
 # everything above the mean is flagged. For a Gaussian, 45 % would be above the threshold. Here it is fewer: a few
-# large errors pull the mean up, so fewer than half of the images lie above the mean. Also, the rule was
-# calibrated and tested on the same images.
+# large errors pull the mean up, so fewer than half of the images lie above the mean. Also, the same images
+# calibrated and tested the rule.
 
 # %% id="quiz-batch" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz
@@ -683,13 +683,13 @@ seen(
 # > **conformal p-value.** The rank of a new score among the calibration scores, counted from the top and
 # > divided by their number plus one. A small value means that few normal images score as high.
 #
-# Choose $\alpha$, the false-positive rate that you accept, for example 5 %. For $n$ calibration scores $s_1, \dots, s_n$ and a new score $s$:
+# Choose $\alpha$, the false-positive rate that you accept (5 %). For $n$ calibration scores $s_1, \dots, s_n$ and a new score $s$:
 #
 # $$p(s) = \frac{1 + \#\{i : s_i \ge s\}}{n + 1}, \qquad
 # P\big(p(s) \le \alpha\big) \le \alpha \ \text{ for a normal image.}$$
 #
 # Here $\#\{\dots\}$ means "how many", and $P$ is a probability. With calibration scores .1, .2, .3, .4 and the new
-# score .25, two (.3 and .4) are at least as high, so $p = (1 + 2) / 5 = 0.6$. So if we flag images with
+# score .25, two (.3 and .4) are at least as high, so $p = (1 + 2) / 5 = 0.6$. If we flag images with
 # $p \le \alpha$, the false-positive rate is at most $\alpha$, averaged over many calibration sets (Bates et al.,
 # arXiv 2104.08279).
 #
@@ -710,7 +710,7 @@ conformal_p_values = check("1.6", conformal_p_values)
 
 # %% [markdown] id="promise-text"
 # `conformal_threshold` gives the score above which $p \le \alpha$.
-# In the table, 95 of 100 calibration and test sets that are alike give a rate in the range `from`-`to`. `below`
+# 95 of 100 calibration and test sets that are alike give a rate in the range `from`-`to`. `below`
 # means fewer false positives than allowed. Does the detector keep its promise on the test digits?
 
 # %% id="promise"
@@ -984,7 +984,7 @@ print(f"AUROC {auroc(test_errors, rotated_errors):.6f}, scikit-learn {theirs:.6f
 # *together*; `paired_interval` does this. The figure also needs:
 #
 # > **precision.** The share of the flagged images that are anomalies. Chance is the share of anomalies among all
-# > images, in our figure one half.
+# > images, here one half.
 #
 # > **FPR at 95 % TPR.** The false-positive rate at the threshold that finds 95 % of the anomalies.
 
@@ -1090,8 +1090,7 @@ claim("unturned digits have AUROC one half, without doubt", rates.low[0] == rate
 # %% [markdown] id="clothes-text"
 # ### Something quite different
 #
-# Now images of clothes. Can the network rebuild what it has never seen? Look at the clothes that are rebuilt
-# best. The last row is the **residual** $\hat x - x$: orange where the reconstruction has too much ink, blue where
+# Now images of clothes. Can the network rebuild what it has never seen? The last row is the **residual** $\hat x - x$: orange where the reconstruction has too much ink, blue where
 # it has too little.
 
 # %% id="fashion"
@@ -1367,9 +1366,8 @@ claim(
 )
 
 # %% [markdown] id="baseline-lesson" held_by="claim-baselines"
-# The nearest training image needs no training. With 12,000 training digits of MNIST (quick profile) it finds rotated
-# digits *better* than the network does; with a tenth as many digits, as in the offline sample, it may be worse. The
-# table says what holds for you, for clothes too. Sections 8 to 10 are optional: the core goes on with section 11.
+# The nearest training image needs no training. With 12,000 training digits (quick profile) it finds rotated
+# digits *better* than the network does; with a tenth as many (offline sample) it may be worse. Sections 8 to 10 are optional: the core goes on with section 11.
 
 # %% [markdown] id="classical-text" tags=["optional"]
 # ### Classical detectors on the codes
@@ -1790,7 +1788,7 @@ claim("784 numbers are too many", sweep.high[784] < sweep.low[best])
 # **Do not believe**
 # - that a small error means "normal": simple images are easy to rebuild, whatever they show;
 # - a threshold that was chosen on the images on which it is tested;
-# - a result from one image, or an AUROC without an interval.
+# - a result from one image.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
@@ -1815,7 +1813,7 @@ Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{table}")
 quiz("01")
 
 # %% [markdown] id="progress-text"
-# The core has 5 exercises, so that many dots are filled after it.
+# The core has 5 exercises.
 
 # %% id="progress" tags=["nbval-ignore-output"]
 progress()
