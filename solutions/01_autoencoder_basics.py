@@ -669,7 +669,7 @@ seen(
     f"common than the rule expects (with k = 1 it flags {_rates[0]:.1%}, where a Gaussian would give 15.9 %). The rule cannot say beforehand how many false alarms it will cause."
 )
 
-# %% [markdown] id="conformal-text"
+# %% [markdown] id="conformal-text" no_result="the rule, with an example on paper"
 # ### A threshold with a guaranteed rate
 #
 # Take 19 calibration scores and the score of
