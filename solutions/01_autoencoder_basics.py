@@ -54,7 +54,7 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 # Our normal images are handwritten digits of 28×28 pixels. We split them into three parts, and no image is
 # in two parts. **Training** images are for the network. **Test** images are for the numbers that we report.
 # The third part has a role of its own. In the **quick profile** the notebook trains briefly, on a part of the data.
-# The **offline sample** is a small data set that comes with the course, for work without a network connection.
+# The **offline sample** is a small data set that the course makes on your computer where the real data are missing.
 #
 # > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
 # > and to choose a threshold.

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from helpers.checks.exercise import declared
-from helpers.checks.findings import form, shape, value
+from helpers.checks.findings import behaviour, form, shape, value
 
 
 def probe_two_layers(cls):

@@ -875,7 +875,12 @@ def tensors_in_a_list(x, x_hat):
 
 
 @wrong("1.4", "plain_numbers")
-def tensor_of_a_list(x, x_hat):
+def tensor_of_floats(x, x_hat):
+    return torch.tensor([F.mse_loss(b, a).item() for a, b in zip(x, x_hat, strict=True)])
+
+
+@wrong("1.4", "detached")
+def tensor_of_tensors(x, x_hat):
     return torch.tensor([F.mse_loss(b, a) for a, b in zip(x, x_hat, strict=True)])
 
 
