@@ -53,7 +53,8 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 #
 # Our normal images are handwritten digits of 28×28 pixels. We split them into three parts, and no image is
 # in two parts. **Training** images are for the network. **Test** images are for the numbers that we report.
-# The third part has a role of its own:
+# The third part has a role of its own. In the **quick profile** the notebook trains briefly, on a part of the data.
+# The **offline sample** is a small data set that the course makes on your computer where the real data are missing.
 #
 # > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
 # > and to choose a threshold.
@@ -313,7 +314,7 @@ train_step = check("1.3", train_step)
 
 # %% [markdown] id="loop-plan"
 # Now the whole loop. It also stores reconstructions of nine test digits at a few epochs. The number of
-# *steps* is fixed, so a small data set gets more epochs.
+# *steps* is fixed, so a small data set gets more epochs. `weight_decay` pulls each weight a little towards zero.
 #
 # > **eval mode.** `model.eval()` tells layers such as dropout that the model is
 # > being used, not trained. `model.train()` is the opposite.
@@ -460,6 +461,8 @@ plotting.show(
 # take the mean of the squared differences over the channels and pixels of that image:
 #
 # $$\text{score}(x) = \frac{1}{CHW}\sum_{c,h,w}(\hat x_{chw} - x_{chw})^2$$
+#
+# Of many errors we print the mean and the **median**, the middle one of the sorted errors.
 #
 # ### Exercise 1.4
 #
@@ -683,7 +686,8 @@ conformal_p_values = check("1.6", conformal_p_values)
 
 # %% [markdown] id="promise-text"
 # `conformal_threshold` gives the score above which $p \le \alpha$, so that flagging needs one comparison.
-# Does the detector keep its promise on the test digits?
+# Does the detector keep its promise on the test digits? "from" and "to" are a 95 % interval: if the promise holds, 95
+# of 100 such experiments give a rate inside it.
 
 # %% id="promise"
 import pandas as pd
@@ -976,7 +980,7 @@ plotting.show(
 # %% [markdown] id="prevalence-text" tags=["optional"]
 # ### How many alarms are right?
 #
-# Precision depends on how common anomalies are. In the figure every second image is an anomaly; in a factory it
+# Precision depends on how common anomalies are, their **prevalence**. In the figure every second image is an anomaly; in a factory it
 # may be one in a thousand. What share of the alarms would then be right?
 
 # %% id="prevalence"
@@ -1658,7 +1662,7 @@ claim("the denoiser removes most", quality["denoiser"] > quality["plain"])
 #
 # A wider code rebuilds normal digits better, and anomalies as well. A network that copies every image
 # would find nothing. But how wide can *our* code be? Between the 1,568 features and the code there is a layer of 64
-# numbers without an activation.
+# numbers without an activation (a non-linear function such as ReLU).
 
 # %% id="bottleneck-rank"
 wide = ConvAutoencoder(latent_dim=128)
@@ -1798,8 +1802,11 @@ progress()
 # score of an image may not depend on the other images in its batch.
 #
 # The check computes the AUROC on images that you do not see and shows it beside scores of the course. **Done**
-# when your score is better than ink and mean image by more than chance. Try as often as you like. Your best
-# attempts are stored beside the notebook, only for you.
+# when your score is better than *unusual ink* and *mean image* by more than chance. Unusual ink is the distance of an
+# image's ink from the median ink of training digits (section 7 has the ink itself). Try as often as you like. Your
+# best attempts are stored beside the notebook, only for you. The course's *nearest training digit* looks at 6,000
+# training digits at most. If you measure the same distance to the same digits, your AUROC is equal to it. That
+# is right, and not better.
 
 
 # %% id="ex-1-14" tags=["exercise"] reference="anomaly_score"
