@@ -41,7 +41,7 @@ class Inside(Peer):
         super().__init__(channel)
         self.names = {"__name__": "__main__", "display": lambda *_, **__: None}
         self.names["get_ipython"] = lambda: None
-        self.objects, self.known, self.places = {}, {}, {}
+        self.objects, self.known, self.places, self.made = {}, {}, {}, 0
         self.here = {}  # id of a function of the grader's -> the same here
 
     # --- values of both sides -------------------------------------------------------------------
@@ -62,7 +62,8 @@ class Inside(Peer):
         return ["O", number, type(x).__name__, writer.write(data_of(x)), _methods(type(x))]
 
     def _number(self, x):
-        number = len(self.objects) + 1
+        self.made += 1
+        number = self.made
         self.objects[number] = x
         self._register(number)
         return number
@@ -132,7 +133,8 @@ class Inside(Peer):
         if op == "hand":
             return self._hand(message["module"], message["text"], message["name"], message["bind"])
         if op == "forget":
-            self.calls.clear()
+            for held in (self.calls, self.objects, self.known, self.places, self.here):
+                held.clear()
             return {}
         if op == "mode":
             self._sync(reader, message)
