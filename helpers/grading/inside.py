@@ -4,7 +4,6 @@ It knows no expected value and makes no verdict: whatever a submission does to t
 changes no more than its own answers.
 """
 
-import ast
 import builtins
 import inspect
 import linecache
@@ -57,7 +56,7 @@ class Inside(Peer):
             return ["M", number, writer.write(parts), _methods(type(x))]
         if isinstance(x, type):
             return ["C", number, x.__name__, issubclass(x, nn.Module), _methods(x), _signature(x)]
-        if isinstance(x, types.FunctionType) or callable(x) and not is_instance_of_learner(x):
+        if isinstance(x, types.FunctionType) or (callable(x) and not is_instance_of_learner(x)):
             return ["Q", number, getattr(x, "__name__", "function"), _signature(x)]
         return ["O", number, type(x).__name__, writer.write(data_of(x)), _methods(type(x))]
 
@@ -85,7 +84,7 @@ class Inside(Peer):
                 return self.here.setdefault(number, given_function(self, number, name))
             case ["torch", name]:
                 return getattr(F, name)
-            case ["code", data, defaults]:  # a plain function of the grader's, by its code
+            case ["code", data]:  # a plain function of the grader's, by its code
                 code = marshal.loads(bytes.fromhex(data))
                 return types.FunctionType(code, NAMES | {"__builtins__": builtins}, code.co_name)
             case ["M", number, sources, parts]:
@@ -233,7 +232,9 @@ class Inside(Peer):
 
     def failure(self, error):
         kind = next((c.__name__ for c in type(error).__mro__ if _known(c)), "Exception")
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<cell")]  # fmt: skip
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<cell")
+        ]
         where = [frames[-1].lineno, (frames[-1].line or "").strip()] if frames else None
         return {"error": [type(error).__name__, str(error), kind, where]}
 
@@ -399,4 +400,3 @@ def main():
             inside.serve(*channel.receive())
         except Lost:
             os._exit(0)
-

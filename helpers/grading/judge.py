@@ -1,10 +1,12 @@
-"""One submission is judged: exercise after exercise, in a sandbox that is replaced when it breaks."""
+"""One submission is judged, exercise after exercise; a sandbox that breaks is replaced."""
 
+import atexit
 import secrets
 import shutil
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import cache
 from unittest.mock import patch
 
 import numpy as np
@@ -40,9 +42,7 @@ class Judge:
         places = [c.id for c in submission.released(module)]
         in_order = sorted(exercises.values(), key=lambda e: _place(places, e))
         self.exercises = in_order
-        self.folder = tempfile.mkdtemp(prefix="course-")
-        references = [e.reference for e in in_order if isinstance(e, Exercise)]
-        stripped_course(self.folder, references)
+        self.folder = course_without_references(module)
         self.box, self.done, self.judged, self.peak = None, [], [], 0
 
     def __enter__(self):
@@ -50,7 +50,6 @@ class Judge:
 
     def __exit__(self, *_):
         self._drop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _drop(self):
         if self.box:
@@ -85,7 +84,7 @@ class Judge:
         if answer.status:
             return Verdict(answer.status, TITLES[answer.status], answer.says)
         if not submission.is_own(answer) and exercise.kind not in ("predict", "choose"):
-            says = f"`{answer.name}` is another name for something of a library here. Write it yourself."  # fmt: skip
+            says = f"`{answer.name}` is something of a library by another name. Write it yourself."
             return Verdict("not_started", "no answer of your own", says)
         try:
             return self._judged(exercise, answer)
@@ -116,9 +115,9 @@ class Judge:
             grader.log = [] if varied else None
             verdict = grade_exercise(exercise, candidate)
             calls, grader.log = grader.log or [], None
-            if verdict.passed and varied and not isinstance(candidate, type):
-                if not holds_elsewhere(exercise, candidate, calls):
-                    return Verdict("wrong_value", VALUE, ELSEWHERE, "memorised")
+            again = verdict.passed and varied and not isinstance(candidate, type)
+            if again and not holds_elsewhere(exercise, candidate, calls):
+                verdict = Verdict("wrong_value", VALUE, ELSEWHERE, "memorised")
         grader.forget()
         return verdict
 
@@ -126,7 +125,9 @@ class Judge:
         """The sandbox; a new one goes on where the broken one was, without what broke it."""
         if self.box is None:
             limits = self.limits
-            self.box = Sandbox(self.folder, int(limits.memory), limits.timeout, limits.shut, limits.data)  # fmt: skip
+            self.box = Sandbox(
+                self.folder, int(limits.memory), limits.timeout, limits.shut, limits.data
+            )
             for exercise, answer, verdict in list(self.judged):
                 if verdict.status not in ("stopped", "missing"):
                     self.box.allow(self.limits.timeout)
@@ -154,19 +155,28 @@ class Judge:
         """Hand the course's own answer in, now that the verdict stands, as the notebook does."""
         if exercise.kind == "wrap-up":
             return
-        module, name = exercise.reference.rpartition(".")[::2]
-        if not isinstance(exercise, Exercise):
-            module = ""
-        else:
-            module = exercise.load_reference().__module__
+        is_function = isinstance(exercise, Exercise)
+        module = exercise.load_reference().__module__ if is_function else ""
         if not module and verdict.passed:
             return
         try:
             self.box.allow(self.limits.timeout)
             bind = not verdict.passed
-            self.box.ask("hand", module=module, text=exercise.source(), name=name, bind=bind)
+            self.box.ask(
+                "hand", module=module, text=exercise.source(), name=exercise.name, bind=bind
+            )
         except (Exception, SystemExit, Lost):
             self._drop()
+
+
+@cache
+def course_without_references(module):
+    """The folder from which the sandboxes of this process import, until the process ends."""
+    folder = tempfile.mkdtemp(prefix="course-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    exercises = _of_module(module).values()
+    stripped_course(folder, [e.reference for e in exercises if isinstance(e, Exercise)])
+    return folder
 
 
 def _place(places, exercise):

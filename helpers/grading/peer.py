@@ -93,7 +93,9 @@ class Peer:
 # --- modules: what they consist of, as data -----------------------------------------------------
 
 INTERNAL = frozenset(vars(nn.Module()))
-LAYERS = {name: c for name, c in vars(nn).items() if isinstance(c, type) and issubclass(c, nn.Module)}  # fmt: skip
+LAYERS = {
+    name: c for name, c in vars(nn).items() if isinstance(c, type) and issubclass(c, nn.Module)
+}
 
 
 def is_data(x):
@@ -110,8 +112,10 @@ def data_of(x):
     """The attributes of an object that are data."""
     held = vars(x) if hasattr(x, "__dict__") else {}
     return {
-        n: v for n, v in held.items() if n not in INTERNAL and not n.startswith("_grading") and is_data(v)
-    }  # fmt: skip
+        n: v
+        for n, v in held.items()
+        if n not in INTERNAL and not n.startswith("_grading") and is_data(v)
+    }
 
 
 def layer_of(module):
@@ -171,7 +175,7 @@ def same(a, b):
 
 def renew(module, parts, make=None):
     """Bring a module to what the other side says of its parts; make(part) makes one that is new."""
-    if not isinstance(parts, dict) or "" not in parts and make:
+    if not isinstance(parts, dict) or ("" not in parts and make):
         raise Lost("it sent nonsense")
     known = dict(module.named_modules())
     for path, said in parts.items():

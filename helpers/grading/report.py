@@ -1,4 +1,4 @@
-"""What comes of grading a class: the table, an overview, a page for each learner; and the command."""
+"""What comes of grading a class: a table, an overview, a page for each learner; the command."""
 
 import argparse
 import csv
@@ -34,10 +34,13 @@ def write_table(path, rows):
         for row in rows:
             cells = [getattr(row, name) for name in COLUMNS]
             table.writerow(
-                "'" + x if isinstance(x, str) and x.startswith(("=", "+", "-", "@", "\t")) else
-                f"{x:.2f}" if isinstance(x, float) else x
+                "'" + x
+                if isinstance(x, str) and x.startswith(("=", "+", "-", "@", "\t"))
+                else f"{x:.2f}"
+                if isinstance(x, float)
+                else x
                 for x in cells
-            )  # fmt: skip
+            )
 
 
 def write_overview(path, rows, found):
@@ -61,7 +64,9 @@ def write_overview(path, rows, found):
     page += "<h2>Where the class is stuck</h2>" + _stuck(rows, exercises)
     page += "<h2>Common misconceptions</h2>" + _mistakes(rows)
     if tries := _attempts(found):
-        rows_of = "".join(f"<tr><td>{html.escape(a)}</td><td>{b}</td><td>{n}</td></tr>" for a, b, n in tries)  # fmt: skip
+        rows_of = "".join(
+            f"<tr><td>{html.escape(a)}</td><td>{b}</td><td>{n}</td></tr>" for a, b, n in tries
+        )
         page += "<h2>Attempts at the wrap-ups</h2><table><tr><th>learner</th><th>exercise</th>"
         page += f"<th>attempts</th></tr>{rows_of}</table>"
     _page(path, "The class", page)
@@ -92,7 +97,9 @@ def _mistakes(rows):
         f"<td>{html.escape(says[e, m])}</td></tr>"
         for (e, m), n in counts.most_common()
     )
-    return f"<table><tr><th>learners</th><th>exercise</th><th>mistake</th><th>for example</th></tr>{lines}</table>"  # fmt: skip
+    names = "learners", "exercise", "mistake", "for example"
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f"<table><tr>{head}</tr>{lines}</table>"
 
 
 def _attempts(found):
@@ -136,7 +143,9 @@ def _file(learner):
 
 
 def _page(path, title, body):
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    head = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    )
     text = f"{head}{STYLE}<h1>{html.escape(title)}</h1>{body}</html>\n"
     Path(path).write_text(text, encoding="utf-8")
 
@@ -167,8 +176,11 @@ def main(arguments=None):
         say.error(f"no notebook lies in {chosen.folder}")
     data = Path(setting("COURSE_DATA") or COURSE / "data").absolute()
     limits = Limits(
-        chosen.timeout, chosen.memory * GB, not chosen.unprotected, str(data) if data.is_dir() else None
-    )  # fmt: skip
+        chosen.timeout,
+        chosen.memory * GB,
+        not chosen.unprotected,
+        str(data) if data.is_dir() else None,
+    )
     start = time.monotonic()
 
     def report(rows):
@@ -181,5 +193,13 @@ def main(arguments=None):
         write_overview(chosen.html, rows, found)
         write_feedback(chosen.html.parent / "feedback", rows)
     peak = max((r.peak for r in rows), default=0)
-    print(json.dumps({"submissions": sum(map(len, found.values())), "seconds": round(time.monotonic() - start), "peak_gb": round(peak / GB, 2)}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "submissions": sum(map(len, found.values())),
+                "seconds": round(time.monotonic() - start),
+                "peak_gb": round(peak / GB, 2),
+            }
+        )
+    )
     return 0

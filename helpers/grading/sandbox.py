@@ -47,7 +47,7 @@ STUB = "raise __import__('builtins')._grading_refused"
 
 
 class NoSandbox(RuntimeError):
-    """This machine lacks what shuts a submission off. The message says which protection is missing."""
+    """No submission can be shut off here. The message says which protection is missing."""
 
 
 @cache
@@ -94,7 +94,8 @@ def stripped_course(folder, references):
         for node in tree.body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in names:
                 own[node.name] = node
-        here = {r for r in left if r.rsplit(".", 1)[1] in own and r.startswith(where.rpartition(".")[0])}  # fmt: skip
+        package = where.rpartition(".")[0]  # a reference may be named where it is exported
+        here = {r for r in left if r.rsplit(".", 1)[1] in own and r.startswith(package)}
         for r in here:
             _empty(own[r.rsplit(".", 1)[1]])
         if here:
@@ -222,7 +223,8 @@ def _environment(course, data):
 def _walls(course, memory, data):
     """The command line of bubblewrap up to the program that it is to run."""
     walls = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    for path in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache"):  # fmt: skip
+    system = "/usr", "/bin", "/lib", "/lib32", "/lib64"
+    for path in (*system, "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache"):
         walls += ["--ro-bind-try", path, path]
     size = ["--size", str(memory // 4)] if _knows_size() else []
     walls += ["--proc", "/proc", "--dev", "/dev", *size, "--tmpfs", "/tmp", "--dir", "/tmp/home"]

@@ -1,13 +1,14 @@
 """The grader's side: stand-ins for what a submission defines, which the probes use like the thing.
 
-A call of a stand-in is sent into the sandbox, with the random numbers and settings of this session,
-and gives back what came out: numbers, arrays, tensors that know their gradient, and stand-ins again.
-A network's stand-in is an nn.Module whose parameters are the sandbox's, brought up to date with
-each call, in both directions. A network that a probe hands in moves into the sandbox, and what the
-probe holds becomes its stand-in.
+A call of a stand-in is sent into the sandbox, with this session's random numbers and settings, and
+gives back what came out: numbers, arrays, tensors that know their gradient, and stand-ins again. A
+network's stand-in is an nn.Module whose parameters are the sandbox's, brought up to date with each
+call, in both directions. A network that a probe hands in moves into the sandbox, and what the probe
+holds becomes its stand-in.
 """
 
 import builtins
+import dis
 import functools
 import inspect
 import marshal
@@ -55,7 +56,7 @@ class Grader(Peer):
         if getattr(torch.nn.functional, name, None) is x:
             return ["torch", name]
         if isinstance(x, types.FunctionType) and _is_plain(x):
-            return ["code", marshal.dumps(x.__code__).hex(), None]
+            return ["code", marshal.dumps(x.__code__).hex()]
         if callable(x):
             number = next((n for n, f in self.given.items() if f is x), len(self.given) + 1)
             self.given[number] = x
@@ -70,7 +71,10 @@ class Grader(Peer):
         number, sources = self.moved, {}
         for path, part in module.named_modules():
             if LAYERS.get(type(part).__name__) is not type(part):
-                sources[path] = [textwrap.dedent(inspect.getsource(type(part))), type(part).__name__]  # fmt: skip
+                sources[path] = [
+                    textwrap.dedent(inspect.getsource(type(part))),
+                    type(part).__name__,
+                ]
         parts = parts_of(module)
         self._adopt_parts(module, number)
         self.known[number] = parts
@@ -176,11 +180,14 @@ class Grader(Peer):
             for root in self.roots.values()
             if isinstance(root, nn.Module)
             for part in root.modules()
-            if any(h is not _nothing for h in (*part._forward_hooks.values(), *part._forward_pre_hooks.values()))
+            if any(
+                h is not _nothing
+                for h in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+            )
         ]
 
     def _taken(self, answer, reader, given):
-        """The value of an answer, after what it says of the session, the stand-ins and arguments."""
+        """The value of an answer, after what it says of session, stand-ins and arguments."""
         if "error" in answer:
             raise _error(answer["error"])
         try:
@@ -265,7 +272,13 @@ class Grader(Peer):
         """Make the original of a new stand-in x, in the sandbox."""
         if is_module:
             nn.Module.__init__(x)
-        message = {"op": "call", "to": [number, ""], "method": "__call__", "through": [], "roots": []}  # fmt: skip
+        message = {
+            "op": "call",
+            "to": [number, ""],
+            "method": "__call__",
+            "through": [],
+            "roots": [],
+        }
         message |= {"watch": [], "salted": builtins.hash is not HASH}
         values = {"args": list(args), "kwargs": kwargs, "session": peer_module.session()}
         answer, reader = self.ask(message, sync=[], **values)
@@ -283,9 +296,7 @@ class Grader(Peer):
 
     def _signature(self, said):
         """A signature as inspect gives it, or one of anything."""
-        anything = inspect.Signature(
-            [inspect.Parameter("args", 2), inspect.Parameter("kwargs", 4)]
-        )
+        anything = inspect.Signature([inspect.Parameter("args", 2), inspect.Parameter("kwargs", 4)])
         if said is None:
             return anything
         try:
@@ -352,11 +363,12 @@ def _is_plain(f):
 
 
 def _globals(code):
-    import dis
-
-    return {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")} | {
-        n for c in code.co_consts if isinstance(c, types.CodeType) for n in _globals(c)
-    }  # fmt: skip
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield step.argval
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _globals(part)
 
 
 def _roots_in(x):
@@ -371,7 +383,9 @@ def _roots_in(x):
 
 def _put_data(old, new):
     """As put, for lists and dicts of arguments: only arrays, tensors and what lists hold."""
-    pairs = zip(old, new, strict=True) if isinstance(old, list) else ((old[n], new.get(n)) for n in old)  # fmt: skip
+    if isinstance(old, dict):
+        old, new = list(old.values()), [new.get(name) for name in old]
+    pairs = zip(old, new, strict=True)
     for a, b in pairs:
         put(a, b)
 
@@ -404,7 +418,8 @@ def _error(said):
     if not (isinstance(cls, type) and issubclass(cls, (Exception, SystemExit))):
         cls = CellError
     if str(name) != cls.__name__ or cls in (KeyError, UnicodeDecodeError, UnicodeEncodeError):
-        cls = type(str(name), (CellError if cls.__name__.startswith("Unicode") else cls,), {"__str__": lambda e: str(e.args[0])})  # fmt: skip
+        base = CellError if cls.__name__.startswith("Unicode") else cls
+        cls = type(str(name), (base,), {"__str__": lambda error: str(error.args[0])})
     try:
         error = cls(str(text))
     except TypeError:

@@ -121,7 +121,15 @@ def read(path):
         return found
     except Unreadable:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:  # fmt: skip
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+    ) as error:
         raise Unreadable("This is not a notebook: it could not be read.") from error
 
 
@@ -139,7 +147,8 @@ def module_of(path, cells):
         own = {c.id for c in released(module)}
         texts = {c.plain for c in released(module)}
         counts[module] = sum((c.id in own) + (c.plain in texts) for c in cells)
-        counts[module] += sum(2 * CHECK.findall(c.text).__len__() for c in cells if any(i.startswith(f"{int(module)}.") for i, _ in CHECK.findall(c.text)))  # fmt: skip
+        named = [id for c in cells for id, _ in CHECK.findall(c.text)]
+        counts[module] += 2 * sum(id.startswith(f"{int(module)}.") for id in named)
     best = max(counts, key=counts.get)
     if counts[best] > 3:
         return best
@@ -182,7 +191,8 @@ def answer(exercise, cells):
     if all(c.plain == stub for c in found):
         alone = [c for c in in_place if c.plain != stub and not c.error]
         for c in alone:
-            defined = [n for n, node in c.binds.items() if isinstance(node, (ast.FunctionDef, ast.ClassDef))]  # fmt: skip
+            made = ast.FunctionDef, ast.ClassDef
+            defined = [n for n, node in c.binds.items() if isinstance(node, made)]
             if len(defined) == 1:
                 name, found = defined[0], [c]
     written = [c for c in found if c.plain != stub]
@@ -212,11 +222,14 @@ def _is_stub(cell):
     return bool(bodies) and all(
         all(
             isinstance(s, ast.Pass)
-            or (isinstance(s, (ast.Expr, ast.Return)) and (s.value is None or isinstance(s.value, ast.Constant)))
+            or (
+                isinstance(s, (ast.Expr, ast.Return))
+                and (s.value is None or isinstance(s.value, ast.Constant))
+            )
             for s in body
         )
         for body in bodies
-    )  # fmt: skip
+    )
 
 
 def _changes(own, name, written):
@@ -227,7 +240,8 @@ def _changes(own, name, written):
             continue
         for node in cell.tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
-            if any(isinstance(t, ast.Attribute) and getattr(t.value, "id", "") == name for t in targets):  # fmt: skip
+            parts = [t.value for t in targets if isinstance(t, ast.Attribute)]
+            if any(getattr(part, "id", "") == name for part in parts):
                 found.append(cell)
                 break
     return found
@@ -242,7 +256,9 @@ def _other_names(exercise, cells):
 
 
 def _mentions(text, name):
-    return re.search(rf"^\s*(def|class)\s+{re.escape(name)}\b|^\s*{re.escape(name)}\s*=", text, re.M)
+    return re.search(
+        rf"^\s*(def|class)\s+{re.escape(name)}\b|^\s*{re.escape(name)}\s*=", text, re.M
+    )
 
 
 def is_own(answer):
@@ -266,7 +282,10 @@ def prelude(module, answer, cells, done):
     done : cells that have been run. A name is taken from the course where the course has it.
     """
     course = released(module)
-    place = next((i for i, c in enumerate(course) if c.id.startswith("ex-") and c.defines(answer.name)), len(course))  # fmt: skip
+    place = len(course)
+    for i, cell in enumerate(course):
+        if cell.id.startswith("ex-") and cell.defines(answer.name):
+            place = i
     texts = {c.plain for c in course}
     extra = [c for c in cells if c.plain not in texts and c.tree and c not in answer.cells]
     chosen, open_names = {}, set()
@@ -282,7 +301,8 @@ def prelude(module, answer, cells, done):
         if i is not None and course[i].id.startswith(("ex-", "check-")):
             continue  # the exercises are run in their own order
         if i is not None:
-            wanted = [(i, course[i])] + [(k, c) for k, c in enumerate(course[:before]) if k > i and _trains(c, name)]  # fmt: skip
+            later = enumerate(course[i + 1 : before], start=i + 1)
+            wanted = [(i, course[i]), *((k, c) for k, c in later if _trains(c, name))]
         else:
             wanted = [(len(course) + k, c) for k, c in enumerate(extra) if c.defines(name)][-1:]
         for k, cell in wanted:
@@ -293,7 +313,7 @@ def prelude(module, answer, cells, done):
 
 
 def _trains(cell, name):
-    """Whether a cell of the course changes what a name holds: `fit(model, ...)`, `train_step(...)`."""
+    """Whether a cell of the course changes what a name holds, as `fit(model, ...)` does."""
     if not cell.tree or name not in cell.needs or name in cell.binds:
         return False
     for node in ast.walk(cell.tree):

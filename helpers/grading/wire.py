@@ -1,7 +1,7 @@
 """What passes between the grader and the sandbox: JSON and raw arrays, never pickles.
 
-Both sides use this file. A message is a JSON object and one block of bytes, to which the arrays in it
-point. Nothing that comes in is run: it becomes numbers, texts, arrays, tensors and stand-ins.
+Both sides use this file. A message is a JSON object and one block of bytes, to which the arrays in
+it point. Nothing that comes in is run: it becomes numbers, texts, arrays, tensors and stand-ins.
 """
 
 import itertools
@@ -119,7 +119,10 @@ class Writer:
         if isinstance(x, (torch.dtype, torch.device)):
             return ["D", str(x)]
         if isinstance(x, (range, slice)):
-            return ["r" if isinstance(x, range) else "k", [self.write(p) for p in (x.start, x.stop, x.step)]]  # fmt: skip
+            return [
+                "r" if isinstance(x, range) else "k",
+                [self.write(p) for p in (x.start, x.stop, x.step)],
+            ]
         if kind.__module__.startswith("pandas") and hasattr(x, "index"):
             return self.frame(x)
         if hasattr(x, "__next__"):
@@ -173,7 +176,14 @@ class Reader:
     def read(self, node):
         try:
             return self._read(node)
-        except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:  # fmt: skip
+        except (
+            IndexError,
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise Lost(f"it sent nonsense ({error})") from error
 
     def _read(self, node):
@@ -217,7 +227,9 @@ class Reader:
             case "S":
                 import pandas as pd
 
-                return pd.Series(self._read(node[1]), index=self._read(node[2]), name=self._read(node[3]))  # fmt: skip
+                return pd.Series(
+                    self._read(node[1]), index=self._read(node[2]), name=self._read(node[3])
+                )
             case "F":
                 import pandas as pd
 
@@ -278,7 +290,7 @@ class Bridge(torch.autograd.Function):
 
 
 def bridged(ask, results, leaves):
-    """The results, as made of the leaves by the other side; ask(gradients) -> those to the leaves."""
+    """The results, made of the leaves by the other side; ask(gradients) -> those to the leaves."""
     anchor = torch.zeros((), requires_grad=True)  # a result may depend on what is over there alone
     with torch.enable_grad():
         return Bridge.apply(ask, len(results), *results, *leaves, anchor)

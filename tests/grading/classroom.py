@@ -16,15 +16,18 @@ WRONG_14 = "def reconstruction_error(x, x_hat):\n    return (x - x_hat).square()
 OTHERS = {
     "1.1": "def conv_output_size(size, kernel_size, stride=1, padding=0):\n"
     "    return len(range(0, size + 2 * padding - kernel_size + 1, stride))\n",
-    "1.4": "def reconstruction_error(x, x_hat):\n    return F.mse_loss(x_hat, x, reduction='none').mean((1, 2, 3))\n",
+    "1.4": "def reconstruction_error(x, x_hat):\n"
+    "    return F.mse_loss(x_hat, x, reduction='none').mean((1, 2, 3))\n",
     "1.5": "mean_std_threshold = lambda scores, k=1.0: np.average(scores) + k * np.std(scores)\n",
     "1.6": "def conformal_p_values(calibration_scores, scores):\n"
-    "    return np.array([(1 + sum(c >= s for c in calibration_scores)) / (len(calibration_scores) + 1) for s in scores])\n",
+    "    n = len(calibration_scores)\n"
+    "    return np.array([(1 + sum(c >= s for c in calibration_scores)) / (n + 1) for s in scores])\n",
     "1.8": "def auroc(normal_scores, anomaly_scores):\n"
     "    a, n = np.asarray(anomaly_scores)[:, None], np.asarray(normal_scores)\n"
     "    return float(((a > n) + 0.5 * (a == n)).mean())\n",
     "1.10": "def interpolate(z_start, z_end, steps):\n"
-    "    return torch.stack([z_start + (z_end - z_start) * i / (steps - 1) for i in range(steps)])\n",
+    "    step = (z_end - z_start) / (steps - 1)\n"
+    "    return torch.stack([z_start + step * i for i in range(steps)])\n",
     "1.11": "def psnr(x, x_hat, data_range=1.0):\n"
     "    mse = ((x - x_hat) ** 2).mean(dim=(1, 2, 3))\n"
     "    return 20 * np.log10(data_range) - 10 * torch.log10(mse)\n",
@@ -200,18 +203,40 @@ def class_of():
         "one wrong": (notebook(ANSWERS | {"1.4": WRONG_14}), PASSED | {"1.4": "wrong_form"}),
         "half done": (notebook(half), OPEN | dict.fromkeys(half, "passed")),
         "otherwise written": (notebook(OTHERS), OPEN | dict.fromkeys(OTHERS, "passed")),
-        "syntax error": (notebook(ANSWERS | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}), PASSED | {"1.4": "wrong_form"}),
-        "endless loop": (notebook(ANSWERS | {"1.4": lines + "while True: pass"}), PASSED | {"1.4": "stopped"}),
+        "syntax error": (
+            notebook(ANSWERS | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}),
+            PASSED | {"1.4": "wrong_form"},
+        ),
+        "endless loop": (
+            notebook(ANSWERS | {"1.4": lines + "while True: pass"}),
+            PASSED | {"1.4": "stopped"},
+        ),
         "endless cell": (only("while True: pass\n" + ANSWERS["1.4"]), one("stopped")),
-        "memory hog": (only(lines + "return [torch.ones(2**26) for _ in range(999)]"), one("stopped|wrong_form")),
-        "os._exit": (notebook(ANSWERS | {"1.4": "import os\n" + lines + "os._exit(0)"}), PASSED | {"1.4": "stopped"}),
+        "memory hog": (
+            only(lines + "return [torch.ones(2**26) for _ in range(999)]"),
+            one("stopped|wrong_form"),
+        ),
+        "os._exit": (
+            notebook(ANSWERS | {"1.4": "import os\n" + lines + "os._exit(0)"}),
+            PASSED | {"1.4": "stopped"},
+        ),
         "exit": (only(lines + "exit()"), one("wrong_form")),
         "exit in the cell": (only("import sys; sys.exit(0)\n" + ANSWERS["1.4"]), one("wrong_form")),
         "fake passed": (only(FORGED), one("wrong_form|stopped")),
         "checker replaced": (before_all(only(CHECKER + WRONG_14), CHECKER), one("wrong_form")),
         "imported": (only("from helpers.scores import reconstruction_error"), one("not_started")),
-        "re-exported": (only("import helpers.scores\nreconstruction_error = helpers.scores.reconstruction_error"), one("not_started")),
-        "wrapped": (only("import helpers.scores as s\n" + lines + "return s.reconstruction_error(x, x_hat)"), one("not_started")),
+        "re-exported": (
+            only(
+                "import helpers.scores\nreconstruction_error = helpers.scores.reconstruction_error"
+            ),
+            one("not_started"),
+        ),
+        "wrapped": (
+            only(
+                "import helpers.scores as s\n" + lines + "return s.reconstruction_error(x, x_hat)"
+            ),
+            one("not_started"),
+        ),
         "from sklearn": (only("from sklearn.metrics import roc_auc_score as auroc", "1.8"), OPEN),
         "found by walking": (only(FIND), one("not_started|wrong_form|wrong_value")),
         "found on the disk": (only(REACH), one("wrong_form|not_started")),
@@ -226,10 +251,13 @@ def class_of():
         "cell split": (split(), one("passed")),
         "from a badge": (vs_code(notebook(OTHERS)), OPEN | dict.fromkeys(OTHERS, "passed")),
         "magics": (only("%%time\n" + lines + own), one("passed")),
-        "fork bomb": (only("import os\n" + lines + "while True: os.fork()"), one("stopped|wrong_form")),
+        "fork bomb": (
+            only("import os\n" + lines + "while True: os.fork()"),
+            one("stopped|wrong_form"),
+        ),
         "not a notebook": ("%PDF-1.4 this is none", None),
         "another notebook": (json.dumps({"cells": [], "metadata": {}}), None),
-    }  # fmt: skip
+    }
 
 
 def write(folder, wanted=None):

@@ -1,4 +1,4 @@
-"""A class in which everything happens is graded: each gets what it deserves, none stops the others."""
+"""A class in which everything happens is graded: each gets what it deserves, none stops others."""
 
 import csv
 import subprocess
@@ -57,7 +57,9 @@ def test_a_known_mistake_has_its_name_and_sentence(graded):
     _, found, folder = graded
     row = found["one wrong"]["1.4"]
     assert row["mistake"]
-    assert row["sentence"] in (folder / "feedback" / "one wrong.html").read_text().replace("&#x27;", "'").replace("&quot;", '"')  # fmt: skip
+    assert row["sentence"] in (folder / "feedback" / "one wrong.html").read_text().replace(
+        "&#x27;", "'"
+    ).replace("&quot;", '"')
     assert row["mistake"].replace("_", " ") in (folder / "class.html").read_text()
 
 
@@ -103,7 +105,8 @@ for folder, _, files in os.walk("/"):
     for f in files:
         if f == "scores.py" and "helpers" in folder:
             text = open(os.path.join(folder, f)).read()
-            seen += [f] if "square().flatten" in text.partition("def reconstruction_error")[2][:400] else []
+            own = text.partition("def reconstruction_error")[2][:400]
+            seen += [f] if "square().flatten" in own else []
 seen += [p for p in ({str(COURSE / "solutions")!r}, {str(COURSE / "tests")!r}) if os.path.exists(p)]
 try:
     socket.create_connection(("127.0.0.1", 22), timeout=1)
