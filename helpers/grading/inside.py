@@ -244,8 +244,9 @@ class Inside(Peer):
         except Refused:
             self.channel.send({"error": ["ReferenceCalled", "", "ReferenceCalled", None]}, [])
         except (SystemExit, KeyboardInterrupt) as error:
-            kind = type(error).__name__
-            self.channel.send({"error": [kind, str(error), kind, None]}, [])
+            said = self.failure(error)
+            said["error"][2] = type(error).__name__
+            self.channel.send(said, [])
 
 
 class Refused(BaseException):

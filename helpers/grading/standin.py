@@ -424,6 +424,5 @@ def _error(said):
         error = cls(str(text))
     except TypeError:
         error = CellError(str(text))
-    if isinstance(where, list) and len(where) == 2:
-        error.line_of_cell = where
+    error.line_of_cell = where if isinstance(where, list) and len(where) == 2 else None
     return error

@@ -43,7 +43,8 @@ class Cell:
             self.tree = ast.parse(self.text)
             self.needs = _needs(self.text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            self.error = f"{type(error).__name__}: {error}"
+            line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+            self.error = f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}"
             return
         for node in self.tree.body:
             self.binds |= dict.fromkeys(_bound(node), node)

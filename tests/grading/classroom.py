@@ -21,7 +21,8 @@ OTHERS = {
     "1.5": "mean_std_threshold = lambda scores, k=1.0: np.average(scores) + k * np.std(scores)\n",
     "1.6": "def conformal_p_values(calibration_scores, scores):\n"
     "    n = len(calibration_scores)\n"
-    "    return np.array([(1 + sum(c >= s for c in calibration_scores)) / (n + 1) for s in scores])\n",
+    "    above = [sum(c >= s for c in calibration_scores) for s in scores]\n"
+    "    return (1 + np.array(above)) / (n + 1)\n",
     "1.8": "def auroc(normal_scores, anomaly_scores):\n"
     "    a, n = np.asarray(anomaly_scores)[:, None], np.asarray(normal_scores)\n"
     "    return float(((a > n) + 0.5 * (a == n)).mean())\n",
