@@ -171,6 +171,8 @@ def main(arguments=None):
             return 2
     if not chosen.folder.is_dir():
         say.error(f"{chosen.folder} is no folder")
+    if not (COURSE / "notebooks").is_dir():
+        say.error("the course's own notebooks are needed: run this in a clone of the course")
     found = submissions(chosen.folder)
     if not found:
         say.error(f"no notebook lies in {chosen.folder}")

@@ -1,6 +1,7 @@
 """A class is graded: each submission in a sandbox of its own, several at a time."""
 
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -78,5 +79,6 @@ def grade_one(learner, path, limits):
     except submission.Unreadable as error:
         spent = time.monotonic() - start
         return [Row(learner, path.name, "", "unreadable", "", 0, 0, str(error), spent)]
-    with Judge(module, cells, limits) as judge:
+    # what a submission warns of is heard by the probes alone
+    with warnings.catch_warnings(action="ignore"), Judge(module, cells, limits) as judge:
         return [judge.row(learner, exercise) for exercise in judge.exercises]
