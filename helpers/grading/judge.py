@@ -14,7 +14,6 @@ import torch
 
 from helpers.checks import _of_module
 from helpers.checks.exercise import Exercise
-from helpers.checks.findings import same
 from helpers.checks.grading import grade_exercise, not_your_own
 from helpers.checks.verdict import FORM, VALUE, Verdict
 from helpers.checks.watch import ReferenceCalled, quiet
@@ -213,7 +212,7 @@ def drawn_anew(arrays):
 
 
 def holds_elsewhere(exercise, candidate, calls):
-    """Whether the answer agrees with the reference on calls of the probe with other numbers.
+    """Whether the answer mostly agrees with the reference on calls of the probe with other numbers.
 
     Only where the reference gives the same twice, and a number or array; a call that it refuses or
     that the probe did not make with data alone tells nothing.
@@ -221,6 +220,7 @@ def holds_elsewhere(exercise, candidate, calls):
     if any(p.name == "seed" for p in exercise.parameters):
         return True  # what it draws has been looked at with other draws
     reference, rng = exercise.load_reference(), np.random.default_rng(SECRET)
+    agree, compared = 0, 0
     picked = [calls[i] for i in rng.permutation(len(calls))[:REPLAYS]]
     for args, kwargs in picked:
         other = [varied(x, rng) for x in args]
@@ -230,9 +230,9 @@ def holds_elsewhere(exercise, candidate, calls):
             if wanted[0] is None or not close(*wanted):
                 continue
             seen = _outcome(candidate, other, named)
-        if seen is None or not close(seen, wanted[0]):
-            return False
-    return True
+        compared += 1
+        agree += seen is not None and close(seen, wanted[0])
+    return agree >= 0.75 * compared  # in float32 two right ways may part on hard inputs
 
 
 def _outcome(f, args, kwargs):
@@ -257,18 +257,19 @@ def _array(x):
 
 
 def close(a, b):
-    return same(a.round(12), b.round(12)) or (
-        a.size == b.size and np.allclose(a.ravel(), b.ravel(), rtol=1e-3, atol=1e-4)
-    )
+    if a.size != b.size:
+        return False
+    slack = 1e-2 * np.median(abs(b)) + 1e-6 if b.size else 0
+    return np.allclose(a.ravel(), b.ravel(), rtol=1e-2, atol=slack)
 
 
 def varied(x, rng):
-    """Other numbers of the same kind: floats up to a tenth smaller, each by itself."""
+    """Other numbers of the same kind: floats up to a half smaller, each by itself."""
     if isinstance(x, torch.Tensor) and x.dtype in (torch.float32, torch.float64):
-        factor = torch.from_numpy(rng.uniform(0.9, 1, tuple(x.shape))).to(x.dtype)
+        factor = torch.from_numpy(rng.uniform(0.5, 1, tuple(x.shape))).to(x.dtype)
         return x.detach() * factor
     if isinstance(x, np.ndarray) and x.dtype.kind == "f":
-        return x * rng.uniform(0.9, 1, x.shape)
+        return x * rng.uniform(0.5, 1, x.shape)
     if isinstance(x, np.ndarray) and x.dtype == bool:
         return x ^ (rng.random(x.shape) < 0.1)
     if type(x) is int and x > 3:
