@@ -24,6 +24,7 @@ from helpers.grading.wire import Lost
 
 SECRET = secrets.randbelow(2**31)  # of this run: what is drawn for the probes
 DRAWN = {"3.1", "4.1"}  # their probes draw arrays, and know no number of what is drawn
+FREE = {"3.9"}  # two right answers may differ, here on the border of an image
 REPLAYS = 8  # calls of a probe that are made once more with other numbers
 TITLES = {"wrong_form": FORM, "missing": "not in the notebook", "not_started": "not started yet"}
 ELSEWHERE = (
@@ -217,8 +218,8 @@ def holds_elsewhere(exercise, candidate, calls):
     Only where the reference gives the same twice, and a number or array; a call that it refuses or
     that the probe did not make with data alone tells nothing.
     """
-    if any(p.name == "seed" for p in exercise.parameters):
-        return True  # what it draws has been looked at with other draws
+    if exercise.id in FREE or any(p.name == "seed" for p in exercise.parameters):
+        return True
     reference, rng = exercise.load_reference(), np.random.default_rng(SECRET)
     agree, compared = 0, 0
     picked = [calls[i] for i in rng.permutation(len(calls))[:REPLAYS]]

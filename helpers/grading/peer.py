@@ -109,8 +109,12 @@ def is_data(x):
 
 
 def data_of(x):
-    """The attributes of an object that are data."""
-    held = vars(x) if hasattr(x, "__dict__") else {}
+    """The attributes of an object that are data, those of its notebook's classes among them."""
+    held = {}
+    for c in reversed(type(x).__mro__):
+        if c.__module__ == "__main__":
+            held |= {n: v for n, v in vars(c).items() if not n.startswith("__")}
+    held |= getattr(x, "__dict__", {})
     return {
         n: v
         for n, v in held.items()

@@ -43,7 +43,7 @@ class Channel:
             try:
                 left = left[self.socket.send(left[: 2**20]) :]
             except OSError as error:
-                raise Lost("it stopped") from error
+                raise Lost("its process ended") from error
 
     def receive(self):
         """(message, block of bytes)"""
@@ -66,9 +66,9 @@ class Channel:
             try:
                 part = self.socket.recv(min(size - len(block), 2**20))
             except OSError as error:
-                raise Lost("it stopped") from error
+                raise Lost("its process ended") from error
             if not part:
-                raise Lost("it stopped")
+                raise Lost("its process ended")
             block += part
         return bytes(block)
 

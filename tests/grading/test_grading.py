@@ -1,12 +1,14 @@
 """A class in which everything happens is graded: each gets what it deserves, none stops others."""
 
 import csv
+import os
 import subprocess
 import sys
 
 import pytest
 
 from grading import classroom
+from helpers.checks.watch import ReferenceCalled
 from helpers.grading import sandbox, submission
 from helpers.places import COURSE
 
@@ -67,8 +69,6 @@ def test_without_a_sandbox_nothing_is_run(tmp_path):
     """It says which protection is missing, and goes on only if it is told to."""
     classroom.write(tmp_path / "class", ["perfect"])
     command = [sys.executable, "-m", "helpers.checks.grade", str(tmp_path / "class")]
-    import os
-
     bare = os.environ | {"PATH": str(tmp_path)}
     done = subprocess.run(command, cwd=COURSE, env=bare, capture_output=True, text=True)
     assert done.returncode == 2
@@ -86,9 +86,8 @@ def test_the_sandbox_has_no_reference_no_check_and_no_network(tmp_path):
         box.ask("cell", name="look", text=LOOK)
         seen, _ = box.ask("look", name="seen")
         assert seen == []
-        stub = "import helpers.scores\nhelpers.scores.reconstruction_error(1, 2)"
-        from helpers.checks.watch import ReferenceCalled
-
+        stub = "import torch\nfrom helpers.scores import reconstruction_error as f\n"
+        stub += "x = torch.zeros(2, 1, 3, 4)\nf(x, x)"
         with pytest.raises(ReferenceCalled):
             box.ask("cell", name="call", text=stub)
     finally:
@@ -101,7 +100,7 @@ seen = []
 for folder, _, files in os.walk("/"):
     if folder.startswith(("/proc", "/sys", "/usr")) or "/torch/" in folder:
         continue
-    seen += [folder for f in files if f.startswith(("module_01.", "right_01", "solution"))]
+    seen += [folder for f in files if f.startswith(("module_01.toml", "right_01", "solution"))]
     for f in files:
         if f == "scores.py" and "helpers" in folder:
             text = open(os.path.join(folder, f)).read()
