@@ -104,6 +104,8 @@ def is_data(x):
         return all(map(is_data, x))
     if isinstance(x, dict):
         return all(map(is_data, x)) and all(map(is_data, x.values()))
+    if isinstance(x, nn.Parameter):
+        return False  # it is a part of a network, which no copy can stand for
     plain = str, numbers.Number, np.ndarray, np.generic, torch.Tensor, torch.dtype, slice
     return x is None or x is ... or isinstance(x, plain)
 
@@ -120,6 +122,19 @@ def data_of(x):
         for n, v in held.items()
         if n not in INTERNAL and not n.startswith("_grading") and is_data(v)
     }
+
+
+def copied(x):
+    """A copy of data."""
+    if isinstance(x, torch.Tensor):
+        return x.detach().clone()
+    if isinstance(x, np.ndarray):
+        return x.copy()
+    if isinstance(x, dict):
+        return {name: copied(part) for name, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [copied(part) for part in x] if isinstance(x, list) else tuple(map(copied, x))
+    return x
 
 
 def layer_of(module):
@@ -146,7 +161,7 @@ def parts_of(module):
             "name": type(part).__name__,
             "training": part.training,
             "hooks": len(part._forward_hooks) + len(part._forward_pre_hooks),
-            "data": data_of(part),
+            "data": copied(data_of(part)),
             "params": params,
             "buffers": buffers,
         }

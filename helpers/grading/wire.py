@@ -141,8 +141,9 @@ class Writer:
         plain = x.detach().cpu()
         if plain.layout is not torch.strided:
             plain = plain.to_dense()
-        plain = plain.resolve_conj().resolve_neg().contiguous()
-        data = plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+        plain = plain.resolve_conj().resolve_neg().reshape(-1)
+        flat = torch.empty(plain.shape, dtype=plain.dtype, device="cpu").copy_(plain)
+        data = flat.view(torch.uint8).numpy().tobytes()
         return ["T", str(x.dtype).removeprefix("torch."), list(x.shape), self.block(data), wants]
 
     def frame(self, x):
