@@ -186,7 +186,8 @@ def probe_subset(f):
         counts = [len(np.unique(groups[part][labels[part] == c])) for c in range(3)]
         says = f"Of 40, 20 and 8 patients of three classes a share of {share} should take {show(wanted)}, at least one of each class; yours took {show(counts)}."
         # what two draws by one rule have in common
-        seen = counts == wanted, counts == [40, 20, 8], np.sign(sum(counts) - sum(wanted))
+        more = np.sign(sum(counts) - sum(wanted))
+        seen = counts == wanted, counts == [40, 20, 8], more, min(counts) > 0
         yield wrong_value(seen[0], says, seen)
     known = [list(dict.fromkeys(groups[labels == c].tolist())) for c in range(3)]
     firsts = [{g for own in known for g in order(own)[: len(own) // 4]} for order in (list, sorted)]
