@@ -349,7 +349,7 @@ def probe_pixels(f):
 
 def probe_patients(f):
     # patient 7 has four scans, 4 has two, 30 has one; they do not stand together
-    scores = np.array([1.0, 5, 3, 8, 2, 4, 6])
+    scores = np.array([8.0, 5, 3, 1, 2, 4, 6])
     groups = np.array([7, 4, 7, 7, 30, 7, 4])
     new = [4.5, 9, 4, 0, 5.5]
     seen = f(scores, groups, np.array(new))
@@ -360,12 +360,12 @@ def probe_patients(f):
         says = f"Return an array; yours is a {type(seen).__name__}: `np.array(...)`."
     yield form(isinstance(seen, np.ndarray) and seen.shape == (5,), says)
     # shares of patients 7, 4, 30: 1/4 1 0; 0 0 0; 2/4 1 0; 1 1 1; 1/4 1/2 0
-    what = "Patients with the scores (1, 3, 8, 4), (5, 6) and (2), new scans of 4.5, 9, 4, 0, 5.5"
+    what = "Patients with the scores (8, 3, 1, 4), (5, 6) and (2), new scans of 4.5, 9, 4, 0, 5.5"
     yield value(what, seen, [2.25 / 4, 1 / 4, 2.5 / 4, 1, 1.75 / 4])
     single = f(np.array([2, 3]), np.array([1, 1]), np.array([3]))
     yield value("A single patient with 2 and 3; a new scan of 3", single, [0.75])
     far = f(-scores, np.array(list("badbcad")), np.array([-4.0]))
-    # patients b (-1, -8), a (-5, -4), d (-3, -6), c (-2): shares 1/2 1/2 1/2 1
+    # patients b (-8, -1), a (-5, -4), d (-3, -6), c (-2): shares 1/2 1/2 1/2 1
     yield value("Patients named by letters, scores below zero", far, [3.5 / 5])
 
 
