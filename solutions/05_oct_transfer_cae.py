@@ -727,8 +727,7 @@ _patients = table[is_normal & is_validation].patient.nunique()
 seen(
     f"False-positive rates on test patients: z rule {_rate['z rule']:.1%}, conformal "
     f"{_rate['conformal, 5 %']:.1%}, the source's way {_rate['on test normals']:.1%}. Gaussian scores would give "
-    f"{norm.sf(3):.2%} at z ≥ 3, but the "
-    "scores need not be Gaussian, so z = 3 is no promise. The conformal rule aims at 5 %, and here it is "
+    f"{norm.sf(3):.2%} at z ≥ 3, but the scores need not be Gaussian, so z = 3 is no promise. The conformal rule aims at 5 %, and here it is "
     + ("above" if _rate["conformal, 5 %"] > 0.05 else "below")
     + f" that; it was calibrated on scans of only {_patients} patients (section 10). The source's rule was fitted to "
     "the scans that examine it, so its rate was not measured on other patients. "
@@ -791,8 +790,8 @@ seen(
         if _within
         else ". "
     )
-    + f"Over all diseases its interval over patients is {_ratio:.1f} times as wide as that over scans: with each patient several similar scans come or go. And this "
-    "CAE owes its encoder to the labels of these very diseases; section 7 asks what is left without them."
+    + f"Over all diseases its interval over patients is {_ratio:.1f} times as wide as that over scans: "
+    "with each patient several similar scans come or go. And this CAE owes its encoder to the labels of these very diseases; section 7 asks what is left without them."
 )
 
 # %% [markdown] id="boxes-text" tags=["optional"]
@@ -964,38 +963,25 @@ plotting.show(
 # %% id="seen-ladder" tags=["seen"]
 from helpers.experiments.module_05 import label_gains
 
-_all = steps_up["all"]
+_all = steps_up["all"].sort_values()
 _over = label_gains(ladder, "L1", "denoising, normals")
-_alone = {c: _all[c] for c in steps_up.columns if c in _all.index}
-_enough = [c for c, area in _alone.items() if area > _all["all labels"] - 0.01]
-_worse = [c for c in _alone if steps_up.loc["all labels", c] < steps_up.loc["random", c]]
+_alone = _all[_all.index.intersection(steps_up.columns)]
+_enough = " and ".join(_alone.index[_alone > _all["all labels"] - 0.01])
+_lost = [c for c in _alone.index if steps_up[c]["all labels"] < steps_up[c]["random"]]
+_sure = len(_over) > 2 and abs(np.sign(_over).sum()) == len(_over)
+_labels = _over.mean() >= _all["denoising, normals"] - _all["random"]
 seen(
-    f"On the {ladder.source[0]} data the mean AUROC is {_all['random']:.3f} for a random encoder, "
-    f"{_all['denoising, normals']:.3f} after denoising healthy scans, {_all['denoising']:.3f} after denoising "
-    f"scans of all classes, and {_all['all labels']:.3f} with all labels. What the labels add over the rung "
-    f"without leakage is {_over.mean():+.3f}, "
+    f"Mean AUROC over all diseases, {ladder.source[0]} data: "
+    + "; ".join(f"{rung} {area:.3f}" for rung, area in _all.items())
+    + f". All labels add {_over.mean():+.3f} to the rung without leakage ({len(_over)} seeds, "
+    + ("all of the same sign" if _sure else "not enough to be sure of the sign")
+    + "). The largest part of the way up comes from "
+    + ("labels" if _labels else "training the encoder at all, labels or not")
+    + (f"; but those of one disease alone can do as well ({_enough}). " if _enough else ". ")
     + (
-        "with the same sign for every seed"
-        if len(_over) > 2 and ((_over > 0).all() or (_over < 0).all())
-        else "from too few seeds to be sure of its sign"
-        if len(_over) < 3
-        else "and its sign differs between seeds"
-    )
-    + f" ({len(_over)}). The largest part of the way up comes "
-    + (
-        "from training the encoder at all, labels or not."
-        if _all["denoising, normals"] - _all["random"] > _over.mean()
-        else "from labels, but not always from those of *all* diseases."
-        if _enough
-        else "from the labels."
-    )
-    + " Labels of one disease alone reach "
-    + ", ".join(f"{area:.3f} ({c})" for c, area in _alone.items())
-    + (f"; {' and '.join(_enough)} do as well as all labels. " if _enough else ". ")
-    + (
-        f"In the panel of {' and '.join(_worse)}, all labels are even below a random encoder."
-        if _worse
-        else "In each panel, all labels are above a random encoder."
+        f"In the panel of {' and '.join(_lost)}, all labels are even below a random encoder."
+        if _lost
+        else "In every panel, all labels are above a random encoder."
     )
 )
 
@@ -1056,36 +1042,26 @@ sources.map("{:.3f}".format).replace("nan", "")
 from helpers.experiments.module_05 import label_gains
 
 _without, _low, _high = (trivial_real[f"{best_real}, all{end}"] for end in ("", ", low", ", high"))
-_best = real_steps["all"].idxmax()
+_best, _top = real_steps["all"].idxmax(), real_steps["all"].max()
 _gains = {t.source[0]: label_gains(t, "L1", "denoising, normals") for t in (ladder, real)}
-_both = pd.concat({"drawn": steps_up["all"], "real": real_steps["all"]}, axis=1).dropna()
-_order = {scans: list(_both[scans].sort_values().index) for scans in _both}
+_both = pd.concat([steps_up["all"], real_steps["all"]], axis=1, keys=["drawn", "real"]).dropna()
+_drawn, _real = (" < ".join(_both[scans].sort_values().index) for scans in _both)
+_leak = len(_gains["real"]) >= 5 and _gains["real"].min() > 0
+_wide = (real["L1, all, high"] - real["L1, all, low"]).mean()
 seen(
-    (
-        f"The order of the rungs is the same: {' < '.join(_order['real'])}. "
-        if _order["drawn"] == _order["real"]
-        else f"The order does not carry over. Drawn scans: {' < '.join(_order['drawn'])}. Real scans: "
-        f"{' < '.join(_order['real'])}. "
-    )
-    + "Take denoising of healthy scans, the rung without leakage, as the zero point: "
+    f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
+    "Take denoising of healthy scans, the rung without leakage, as the zero point: "
     + "; ".join(
         f"on {source} data, all labels change the AUROC by {g.mean():+.3f} ({(g > 0).sum()} of {len(g)} seeds above 0)"
         for source, g in _gains.items()
     )
-    + f". On real scans the interval of one AUROC is {(real['L1, all, high'] - real['L1, all, low']).mean():.2f} "
-    "wide, so "
-    + (
-        "the leak is seen"
-        if len(_gains["real"]) >= 5 and _gains["real"].min() > 0
-        else f"with {len(_gains['real'])} seeds we cannot tell"
-    )
-    + f". The best rung there, {_best} with {real_steps['all'].max():.3f}"
-    + (" (which contains its own disease)" if _best in real_steps.columns else "")
-    + ", is "
-    + ("clearly above" if real_steps["all"].max() > _high else "not clearly above")
-    + f" the {best_real} without a network, {_without:.3f} ({_low:.3f} to {_high:.3f}). So a result of this pipeline "
-    "may partly be a result of its labels. Report it beside the rung without them, and beside a score without a "
-    "network."
+    + f". On real scans the interval of one AUROC is {_wide:.2f} wide, so "
+    + ("the leak is seen" if _leak else f"with {len(_gains['real'])} seeds we cannot tell")
+    + f". The best rung there, {_best} with {_top:.3f}"
+    + (" (in which its own disease is contained)" if _best in real_steps.columns else "")
+    + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
+    f"({_low:.3f} to {_high:.3f}). So a result of this pipeline may partly be a result of its labels. Report it "
+    "beside the rung without them, and beside a score without a network."
 )
 
 # %% [markdown] id="live-text" tags=["optional"]
