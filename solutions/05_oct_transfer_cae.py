@@ -127,7 +127,7 @@ plotting.show(
 )
 
 # %% [markdown] id="classes-question"
-# Look at the sheet of test scans again. Which class differs most from healthy scans, and which differs least?
+# Look at the sheet again. Which class differs most from healthy scans, and which differs least?
 
 # %% id="seen-diseases" tags=["seen"]
 from helpers.claims import seen
@@ -515,7 +515,7 @@ print("the trainings of this module use bfloat16:", uses_bfloat16())
 # ### Exercise 5.12
 #
 # First predict, then run. We take an encoder of three groups of two residual blocks each, set `requires_grad` to
-# `False`, leave it in train mode, and pass one batch through. No optimizer takes part. How many tensors of its
+# `False`, leave it in train mode, and pass one batch through. There is no optimizer. How many tensors of its
 # `state_dict` differ afterwards? In each residual block, a batch normalization follows each of the two 3×3
 # convolutions; there is no other. Each stores a running mean, a running variance, and a count of the batches seen.
 
@@ -742,7 +742,7 @@ seen(
 # %% [markdown] id="baselines-text"
 # ### Is a network needed?
 #
-# As in every module, scores without a network come first. What does the CAE add to them?
+# Scores without a network come first. What does the CAE add to them?
 # *Brightness*: how far is the mean grey from that of healthy scans? *Mean image*: the distance to the mean healthy
 # scan. *PCA, 32*: what 32 principal components leave over. *Nearest picture*: the distance to the nearest healthy
 # scan.
@@ -1058,7 +1058,7 @@ seen(
     + f". On real scans the interval of one AUROC is {_wide:.2f} wide, so "
     + ("the leak is seen" if _leak else f"with {len(_gains['real'])} seeds we cannot tell")
     + f". The best rung there, {_best} with {_top:.3f}"
-    + (" (in which its own disease is contained)" if _best in real_steps.columns else "")
+    + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
     f"({_low:.3f} to {_high:.3f}). So a result of this pipeline may partly be a result of its labels. Report it "
     "beside the rung without them, and beside a score without a network."
