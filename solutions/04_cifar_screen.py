@@ -2,10 +2,10 @@
 # # Module 4 · An autoencoder as a screen before a classifier
 #
 # A classifier that tells cats from dogs gives an answer even when it is shown a frog. It says "cat" or
-# "dog", and is sometimes sure of it. One popular remedy is a **screen**: train an autoencoder on cats and dogs, put it before
-# the classifier, and refuse every image that it rebuilds badly. An article of 2022, which this module follows,
-# judged such a screen on seven images. You judge it on thousands, find out what its error measures, and look for
-# scores that do better.
+# "dog", and is sometimes sure of it. One popular remedy is a **screen**: train an autoencoder on cats and
+# dogs, put it before the classifier, and refuse every image that it rebuilds badly. An article of 2022, which
+# this module follows, judged such a screen on seven images. You judge it on thousands, find out what its error
+# measures, and look for scores that do better.
 #
 # **Afterwards you can**
 # - say which kind of uncertainty you mean, and which kinds a score can see;
@@ -364,7 +364,7 @@ claim(
 #
 # The article's network is a convolutional autoencoder (CAE) for colour images of 32×32 pixels. The
 # encoder halves the sides twice, and a linear layer makes the code. The decoder goes the same way back.
-# The article's bottleneck holds 1,000 numbers for the 3,072 of an image, which is hardly one. The quick
+# The article's bottleneck holds 1,000 numbers for the 3,072 of an image, which is hardly narrow. The quick
 # profile uses half the channels and a shorter code.
 
 # %% [markdown] id="ex-4-3-text" tags=["optional"] no_result="a task"
@@ -473,7 +473,8 @@ seen(
 
 # %% [markdown] id="class-error-text"
 # **Does the error tell the classes apart?** Each box of the next figure shows the errors of one class: the
-# line is the median, the box holds the middle half, and dots lie far away from it. If the CAE were a good screen, all eight other classes would lie above cats and dogs. Do they?
+# line is the median, the box holds the middle half, and dots lie far away from it. If the CAE were a good
+# screen, all eight other classes would lie above cats and dogs. Do they?
 
 # %% id="class-error"
 from helpers.experiments.module_04 import cae_error
@@ -837,9 +838,8 @@ seen(
 # %% [markdown] id="complexity-text" no_result="definitions"
 # ### Two suspects
 #
-# There are two suspects: **complexity**, which is
-# how much detail there is to rebuild, and strong **colour**, that is, colours which
-# cats and dogs do not have.
+# There are two suspects: **complexity**, which is how much detail there is to rebuild, and strong **colour**,
+# that is, colours which cats and dogs do not have.
 #
 # > **total variation.** The mean absolute difference between neighbouring pixels, a measure of detail.
 #
@@ -1252,8 +1252,8 @@ energy = check("4.9", energy)
 # Beside scores of the logits and the CAE's error, the table holds three others:
 #
 # - **Mahalanobis**: the distance of the classifier's features to the mean of the nearer class, cats or dogs,
-#   measured by how widely the features of a class spread. It is taken after each of the three stages: early ones
-#   hold colours and textures, late ones hold what tells cats from dogs.
+#   measured by how widely the features of a class spread. It is taken after each of the three stages: early
+#   ones hold colours and textures, late ones hold what tells cats from dogs.
 # - **kNN**: the distance to the 50th nearest training image, with all features scaled to length 1.
 # - **CAE error, corrected**: the error minus the error that is usual for images with as much detail (both as
 #   logarithms).
@@ -1336,7 +1336,8 @@ seen(
     f"The CAE's error is number {_place} of {len(judged)}, with an AUROC of {judged.AUROC['CAE error']:.2f}. "
     f"{_trivial}, the best score without a network, has {judged.AUROC[_trivial]:.2f}. The score that was fixed "
     f"beforehand, energy and all stages, has {judged.AUROC['energy and all stages']:.2f}. "
-    f"{_first} has the highest AUROC, and at 5 % refuses {judged['refused out'][_first]:.1%} of the others; "
+    f"The highest AUROC is that of {_first}, whose screen at 5 % refuses {judged['refused out'][_first]:.1%} of the "
+    "others; "
     + (
         "no score refuses more."
         if _first == _most
@@ -1798,7 +1799,8 @@ claim("the autoencoder's error lies below it", "CAE error" in worse)
 #
 # A **confidence** is any number that is higher where the system is surer. Sort the images by it and answer only
 # the first ones. Each number of answers gives one point of the **risk-coverage curve** (El-Yaniv and Wiener
-# 2010). The area under it, the **AURC**, is its mean risk; smaller is better (Geifman, Uziel and El-Yaniv, arXiv 1805.08206).
+# 2010). The area under it, the **AURC**, is its mean risk; smaller is better (Geifman, Uziel and El-Yaniv,
+# arXiv 1805.08206).
 
 # %% [markdown] id="stream-text" no_result="how the stream is judged"
 # ### A stream with one foreign image in five
