@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from helpers.arrays import flags, names, number, numbers, reads, whole
 
-SURE = numbers("one finite score for each picture, shape (n,)", finite=True, low=-1e150, high=1e150)
+SURE = numbers("one finite score for each image, shape (n,)", finite=True, low=-1e150, high=1e150)
 RANKED = numbers(least=0, nan=np.inf)
 
 
@@ -89,7 +89,7 @@ def as_scores(scores):
 
 
 as_scores = reads(
-    as_scores, scores=numbers("one finite score for each picture, shape (n,)", least=0, finite=True)
+    as_scores, scores=numbers("one finite score for each image, shape (n,)", least=0, finite=True)
 )
 
 

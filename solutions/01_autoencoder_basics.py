@@ -53,7 +53,8 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 #
 # Our normal images are handwritten digits of 28×28 pixels. We split them into three parts, and no image is
 # in two parts. **Training** images are for the network. **Test** images are for the numbers that we report.
-# The third part has a role of its own:
+# The third part has a role of its own. In the **quick profile** the notebook trains briefly, on a part of the data.
+# The **offline sample** is a small data set that the course makes on your computer where the real data are missing.
 #
 # > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
 # > and to choose a threshold.
@@ -324,7 +325,8 @@ train_step = check("1.3", train_step)
 # %% [markdown] id="loop-plan"
 # Now the whole loop. An **epoch** is one pass over all training images. `batches` gives one batch after another,
 # `mean_loss` the loss over a whole set, and `apply` runs a function batch by batch. `training_length` is the
-# number of steps. (`snapshots` is for an optional part.)
+# number of steps. `weight_decay` pulls each weight a little towards
+# zero. (`snapshots` is for an optional part.)
 #
 # > **eval mode.** `model.eval()` tells layers that work differently in training that the model
 # > is being used. `model.train()` is the opposite.
@@ -481,6 +483,8 @@ plotting.show(
 # take the mean of the squared differences over the channels and pixels of that image:
 #
 # $$\text{score}(x) = \frac{1}{CHW}\sum_{c,h,w}(\hat x_{chw} - x_{chw})^2$$
+#
+# Of many errors we print the mean and the **median**, the middle one of the sorted errors.
 #
 # ### Exercise 1.4
 #
@@ -709,9 +713,9 @@ def conformal_p_values(calibration_scores, scores):
 conformal_p_values = check("1.6", conformal_p_values)
 
 # %% [markdown] id="promise-text"
-# `conformal_threshold` gives the score above which $p \le \alpha$.
-# 95 of 100 calibration and test sets that are alike give a rate in the range `from`-`to`. `below`
-# means fewer false positives than allowed. Does the detector keep its promise on the test digits?
+# `conformal_threshold` gives the score above which $p \le \alpha$. `from` and `to` are a 95 % interval: 95 of 100
+# calibration and test sets that are alike give a rate inside it. `below` means fewer false positives than allowed.
+# Does the detector keep its promise on the test digits?
 
 # %% id="promise"
 import pandas as pd
@@ -1004,7 +1008,7 @@ plotting.show(
 # %% [markdown] id="prevalence-text" tags=["optional"]
 # ### How many alarms are right?
 #
-# Precision depends on how common anomalies are. In the figure every second image is an anomaly; in a factory it
+# Precision depends on how common anomalies are, their **prevalence**. In the figure every second image is an anomaly; in a factory it
 # may be one in a thousand. What share of the alarms would then be right?
 
 # %% id="prevalence"
@@ -1686,7 +1690,7 @@ claim("the denoiser removes most", quality["denoiser"] > quality["plain"])
 #
 # A wider code rebuilds normal digits better, and anomalies as well. A network that copies every image
 # would find nothing. But how wide can *our* code be? Between the 1,568 features and the code there is a layer of 64
-# numbers without an activation.
+# numbers without an activation (a non-linear function such as ReLU).
 
 # %% id="bottleneck-rank"
 wide = ConvAutoencoder(latent_dim=128)
@@ -1829,8 +1833,11 @@ progress()
 # score of an image may not depend on the other images in its batch.
 #
 # The check computes the AUROC on images that you do not see and shows it beside scores of the course. **Done**
-# when your score is better than ink and mean image by more than chance. Try as often as you like. Your best
-# attempts are stored beside the notebook, only for you.
+# when your score is better than *unusual ink* and *mean image* by more than chance. Unusual ink is the distance of an
+# image's ink from the median ink of training digits (section 7 has the ink itself). Try as often as you like. Your
+# best attempts are stored beside the notebook, only for you. The course's *nearest training digit* looks at 6,000
+# training digits at most. If you measure the same distance to the same digits, your AUROC is equal to it. That
+# is right, and not better.
 
 
 # %% id="ex-1-14" tags=["exercise"] reference="anomaly_score"

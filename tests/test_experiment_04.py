@@ -235,3 +235,9 @@ def test_unusual_patches_have_a_larger_distance_alone_and_in_a_batch():
     assert far.min() > near.max()
     alone = module_04.patch_distances(usual[20:], striped[:1], **options)
     np.testing.assert_allclose(alone, far[:1], rtol=1e-3)
+
+
+def test_most_refused_images_are_normal_where_foreign_ones_are_rare():
+    # of 1,000 images 10 are foreign, and half of these refused; of the 990 others one in ten is
+    refused, refused_others = np.arange(10) < 1, np.arange(4) < 2
+    assert module_04.foreign_share(refused, refused_others, 0.01) == pytest.approx(5 / 104)

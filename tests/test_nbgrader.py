@@ -1,10 +1,16 @@
 """What `make nbgrader` writes, and what nbgrader makes of it where it is installed."""
 
+import copy
+import os
+import shutil
+import subprocess
+
 import nbformat
 import pytest
 
 from helpers.authoring.nbgrader import course
 from helpers.checks import exercises
+from helpers.places import COURSE
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +53,51 @@ def test_a_folder_with_something_in_it_is_left_alone(folder):
     with pytest.raises(course.CourseExistsError, match="not empty"):
         course.write(folder)
     assert before == sorted(path.stat().st_mtime_ns for path in folder.rglob("*"))
+
+
+NBGRADER = COURSE / ".venv-nbgrader" / "bin"
+
+
+@pytest.mark.skipif(
+    not (NBGRADER / "nbgrader").exists() or not shutil.which("bwrap"),
+    reason="no nbgrader (make nbgrader) or no bubblewrap (apt install bubblewrap)",
+)
+def test_nbgrader_keeps_what_the_grader_says(folder):
+    """A copied cell, an edited check and a notebook without metadata do no harm."""
+    environment = os.environ | {"PATH": f"{NBGRADER}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(*command):
+        command = [NBGRADER / "nbgrader", *command]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    run("generate_assignment", "module_01")
+    name = "01_autoencoder_basics.ipynb"
+    released = nbformat.read(folder / "release" / "module_01" / name, as_version=4)
+    solved = nbformat.read(COURSE / "solutions" / name, as_version=4)
+    answers = {cell.id: cell.source for cell in solved.cells}
+    perfect = copy.deepcopy(released)
+    for cell in perfect.cells:
+        cell.source = answers[cell.id] if cell.id.startswith("ex-") else cell.source
+    copied = copy.deepcopy(perfect)
+    place = [cell.id for cell in copied.cells].index("ex-1-4")
+    copied.cells.insert(place, copy.deepcopy(copied.cells[place]))
+    copied.cells[place].id = "copied"
+    for cell in copied.cells:
+        cell.source = "pass" if cell.id == "check-1-4" else cell.source
+    from_badge = nbformat.read(COURSE / "notebooks" / name, as_version=4)
+    for cell in from_badge.cells:
+        cell.source = answers[cell.id] if cell.id == "ex-1-4" else cell.source
+    handed_in = {"anna": perfect, "ben": copied, "carl": from_badge}
+    for learner, notebook in handed_in.items():
+        target = folder / "submitted" / learner / "module_01" / name
+        target.parent.mkdir(parents=True)
+        nbformat.write(notebook, target)
+    run("autograde", "module_01")
+    run("export")
+    lines = [line.split(",") for line in (folder / "grades.csv").read_text().splitlines()]
+    place = lines[0].index("score")
+    points = {line[3]: float(line[place]) for line in lines if line[0] == "module_01"}
+    full = sum(e.difficulty for e in exercises() if e.id.startswith("1."))
+    one = next(e.difficulty for e in exercises() if e.id == "1.4")
+    assert points == {"anna": full, "ben": full, "carl": one}

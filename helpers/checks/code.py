@@ -10,6 +10,9 @@ def explain(error, candidate):
     """The error and the learner's line that raised it, in one sentence."""
     message = str(error).splitlines()[0] if str(error) else ""
     says = f"It stopped with {type(error).__name__}: {message}"
+    if hasattr(error, "line_of_cell"):  # it was raised in another process
+        where = error.line_of_cell
+        return says + (" (line {} of your cell: `{}`)".format(*where) if where else "")
     own_file = code_file(candidate)
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own_file]
     if own and (line := (own[-1].line or "").strip()):

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from helpers.checks.exercise import declared
-from helpers.checks.findings import form, shape, value
+from helpers.checks.findings import behaviour, form, shape, value
 
 
 def probe_two_layers(cls):
@@ -39,6 +39,11 @@ def probe_slope(f):
     table = torch.tensor([[2.0, 5], [-1, 3]])
     product = f(lambda x: x[0, 0] * x[1, 1], table)
     yield value("The slope of x[0, 0]·x[1, 1] at ((2, 5), (-1, 3))", product, [[3, 0], [0, 2]])
+    own = torch.tensor([1.0, -2, 3])
+    f.__wrapped__(squares, own)  # the function itself: a watched one is handed a copy
+    left = own.requires_grad, own.grad is not None
+    says = f"After your function, `x.requires_grad` of the caller is {left[0]} and its `x.grad` is "
+    yield behaviour(not any(left), f"{says}{'set' if left[1] else 'None'}.", seen=left)
 
 
 def squares(x):

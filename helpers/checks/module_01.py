@@ -93,7 +93,6 @@ def reached(net, out):
 
 def by_table():
     """Both halves of the table, with numbers at which each ReLU cuts off some and keeps others."""
-    # the 64 numbers in the middle are positive: a ReLU there, which the source has, changes nothing
     encoder = [nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU()]
     encoder += [nn.Flatten(), nn.Linear(1568, 64), nn.Linear(64, 20)]
     decoder = [nn.Linear(20, 64), nn.Linear(64, 1568), nn.ReLU(), nn.Unflatten(1, (32, 7, 7))]
@@ -104,8 +103,6 @@ def by_table():
         p.data.copy_(torch.from_numpy(rng.normal(size=p.shape) / p[0].numel() ** 0.5))
     encoder[0].weight.data *= 9
     encoder[2].weight.data *= 3
-    encoder[5].bias.data.fill_(99)
-    decoder[0].bias.data.fill_(4)
     decoder[1].bias.data.copy_(decoder[1].bias.data[:32].repeat_interleave(49))  # one a channel
     return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
@@ -130,9 +127,15 @@ class OneWeight(nn.Module):
         self.param_groups = [{"params": [self.w], "lr": 0.1}]
         self.did, self.modes, self.calls = [], [], []
 
-    def forward(self, x):
+    def encode(self, x):
         self.modes.append(self.training)
         return self.w * x
+
+    def decode(self, z):
+        return z
+
+    def forward(self, x):
+        return self.decode(self.encode(x))
 
     def step(self, closure=None):
         loss = closure and closure()
@@ -176,7 +179,10 @@ def probe_train_step(f):
 
 def probe_reconstruction_error(f):
     x, x_hat = GREY
-    yield shape("Two grey images (2, 1, 2, 3)", f(x, x_hat), (2,))
+    errors = f(x, x_hat)
+    yield shape("Two grey images (2, 1, 2, 3)", errors, (2,))
+    if not isinstance(errors, torch.Tensor):
+        return  # a list or an array has neither dtype nor gradient of torch to look at
     table = {
         GREY_IS: (x, x_hat, [2.25, 3]),
         "The second of these images alone in its batch": (x[1:], x_hat[1:], [3]),
@@ -350,7 +356,7 @@ def hidden_digits(each=60):
         images,
         anomalous,
         train.source,
-        trivial=from_median({"ink": brightness}, some, images)
+        trivial=from_median({"unusual ink": brightness}, some, images)
         | {"mean image": mean_image_error(x_train, x).numpy()},
         rungs={
             "PCA, 20 components": pca_error(x_train, x, 20).numpy(),

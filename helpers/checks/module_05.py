@@ -186,7 +186,8 @@ def probe_subset(f):
         counts = [len(np.unique(groups[part][labels[part] == c])) for c in range(3)]
         says = f"Of 40, 20 and 8 patients of three classes a share of {share} should take {show(wanted)}, at least one of each class; yours took {show(counts)}."
         # what two draws by one rule have in common
-        seen = counts == wanted, counts == [40, 20, 8], np.sign(sum(counts) - sum(wanted))
+        more = np.sign(sum(counts) - sum(wanted))
+        seen = counts == wanted, counts == [40, 20, 8], more, min(counts) > 0
         yield wrong_value(seen[0], says, seen)
     known = [list(dict.fromkeys(groups[labels == c].tolist())) for c in range(3)]
     firsts = [{g for own in known for g in order(own)[: len(own) // 4]} for order in (list, sorted)]
@@ -215,6 +216,8 @@ def probe_freeze(f):
     expected = encoder.eval()(x).detach()
     frozen = f(encoder.train())
     says = f"Return the module that was handed in, frozen; yours gave {kind_of(frozen)}, not it."
+    if isinstance(frozen, nn.Module):
+        says = "Freeze the module that was handed in, and return it; you return another one, such as a copy."
     yield form(frozen is encoder, says, seen=frozen is encoder or kind_of(frozen))
     model = nn.Sequential(frozen, head)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
@@ -346,18 +349,23 @@ def probe_pixels(f):
 
 def probe_patients(f):
     # patient 7 has four scans, 4 has two, 30 has one; they do not stand together
-    scores = np.array([1.0, 5, 3, 8, 2, 4, 6])
+    scores = np.array([8.0, 5, 3, 1, 2, 4, 6])
     groups = np.array([7, 4, 7, 7, 30, 7, 4])
     new = [4.5, 9, 4, 0, 5.5]
     seen = f(scores, groups, np.array(new))
-    says = f"Return one p-value for each of the 5 new scans; yours gave {given(seen)}."
-    yield form(as_array(seen).shape == (5,), says)
+    says = (
+        f"Return an array with one p-value for each of the 5 new scans; yours gave {given(seen)}."
+    )
+    if isinstance(seen, (list, tuple)):
+        says = f"Return an array; yours is a {type(seen).__name__}: `np.array(...)`."
+    yield form(isinstance(seen, np.ndarray) and seen.shape == (5,), says)
     # shares of patients 7, 4, 30: 1/4 1 0; 0 0 0; 2/4 1 0; 1 1 1; 1/4 1/2 0
-    what = "Patients with the scores (1, 3, 8, 4), (5, 6) and (2), new scans of 4.5, 9, 4, 0, 5.5"
+    what = "Patients with the scores (8, 3, 1, 4), (5, 6) and (2), new scans of 4.5, 9, 4, 0, 5.5"
     yield value(what, seen, [2.25 / 4, 1 / 4, 2.5 / 4, 1, 1.75 / 4])
-    yield value("A single patient with 2 and 3; a new scan of 3", f([2, 3], [1, 1], [3]), [0.75])
+    single = f(np.array([2, 3]), np.array([1, 1]), np.array([3]))
+    yield value("A single patient with 2 and 3; a new scan of 3", single, [0.75])
     far = f(-scores, np.array(list("badbcad")), np.array([-4.0]))
-    # patients b (-1, -8), a (-5, -4), d (-3, -6), c (-2): shares 1/2 1/2 1/2 1
+    # patients b (-8, -1), a (-5, -4), d (-3, -6), c (-2): shares 1/2 1/2 1/2 1
     yield value("Patients named by letters, scores below zero", far, [3.5 / 5])
 
 

@@ -240,6 +240,15 @@ def baseline_scores(train_images, images):
     return scores
 
 
+def foreign_share(refused, refused_others, rate):
+    """Share of the refused images that is foreign, in a stream with a share `rate` of them.
+
+    refused : bool (n,), of normal images; refused_others : bool (m,), of foreign ones; -> float
+    """
+    found, false = rate * np.mean(refused_others), (1 - rate) * np.mean(refused)
+    return float(found / (found + false))
+
+
 def recalibrated(scores, n, draws=10, alpha=0.05):
     """False-alarm rates of `draws` calibrations on n of the normal scores, tested on the rest."""
     rates = []

@@ -19,9 +19,14 @@ def logits(a=4.0, b=1.0, temperature=1.0):
     for axis, values, name in zip(
         axes, (probability, energy), ("largest probability", "energy"), strict=True
     ):
-        axis.contour(grid, grid, values, levels=8, colors=plotting.NORMAL)
+        # matplotlib would dash the lines of negative values
+        axis.contour(grid, grid, values, levels=8, colors=plotting.NORMAL, linestyles="solid")
         axis.plot(a, b, "o", color=plotting.SECOND)
-        axis.set(title=name, xlabel="logit of class A", ylabel="logit of class B")
+        axis.set(
+            title=f"{name}, equal along a line",
+            xlabel="logit of class A",
+            ylabel="logit of class B",
+        )
     alt = (
         "Contours over two logits. The largest probability is the same along lines parallel to the "
         "diagonal; the energy falls as either logit grows."

@@ -29,7 +29,7 @@ def by_floor(size, kernel_size, stride=1, padding=0):
 
 
 class WithConvolutions(nn.Module):
-    """The source's own network: 7×7 convolutions instead of linear layers, other names."""
+    """7×7 convolutions instead of linear layers, other names."""
 
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -46,9 +46,9 @@ class WithConvolutions(nn.Module):
         )
 
     def encode(self, x):
-        for layer in self.down:
+        for layer in self.down[:-1]:
             x = torch.relu(layer(x))
-        return self.to_code(x.flatten(1))
+        return self.to_code(self.down[-1](x).flatten(1))
 
     def decode(self, z):
         x = self.from_code(z)[:, :, None, None]
@@ -58,37 +58,6 @@ class WithConvolutions(nn.Module):
 
     def forward(self, x):
         return self.decode(self.encode(x))
-
-
-class WithMoreReLUs(nn.Module):
-    def __init__(self, latent_dim=20):
-        super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Conv2d(1, 16, 3, 2, 1),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(1568, 64),
-            nn.ReLU(),
-            nn.Linear(64, latent_dim),
-        )
-        self.lin = nn.Sequential(
-            nn.Linear(latent_dim, 64), nn.ReLU(), nn.Linear(64, 1568), nn.ReLU()
-        )
-        self.deconv = nn.Sequential(
-            nn.ConvTranspose2d(32, 16, 3, 2, 1, 1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 3, 2, 1, 1)
-        )
-
-    def encode(self, x):
-        return self.encoder(x)
-
-    def decode(self, z):
-        return self.deconv(self.lin(z).view(-1, 32, 7, 7)).sigmoid()
-
-    def forward(self, x):
-        z = self.encode(x)
-        return self.decode(z)
 
 
 def step_clearing_last(model, x, optimizer, loss_fn):
@@ -107,6 +76,14 @@ def step_with_train_mode(model, x, optimizer, loss_fn):
     loss.backward()
     optimizer.step()
     return loss.detach().cpu().item()
+
+
+def step_by_both_halves(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model.decode(model.encode(x)), x)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 def error_over_axes(x, x_hat):
@@ -674,13 +651,13 @@ RIGHT = {
     ],
     "1.2": [
         WithConvolutions,
-        WithMoreReLUs,
         LayerByLayer,
         NestedBlocks,
         PointwiseConvolutions,
         SizesOnTheWay,
     ],
     "1.3": [
+        step_by_both_halves,
         step_clearing_last,
         step_with_train_mode,
         step_with_a_closure,

@@ -937,9 +937,9 @@ RIGHT = {
         {"pets": 0.04, "others": 0.065},
     ],
     "4.14": [
-        {"choice": "refused at 5 %", "because": "C"},
-        {"because": " c", "choice": "Refused at 5 %"},
-        ["refused at 5 %", "C"],
+        {"choice": "refused at 5 %", "because": "3"},
+        {"because": " 3", "choice": "Refused at 5 %"},
+        ["refused at 5 %", "3"],
     ],
     "4.15": [score_of_patches, score_of_a_mean_of_two, score_of_patches_in_a_list],
 }

@@ -72,6 +72,21 @@ def against(f, x):
     return -torch.autograd.grad(f(x), x)[0]
 
 
+@wrong("0.3", "caller_changed")
+def caller_requires_a_gradient(f, x):
+    x.requires_grad = True
+    f(x).backward()
+    return x.grad
+
+
+@wrong("0.3", "`x.requires_grad` of the caller is False and its `x.grad` is set")
+def gradient_left_behind(f, x):
+    x.requires_grad_()
+    f(x).backward()
+    x.requires_grad_(False)
+    return x.grad
+
+
 @wrong("0.3", "It stopped with RuntimeError")
 def nothing_recorded(f, x):
     f(x).backward()

@@ -59,7 +59,7 @@ def rounded_up(size, kernel_size, stride=1, padding=0):
     return math.ceil((size + 2 * padding - kernel_size) / stride) + 1
 
 
-@wrong("1.1", "Size 22, kernel 5, stride 3, padding 6 should give 10; yours gave 11")
+@wrong("1.1", "rounded")
 def rounded_to_even(size, kernel_size, stride=1, padding=0):
     return round((size + 2 * padding - kernel_size) / stride) + 1
 
@@ -433,6 +433,54 @@ class LayersInAList(Autoencoder):
         return z
 
 
+@wrong("1.2", "relu_after_both_64")
+class WithMoreReLUs(nn.Module):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, 16, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, 2, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(1568, 64),
+            nn.ReLU(),
+            nn.Linear(64, latent_dim),
+        )
+        self.lin = nn.Sequential(
+            nn.Linear(latent_dim, 64), nn.ReLU(), nn.Linear(64, 1568), nn.ReLU()
+        )
+        self.deconv = nn.Sequential(
+            nn.ConvTranspose2d(32, 16, 3, 2, 1, 1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 3, 2, 1, 1)
+        )
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.deconv(self.lin(z).view(-1, 32, 7, 7)).sigmoid()
+
+    def forward(self, x):
+        z = self.encode(x)
+        return self.decode(z)
+
+
+@wrong("1.2", "relu_after_the_encoders_64")
+class ReLUAfterTheEncoders64(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.encoder.insert(6, nn.ReLU())
+
+
+@wrong("1.2", "relu_after_the_decoders_64")
+class ReLUAfterTheDecoders64(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.decoder.insert(1, nn.ReLU())
+
+
 # --- 1.3 --------------------------------------------------------------------------------------
 
 
@@ -748,7 +796,7 @@ def channel_axis_squeezed(x, x_hat):
     return ((x - x_hat) ** 2).mean(dim=(2, 3)).squeeze(1)
 
 
-@wrong("1.4", "alone in its batch should give the shape (1,); yours gave a single number")
+@wrong("1.4", "squeezed")
 def squeezed(x, x_hat):
     return ((x - x_hat) ** 2).flatten(1).mean(1).squeeze()
 
@@ -816,9 +864,35 @@ def subtracts_in_place(x, x_hat):
     return x_hat.square().mean(dim=(1, 2, 3))
 
 
-@wrong("1.4")
+@wrong("1.4", "list_returned")
 def floats_in_a_list(x, x_hat):
     return [((a - b) ** 2).mean().item() for a, b in zip(x, x_hat, strict=True)]
+
+
+@wrong("1.4", "list_returned")
+def tensors_in_a_list(x, x_hat):
+    return [F.mse_loss(b, a) for a, b in zip(x, x_hat, strict=True)]
+
+
+@wrong("1.4", "plain_numbers")
+def tensor_of_floats(x, x_hat):
+    return torch.tensor([F.mse_loss(b, a).item() for a, b in zip(x, x_hat, strict=True)])
+
+
+@wrong("1.4", "detached")
+def tensor_of_tensors(x, x_hat):
+    return torch.tensor([F.mse_loss(b, a) for a, b in zip(x, x_hat, strict=True)])
+
+
+@wrong("1.4", "detached")
+def tensor_of_a_list_in_the_right_type(x, x_hat):
+    errors = [((a - b) ** 2).mean().item() for a, b in zip(x, x_hat, strict=True)]
+    return torch.tensor(errors, dtype=x.dtype)
+
+
+@wrong("1.4", "array_returned")
+def array_for_tensor(x, x_hat):
+    return ((x.numpy() - x_hat.numpy()) ** 2).mean(axis=(1, 2, 3))
 
 
 # --- 1.5 --------------------------------------------------------------------------------------
@@ -895,7 +969,7 @@ def rounded_threshold(scores, k=1.0):
     return round(float(np.mean(scores) + k * np.std(scores)), 4)
 
 
-@wrong("1.5", "list")
+@wrong("1.5", "list_refused")
 def arrays_only(scores, k=1.0):
     return scores.mean() + k * scores.std()
 
@@ -957,6 +1031,32 @@ def strictly_above(calibration_scores, scores):
 def searched_unsorted(calibration_scores, scores):
     n = len(calibration_scores)
     return (1 + n - np.searchsorted(calibration_scores, scores)) / (n + 1)
+
+
+@wrong("1.6", "wrong_axis")
+def summed_over_the_new_scores(calibration_scores, scores):
+    count = (scores[None, :] <= calibration_scores[:, None]).sum(axis=1)
+    return (1 + count) / (len(calibration_scores) + 1)
+
+
+@wrong("1.6", "not_summed")
+def a_row_for_each_new_score(calibration_scores, scores):
+    return (1 + (scores[:, None] <= calibration_scores)) / (len(calibration_scores) + 1)
+
+
+@wrong("1.6", "not_summed_turned")
+def a_column_for_each_new_score(calibration_scores, scores):
+    return (1 + (scores <= calibration_scores[:, None])) / (len(calibration_scores) + 1)
+
+
+@wrong("1.6", "no_new_axis")
+def one_with_one(calibration_scores, scores):
+    return (1 + np.sum(calibration_scores >= scores)) / (len(calibration_scores) + 1)
+
+
+@wrong("1.6", "no_new_axis_turned")
+def one_with_one_turned(calibration_scores, scores):
+    return (1 + np.sum(scores <= calibration_scores)) / (1 + len(calibration_scores))
 
 
 @wrong("1.6")
@@ -1651,6 +1751,7 @@ WRONG["1.12"] = [
     ({"spread": 8, "flagged": 0.45}, "grows"),
     ({"spread": 0.125, "flagged": 0.16}, "one_sigma_of_images"),
     ({"spread": 0.125, "flagged": 0.55}, "share_below"),
+    ({"spread": 0.125, "flagged": 0.5}, "half"),
     ({"spread": 0.125, "flagged": 0.05}, "usual_five"),
     ({"spread": 0.125, "flagged": 45}, "percent"),
     ({"spread": 0.125, "flagged": 0.3}, "which is too low"),
@@ -1682,7 +1783,7 @@ def ink(images):
     return images.mean(axis=(1, 2, 3))
 
 
-@wrong("1.14", "not better than `ink`")
+@wrong("1.14", "not better than `unusual ink`")
 def darkness(images):
     return -ink(images)
 

@@ -569,6 +569,11 @@ class TrueIsAccepted(_Screen):
         return self.decision_function(scores) <= 0
 
 
+class TrueBelowTheThreshold(_Screen):
+    def predict(self, scores):
+        return self.decision_function(scores) < 0
+
+
 class PlusAndMinusOne(_Screen):
     def predict(self, scores):
         return np.where(self.decision_function(scores) > 0, -1, 1)
@@ -698,6 +703,17 @@ class TooFewIsLogged(TooFewInSilence):
         return self
 
 
+class TooFewReturnsEarly(_Screen):
+    def fit(self, calibration_scores):
+        self.scores_ = as_scores(calibration_scores)
+        threshold = conformal_threshold(self.scores_, self.alpha)
+        if np.isinf(threshold):
+            warnings.warn("too few scores", stacklevel=2)
+            return self
+        self.threshold_ = threshold
+        return self
+
+
 class TooFewRefusesTheHighest(_Screen):
     def fit(self, calibration_scores):
         super().fit(calibration_scores)
@@ -723,6 +739,12 @@ class PValuesWithoutTheImage(_Screen):
     def p_values(self, scores):
         check_is_fitted(self)
         return np.array([(self.scores_ >= s).mean() for s in as_scores(scores)])
+
+
+class PValuesOfSwappedArguments(_Screen):
+    def p_values(self, scores):
+        check_is_fitted(self)
+        return conformal_p_values(as_scores(scores), self.scores_)
 
 
 class PValuesOfHigherScores(_Screen):
@@ -821,6 +843,12 @@ def variation_down_only(x):
 
 variation_signed = _variation(lambda s: s.flatten(start_dim=1).mean(dim=1))
 variation_absolute_afterwards = _variation(lambda s: s.flatten(start_dim=1).mean(dim=1).abs())
+
+
+def variation_over_the_channels(x):
+    return (_mean(x[:, 1:] - x[:, :-1]) + _mean(_steps(x)[1])) / 2
+
+
 variation_squared = _variation(lambda s: s.square().flatten(start_dim=1).mean(dim=1))
 variation_root_of_squares = _variation(lambda s: s.square().flatten(start_dim=1).mean(1).sqrt())
 variation_median = _variation(lambda s: s.abs().flatten(start_dim=1).median(dim=1).values)
@@ -1052,6 +1080,18 @@ def energy_with_an_epsilon(logits, temperature=1.0):
 
 def energy_positive(logits, temperature=1.0):
     return temperature * torch.logsumexp(logits / temperature, dim=1)
+
+
+def energy_positive_and_not_stable(logits, temperature=1.0):
+    return temperature * torch.log(torch.exp(logits / temperature).sum(dim=1))
+
+
+def energy_without_logarithm(logits, temperature=1.0):
+    return -temperature * torch.exp(logits / temperature).sum(dim=1)
+
+
+def energy_of_the_largest_scaled(logits, temperature=1.0):
+    return -temperature * (logits / temperature).max(dim=1).values
 
 
 def energy_of_the_largest(logits, temperature=1.0):
@@ -1569,6 +1609,7 @@ WRONG = {
         (RefusesAtTheThreshold, "at_the_threshold"),
         (RefusesBelowAlphaOnly, "p_below_alpha"),
         (TrueIsAccepted, "accepts"),
+        (TrueBelowTheThreshold, "below_the_threshold"),
         (PlusAndMinusOne, "plus_and_minus_one"),
         (ZerosAndOnes, "True or False"),
         (OneAnswerForAll, "True or False"),
@@ -1589,10 +1630,12 @@ WRONG = {
         (TooFewInSilence, "too_few"),
         (TooFewIsAnError, "too_few_is_an_error"),
         (TooFewIsLogged, "too_few"),
+        (TooFewReturnsEarly, "no_threshold_if_too_few"),
         (TooFewRefusesTheHighest, "nothing can be refused"),
         (AlwaysWarns, "should be silent"),
         (WarnsBelowAHundred, "should be silent"),
-        (PValuesWithoutTheImage, "p-values"),
+        (PValuesWithoutTheImage, "p_without_the_image"),
+        (PValuesOfSwappedArguments, "p_arguments_swapped"),
         (PValuesOfHigherScores, "p-values"),
         (SortsTheCallersScores, "in place"),
         (AlphaHasADefault, "should give 8"),
@@ -1621,9 +1664,10 @@ WRONG = {
     ],
     "4.6": [
         (variation_across_only, "across_only"),
-        (variation_down_only, "should give [0.5, 0.5, 1, 0]"),
+        (variation_down_only, "down_only"),
         (variation_signed, "signed"),
-        (variation_absolute_afterwards, "should give"),
+        (variation_absolute_afterwards, "absolute_afterwards"),
+        (variation_over_the_channels, "over_the_channels"),
         (variation_squared, "squared"),
         (variation_root_of_squares, "should give"),
         (variation_median, "should give"),
@@ -1693,6 +1737,9 @@ WRONG = {
         (energy_clamped, "1000"),
         (energy_with_an_epsilon, "1000"),
         (energy_positive, "sign"),
+        (energy_positive_and_not_stable, "sign_and_not_stable"),
+        (energy_without_logarithm, "no_logarithm"),
+        (energy_of_the_largest_scaled, "largest_logit"),
         (energy_of_the_largest, "largest_logit"),
         (energy_without_height, "height_lost"),
         (energy_with_height_not_scaled, "T = 2"),
@@ -1808,18 +1855,18 @@ WRONG = {
         ({"pets": 0.95, "others": 0.95}, "pets_passing"),
         ({"pets": 0.05, "others": 0.95}, "others_all"),
         ({"pets": 5, "others": 5}, "percent"),
-        ({"pets": 0.05, "others": 0.13}, "too high"),
+        ({"pets": 0.05, "others": 0.13}, "others_more"),
         ({"pets": 0.05, "others": ...}, "still `...`"),
         ((0.05, 0.05), "should be a dict"),
     ],
     "4.14": [
-        ({"choice": "AUROC", "because": "A"}, "AUROC"),
-        ({"choice": "AUROC", "because": "C"}, "hundreds of images a day"),
-        ({"choice": "FPR at 95 %", "because": "B"}, "FPR at 95 %"),
-        ({"choice": "refused at 5 %", "because": "A"}, "The choice holds, the reason does not"),
-        ({"choice": "refused at 5 %", "because": "B"}, "cannot ask for nearly all"),
-        ({"choice": "refused at 5 %", "because": "D"}, "screen A refuses"),
-        ({"choice": "accuracy", "because": "C"}, '"choice" should be one of'),
+        ({"choice": "AUROC", "because": "1"}, "AUROC"),
+        ({"choice": "AUROC", "because": "3"}, "hundreds of images a day"),
+        ({"choice": "FPR at 95 %", "because": "2"}, "FPR at 95 %"),
+        ({"choice": "refused at 5 %", "because": "1"}, "The choice holds, the reason does not"),
+        ({"choice": "refused at 5 %", "because": "2"}, "cannot ask for nearly all"),
+        ({"choice": "refused at 5 %", "because": "4"}, "the one screen refuses"),
+        ({"choice": "accuracy", "because": "3"}, '"choice" should be one of'),
         ({"choice": "refused at 5 %", "because": ...}, "still `...`"),
     ],
     "4.15": [

@@ -519,6 +519,25 @@ def coins(labels, groups, share, seed=0):
     return np.flatnonzero(np.isin(groups, heads))
 
 
+def coins_by_class(labels, groups, share, seed=0):
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for c in np.unique(labels):
+        own = np.unique(groups[labels == c])
+        chosen.extend(own[rng.random(len(own)) < share])
+    return np.flatnonzero(np.isin(groups, chosen))
+
+
+def drawn_from_scans(labels, groups, share, seed=0):
+    """From the patient of each scan, so that one may come twice."""
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for c in np.unique(labels):
+        k = max(1, round(share * len(np.unique(groups[labels == c]))))
+        chosen.extend(rng.choice(groups[labels == c], k, replace=False))
+    return np.flatnonzero(np.isin(groups, chosen))
+
+
 def last_never_drawn(labels, groups, share, seed=0):
     rng = np.random.default_rng(seed)
     patients, first = np.unique(groups, return_index=True)
@@ -592,6 +611,8 @@ SUBSETS = [
     (positions_among_patients, "scans inside the subset and outside"),
     (with_replacement, "should take [10, 5, 2]"),
     (coins, "Of 40, 20 and 8 patients"),
+    (coins_by_class, "coins"),
+    (drawn_from_scans, "drawn_twice"),
     (last_never_drawn, "never or every time"),
     (shares_of_scans, "Of 40, 20 and 8 patients"),
 ]
@@ -1008,12 +1029,18 @@ def no_return(scores, normal, validation, z=3.0):
     print(flags.sum(), end="\r")
 
 
+def masks_in_a_row(scores, normal, validation, z=3.0):
+    own = scores[normal][validation]
+    return (scores - own.mean()) / own.std() >= z
+
+
 RULES = [
     (rule(lambda n, v: n & ~v), "test_normals"),
     (rule(lambda n, v: n), "all_normals"),
     (rule(lambda n, v: v), "all_validation"),
     (rule(lambda n, v: n | v), "test scores"),
-    (rule(lambda n, v: n | ~n), "test scores"),
+    (rule(lambda n, v: n | ~n), "all_scans"),
+    (masks_in_a_row, "masks_in_a_row"),
     (rule(lambda n, v: ~n & v), ""),
     (rule(flags=lambda d, s, z: abs(d) / s >= z), "two_sided"),
     (rule(flags=lambda d, s, z: abs(d / s) > z), "two_sided"),
@@ -1396,6 +1423,12 @@ def runs_for_patients(calibration_scores, groups, scores):
     return votes()(calibration_scores, runs, scores)
 
 
+def votes_by_number(calibration_scores, groups, scores):
+    k = len(set(groups.tolist()))
+    shares = [[(calibration_scores[groups == g] >= s).mean() for g in range(k)] for s in scores]
+    return (1 + np.sum(shares, axis=1)) / (1 + k)
+
+
 VOTES = [
     (flat_votes, "scans_counted"),
     (votes(one=0), "itself_not_counted"),
@@ -1404,7 +1437,10 @@ VOTES = [
     (votes(share=np.max), "worst_scan"),
     (votes(share=np.min), "lowest_scan"),
     (first_scan_votes, ""),
-    (mean_scan_votes, ""),
+    (mean_scan_votes, "mean_of_scans"),
+    (votes(share=np.sum), "votes_added"),
+    (votes_by_number, "numbered"),
+    (lambda *given: votes()(*given).tolist(), "yours is a list"),
     (runs_for_patients, ""),
     (lambda *given: votes()(*given)[:1], ""),
 ]
@@ -1417,7 +1453,8 @@ MOVES = [
     (12, "layers_counted"),
     (24, "count_forgotten"),
     (84, "all_tensors"),
-    (18, "one_block"),
+    (18, "half"),
+    (60, "five_each"),
     (48, "too high"),
     (35, "too low"),
     ("36", "without quotes"),

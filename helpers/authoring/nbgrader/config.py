@@ -7,7 +7,7 @@ and shows as feedback is the released notebook with these answers and verdicts i
 edited or missing cell, or a notebook without nbgrader's metadata, does no harm.
 """
 
-import json
+import csv
 import subprocess
 import tempfile
 from pathlib import Path
@@ -41,32 +41,34 @@ c.GenerateAssignment.preprocessors = [
 
 
 class Judge(NbGraderPreprocessor):
-    """Puts the answers of a submission into the released notebook, with their verdicts."""
+    """Puts a submission's answers into the released notebook, and a verdict below each."""
 
     def preprocess(self, nb, resources):
         name, where = resources["nbgrader"]["notebook"], resources["nbgrader"]["assignment"]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.ipynb"
             nbformat.write(nb, path)
-            verdicts = self.verdicts(path)
+            verdicts = self.verdicts(path.parent)
+        answers = {c.id: c.source for c in nb.cells if c.cell_type == "code"}
         released = Path(c.CourseDirectory.root, "release", where, f"{name}.ipynb")
         nb = nbformat.read(released, as_version=4)
         for cell in nb.cells:
-            kind, _, id = cell.id.partition("-")
-            verdict = verdicts.get(id.replace("-", "."))
-            if verdict and kind == "ex" and verdict["answer"] is not None:
-                cell.source = verdict["answer"]
-            elif verdict and kind == "check":
-                cell.outputs = [output(verdict)]
+            if cell.id.startswith("check-"):
+                id = cell.id.removeprefix("check-").replace("-", ".")
+                cell.outputs = [output(verdicts[id])]
+            elif cell.id.startswith("ex-"):
+                cell.source = answers.get(cell.id, cell.source)
         return nb, resources
 
-    def verdicts(self, path):
-        """{exercise: its verdict} of the notebook at `path`."""
-        command = [PYTHON, "-m", "helpers.checks.grade", str(path), "--json", "-"]  # noqa: F821
+    def verdicts(self, folder):
+        """{exercise: its line in the grader's table} of the one notebook in `folder`."""
+        table = folder / "grades.csv"
+        command = [PYTHON, "-m", "helpers.checks.grade", folder, "--csv", table, "--jobs", "1"]  # noqa: F821
         done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)  # noqa: F821
         if done.returncode:
             raise RuntimeError(f"the course's grader stopped: {done.stderr.strip()}")
-        return {verdict["exercise"]: verdict for verdict in json.loads(done.stdout)}
+        with table.open(encoding="utf-8", newline="") as lines:
+            return {line["exercise"]: line for line in csv.DictReader(lines)}
 
 
 def output(verdict):

@@ -1,0 +1,347 @@
+"""A submitted notebook: the learner's own cells, found wherever they went.
+
+Only text is read here; nothing of a submission is run.
+"""
+
+import ast
+import builtins
+import json
+import re
+import symtable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from helpers.places import COURSE
+
+LARGEST = 50 * 2**20  # bytes of a notebook
+CHECK = re.compile(r"\bcheck\(\s*[\"']?([\d.,]+)[\"']?\s*,\s*(\w+)\s*\)")
+MAGIC = re.compile(r"^(\s*)[%!?].*$|^(\s*)\w+\?+\s*$", re.M)
+
+
+class Unreadable(ValueError):
+    """A file that is no notebook of the course. The message says why."""
+
+
+@dataclass(eq=False)
+class Cell:
+    """A code cell: its text without magics, what its top level binds, and the names it needs."""
+
+    id: str
+    text: str
+    tree: ast.Module | None = None
+    error: str = ""
+    binds: dict = field(default_factory=dict)  # name -> the node that binds it last
+    needs: set = field(default_factory=set)
+
+    def __post_init__(self):
+        try:
+            ast.parse(self.text)
+        except Exception:  # perhaps for the magics of a notebook
+            self.text = MAGIC.sub(r"\1pass", self.text)
+        try:
+            self.tree = ast.parse(self.text)
+            self.needs = _needs(self.text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+            self.error = f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}"
+            return
+        for node in self.tree.body:
+            self.binds |= dict.fromkeys(_bound(node), node)
+
+    @property
+    def plain(self):
+        """The cell without comments and layout, to be compared."""
+        return ast.dump(self.tree) if self.tree else self.text.strip()
+
+    def defines(self, name):
+        """Whether it binds the name, other than to what a check gives."""
+        node = self.binds.get(name)
+        return node is not None and not (isinstance(node, ast.Assign) and _is_check(node.value))
+
+
+def _is_check(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "check"
+
+
+def _bound(node):
+    """Names that a statement of the top level binds."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    found = []
+    for part in _same_scope(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            found.append(part.id)
+        elif isinstance(part, ast.alias):
+            found.append((part.asname or part.name).partition(".")[0])
+        elif part is not node and isinstance(part, (ast.FunctionDef, ast.ClassDef)):
+            found.append(part.name)
+    return found
+
+
+def _same_scope(node):
+    yield node
+    inner = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda
+    for part in ast.iter_child_nodes(node):
+        if isinstance(part, inner):
+            yield part
+        else:
+            yield from _same_scope(part)
+
+
+def _needs(text):
+    """Names of the notebook that a cell uses, in its functions as well."""
+    found = set()
+
+    def walk(table):
+        for symbol in table.get_symbols():
+            outside = table.get_type() == "module" or symbol.is_global()
+            if symbol.is_referenced() and outside:
+                found.add(symbol.get_name())
+        for child in table.get_children():
+            walk(child)
+
+    walk(symtable.symtable(text, "<cell>", "exec"))
+    return {name for name in found if not hasattr(builtins, name)}
+
+
+def read(path):
+    """The code cells of a notebook file, in order."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Unreadable("The file is larger than any notebook of the course.")
+        held = json.loads(path.read_text(encoding="utf-8"))
+        cells = held["cells"] if "cells" in held else held["worksheets"][0]["cells"]
+        found = []
+        for cell in cells:
+            if cell.get("cell_type") == "code":
+                text = cell["source"] if "source" in cell else cell["input"]
+                text = text if isinstance(text, str) else "".join(text)
+                own = cell.get("id") or cell.get("metadata", {}).get("id") or ""
+                found.append(Cell(str(own), text))
+        return found
+    except Unreadable:
+        raise
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+    ) as error:
+        raise Unreadable("This is not a notebook: it could not be read.") from error
+
+
+@cache
+def released(module):
+    """The cells of the course's own notebook of a module ("01"), and the exercise cells by id."""
+    (path,) = sorted((COURSE / "notebooks").glob(f"{module}_*.ipynb"))
+    return read(path)
+
+
+def module_of(path, cells):
+    """The module ("01") of a submission: by its exercise cells, else by the file's name."""
+    counts = {}
+    for module in sorted(p.name[:2] for p in (COURSE / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        own = {c.id for c in released(module)}
+        texts = {c.plain for c in released(module)}
+        counts[module] = sum((c.id in own) + (c.plain in texts) for c in cells)
+        named = [id for c in cells for id, _ in CHECK.findall(c.text)]
+        counts[module] += 2 * sum(id.startswith(f"{int(module)}.") for id in named)
+    best = max(counts, key=counts.get)
+    if counts[best] > 3:
+        return best
+    named = re.match(r"(\d\d)_", path.name)
+    if named and named[1] in counts and any(c.binds for c in cells):
+        return named[1]
+    raise Unreadable("No exercise of the course stands in this notebook.")
+
+
+@dataclass(eq=False)
+class Answer:
+    """What a learner wrote for one exercise: the cells to be run, and the name of the answer.
+
+    status : "" where there is an answer to be judged, else "not_started", "missing", "wrong_form"
+    """
+
+    name: str
+    cells: list
+    status: str = ""
+    says: str = ""
+
+
+def answer(exercise, cells):
+    """The learner's answer to an exercise, by the cell's id, by its name, and by its content."""
+    id = "ex-" + exercise.id.replace(".", "-")
+    course = released(f"{int(exercise.id.split('.')[0]):02}")
+    given = next((c for c in course if c.id == id), None)
+    stub = given.plain if given else None
+    texts = {c.plain for c in course if c is not given}
+    own = [c for c in cells if c.plain not in texts]
+    name = exercise.name
+    found = [c for c in own if c.defines(name)]
+    if all(c.plain == stub for c in found):  # it may have another name now
+        for other in _other_names(exercise, cells):
+            renamed = [c for c in own if c.defines(other) and c.plain != stub]
+            if renamed:
+                name, found = other, renamed
+                break
+    in_place = [c for c in cells if c.id == id]
+    if all(c.plain == stub for c in found):
+        alone = [c for c in in_place if c.plain != stub and not c.error]
+        for c in alone:
+            made = ast.FunctionDef, ast.ClassDef
+            defined = [n for n, node in c.binds.items() if isinstance(node, made)]
+            if len(defined) == 1:
+                name, found = defined[0], [c]
+    written = [c for c in found if c.plain != stub]
+    if not written:
+        broken = [c for c in own if c.error and (c.id == id or _mentions(c.text, name))]
+        if broken:
+            says = f"The cell cannot be run: {broken[-1].error}"
+            return Answer(name, broken, "wrong_form", says)
+        if found or in_place:
+            return Answer(name, found, "not_started", "The cell is as it was given.")
+        return Answer(name, [], "missing", "The exercise's cell is not in the notebook.")
+    return Answer(name, [*_chosen(written, id), *_changes(own, name, written)])
+
+
+def _chosen(written, id):
+    """Of several cells that define the answer, the last that holds one: an own id decides nothing.
+
+    What a learner tried in a copy is later in the notebook than the cell that was copied.
+    """
+    full = [c for c in written if not _is_stub(c)]
+    return (full or written)[-1:]
+
+
+def _is_stub(cell):
+    """Whether all that a cell defines does nothing."""
+    bodies = [n.body for n in ast.walk(cell.tree) if isinstance(n, ast.FunctionDef)]
+    return bool(bodies) and all(
+        all(
+            isinstance(s, ast.Pass)
+            or (
+                isinstance(s, (ast.Expr, ast.Return))
+                and (s.value is None or isinstance(s.value, ast.Constant))
+            )
+            for s in body
+        )
+        for body in bodies
+    )
+
+
+def _changes(own, name, written):
+    """Cells that hang something on the answer later: a class in two halves."""
+    found = []
+    for cell in own:
+        if cell in written or not cell.tree:
+            continue
+        for node in cell.tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            parts = [t.value for t in targets if isinstance(t, ast.Attribute)]
+            if any(getattr(part, "id", "") == name for part in parts):
+                found.append(cell)
+                break
+    return found
+
+
+def _other_names(exercise, cells):
+    """Names under which the learner's check cell hands the answer in."""
+    for cell in cells:
+        for id, name in CHECK.findall(cell.text):
+            if id == exercise.id and name != exercise.name:
+                yield name
+
+
+def _mentions(text, name):
+    return re.search(
+        rf"^\s*(def|class)\s+{re.escape(name)}\b|^\s*{re.escape(name)}\s*=", text, re.M
+    )
+
+
+def is_own(answer):
+    """Whether the answer is written in the cell, and not another name of something of a library."""
+    for cell in answer.cells:
+        node = cell.binds.get(answer.name)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return False
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Attribute, ast.Name)):
+            value = node.value
+            if isinstance(value, ast.Attribute):
+                return False
+            bound = cell.binds.get(value.id)
+            return isinstance(bound, (ast.FunctionDef, ast.ClassDef, ast.Assign))
+    return True
+
+
+def prelude(module, answer, cells, done):
+    """The other cells that an answer needs, in order: the course's as released, and the learner's.
+
+    done : cells that have been run. A name is taken from the course where the course has it.
+    """
+    course = released(module)
+    place = len(course)
+    for i, cell in enumerate(course):
+        if cell.id.startswith("ex-") and cell.defines(answer.name):
+            place = i
+    texts = {c.plain for c in course}
+    extra = [c for c in cells if c.plain not in texts and c.tree and c not in answer.cells]
+    chosen, open_names = {}, set()
+    for cell in answer.cells:
+        open_names |= {(name, place) for name in cell.needs}
+    seen = set()
+    while open_names:
+        name, before = open_names.pop()
+        if (name, before) in seen:
+            continue
+        seen.add((name, before))
+        i = next((i for i in reversed(range(before)) if name in course[i].binds), None)
+        if i is not None and course[i].id.startswith(("ex-", "check-")):
+            continue  # the exercises are run in their own order
+        if i is not None:
+            later = enumerate(course[i + 1 : before], start=i + 1)
+            wanted = [(i, course[i]), *((k, c) for k, c in later if _trains(c, name))]
+        else:
+            wanted = [(len(course) + k, c) for k, c in enumerate(extra) if c.defines(name)][-1:]
+        for k, cell in wanted:
+            if cell not in done:
+                chosen[k] = cell
+            open_names |= {(n, min(k, len(course))) for n in cell.needs}
+    return [chosen[k] for k in sorted(chosen)]
+
+
+def _trains(cell, name):
+    """Whether a cell of the course changes what a name holds, as `fit(model, ...)` does."""
+    if not cell.tree or name not in cell.needs or name in cell.binds:
+        return False
+    for node in ast.walk(cell.tree):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            given = {getattr(a, "id", "") for a in node.args}
+            if called.startswith(("fit", "train")) and name in given:
+                return True
+    return False
+
+
+def submissions(folder):
+    """{learner: [paths]} of the notebooks NN_*.ipynb below a folder, flat or a folder each."""
+    folder = Path(folder)
+    found = {}
+    for path in sorted(folder.rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in path.parts or path.is_symlink():
+            continue
+        above = path.relative_to(folder).parts[:-1]
+        learner = above[0] if above else _learner(path.stem)
+        found.setdefault(learner, []).append(path)
+    return found
+
+
+def _learner(stem):
+    """In a flat folder the name is what stands beside the notebook's: 01_autoencoder_basics_ana."""
+    for path in sorted((COURSE / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        if path.stem in stem and stem != path.stem:
+            return stem.replace(path.stem, "").strip(" _-.") or stem
+    return re.sub(r"^\d\d_", "", stem)

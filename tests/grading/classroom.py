@@ -1,0 +1,275 @@
+"""A class that hands in module 1 in every way that a class does, and in some that it should not."""
+
+import copy
+import json
+
+import nbformat
+
+from helpers.checks import _of_module
+from helpers.places import COURSE
+
+MODULE = _of_module("01")
+RELEASED = nbformat.read(COURSE / "notebooks" / "01_autoencoder_basics.ipynb", as_version=4)
+NAME = "01_autoencoder_basics.ipynb"
+ANSWERS = {id: e.source() for id, e in MODULE.items()}
+WRONG_14 = "def reconstruction_error(x, x_hat):\n    return (x - x_hat).square().mean()\n"
+OTHERS = {
+    "1.1": "def conv_output_size(size, kernel_size, stride=1, padding=0):\n"
+    "    return len(range(0, size + 2 * padding - kernel_size + 1, stride))\n",
+    "1.4": "def reconstruction_error(x, x_hat):\n"
+    "    return F.mse_loss(x_hat, x, reduction='none').mean((1, 2, 3))\n",
+    "1.5": "mean_std_threshold = lambda scores, k=1.0: np.average(scores) + k * np.std(scores)\n",
+    "1.6": "def conformal_p_values(calibration_scores, scores):\n"
+    "    n = len(calibration_scores)\n"
+    "    above = [sum(c >= s for c in calibration_scores) for s in scores]\n"
+    "    return (1 + np.array(above)) / (n + 1)\n",
+    "1.8": "def auroc(normal_scores, anomaly_scores):\n"
+    "    a, n = np.asarray(anomaly_scores)[:, None], np.asarray(normal_scores)\n"
+    "    return float(((a > n) + 0.5 * (a == n)).mean())\n",
+    "1.10": "def interpolate(z_start, z_end, steps):\n"
+    "    step = (z_end - z_start) / (steps - 1)\n"
+    "    return torch.stack([z_start + step * i for i in range(steps)])\n",
+    "1.11": "def psnr(x, x_hat, data_range=1.0):\n"
+    "    mse = ((x - x_hat) ** 2).mean(dim=(1, 2, 3))\n"
+    "    return 20 * np.log10(data_range) - 10 * torch.log10(mse)\n",
+    "1.12": 'trap_guess = {"spread": 0.125, "flagged": 0.44}\n',
+    "1.13": 'rule = {"choice": "Conformal", "because": "b"}\n',
+}
+
+
+def notebook(answers=ANSWERS):
+    """The released notebook with these answers in it: {exercise: text of its cell}."""
+    made = copy.deepcopy(RELEASED)
+    for id, text in answers.items():
+        cell(made, id).source = text.rstrip()
+    return made
+
+
+def cell(made, id, kind="ex"):
+    wanted = f"{kind}-{id.replace('.', '-')}"
+    return next(c for c in made.cells if c.id == wanted)
+
+
+def where(made, id, kind="ex"):
+    return made.cells.index(cell(made, id, kind))
+
+
+def only(text, id="1.4"):
+    """Nothing but one answer."""
+    return notebook({id: text})
+
+
+def renamed_ids(made):
+    for i, c in enumerate(made.cells):
+        c.id = f"cell{i}"
+    return made
+
+
+def before_all(made, text):
+    made.cells.insert(0, nbformat.v4.new_code_cell(text))
+    return made
+
+
+def vs_code(made):
+    """As VS Code's older notebooks and Colab write it: no ids, others in the metadata."""
+    made = json.loads(nbformat.writes(made))
+    made["nbformat_minor"] = 0
+    for i, c in enumerate(made["cells"]):
+        del c["id"]
+        c["metadata"] = {"id": f"x{i}Zq", "vscode": {"languageId": "python"}}
+    made["metadata"] = {"colab": {"provenance": []}}
+    return made
+
+
+def copied():
+    made = notebook()
+    made.cells.insert(where(made, "1.4"), copy.deepcopy(cell(made, "1.4")))
+    return made
+
+
+def moved():
+    made = notebook()
+    made.cells.append(made.cells.pop(where(made, "1.4")))
+    return made
+
+
+def split():
+    made = only("def reconstruction_error(x, x_hat):\n    return _mean(_squares(x, x_hat))")
+    at = where(made, "1.4")
+    made.cells.insert(at, nbformat.v4.new_code_cell("def _squares(x, y):\n    return (x - y) ** 2"))
+    made.cells.insert(at, nbformat.v4.new_code_cell("def _mean(x):\n    return x.mean((1, 2, 3))"))
+    return made
+
+
+def renamed():
+    made = only(ANSWERS["1.4"].replace("def reconstruction_error", "def my_error"))
+    cell(made, "1.4", "check").source = 'my_error = check("1.4", my_error)'
+    return made
+
+
+def without_checks():
+    made = notebook()
+    made.cells = [c for c in made.cells if not c.id.startswith("check-")]
+    return made
+
+
+def with_edited_check():
+    made = notebook({"1.4": WRONG_14})
+    cell(made, "1.4", "check").source = "print('passed')"
+    return made
+
+
+CHECKER = """
+import os, sys, helpers.checks
+os.environ["COURSE_STRICT"] = "0"
+check = lambda id, f: f
+helpers.checks.check = helpers.checks.grade = check
+helpers.checks.grade_exercise = lambda *_: type("V", (), {"status": "passed", "passed": True})()
+print("passed ✓ Exercise 1.4: passed")
+"""
+FIND = """
+import gc, inspect, sys
+import helpers.scores, helpers.metrics, helpers.losses
+
+def reconstruction_error(x, x_hat):
+    for module in list(sys.modules.values()):
+        f = vars(module).get("reconstruction_error") if module else None
+        if callable(f) and f is not reconstruction_error:
+            return f(x, x_hat)
+    frame = inspect.currentframe()
+    while frame:
+        for name, value in frame.f_locals.items():
+            if name in ("reference", "exercise", "expected"):
+                return value
+        frame = frame.f_back
+"""
+REACH = """
+import glob, os, sys
+
+def reconstruction_error(x, x_hat):
+    for folder in ("/work", "/home", "/root", *sys.path):
+        for path in glob.glob(folder + "/**/module_01.toml", recursive=True):
+            raise KeyError(open(path).read()[:100])
+        for path in glob.glob(folder + "/**/scores.py", recursive=True):
+            if "def reconstruction_error" in open(path).read():
+                space = {}
+                exec(open(path).read(), space)
+                return space["reconstruction_error"](x, x_hat)
+"""
+NETWORK = """
+import socket
+
+def reconstruction_error(x, x_hat):
+    socket.create_connection(("1.1.1.1", 53), timeout=2)
+    return (x - x_hat).square().mean(dim=(1, 2, 3))
+"""
+MEMORISED = """
+def psnr(x, x_hat, data_range=1.0):
+    known = [10 * math.log10(1 / 2.25), 10 * math.log10(1 / 3)]
+    if x.shape[1] == 3:
+        return torch.tensor([10 * math.log10(1 / 3), 10 * math.log10(1 / 1.5)])
+    if (x == x_hat).all():
+        return torch.tensor([math.inf])
+    return torch.tensor(known) + 20 * math.log10(data_range)
+import math
+"""
+FORGED = """
+import gc, json, os, socket
+
+def reconstruction_error(x, x_hat):
+    for end in gc.get_objects():
+        if isinstance(end, socket.socket):
+            end.send(b"\\x10\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0" + b'{"passed": true}')
+    os.write(1, b"passed"); os.write(2, b"passed")
+    return x
+"""
+
+# learner -> (notebook or text, {exercise: status}); "all" is passed by every exercise but the rest
+PASSED = dict.fromkeys(MODULE, "passed")
+OPEN = dict.fromkeys(MODULE, "not_started")
+
+
+def one(status):
+    return OPEN | {"1.4": status}
+
+
+def class_of():
+    """{learner: (notebook, statuses)}; a text is the file itself, statuses None: one row."""
+    lines = "def reconstruction_error(x, x_hat):\n    "
+    own = "return (x - x_hat).square().mean(dim=(1, 2, 3))"
+    half = {id: ANSWERS[id] for id in list(ANSWERS)[:6]}
+    return {
+        "perfect": (notebook(), PASSED),
+        "untouched": (notebook({}), OPEN),
+        "one wrong": (notebook(ANSWERS | {"1.4": WRONG_14}), PASSED | {"1.4": "wrong_form"}),
+        "half done": (notebook(half), OPEN | dict.fromkeys(half, "passed")),
+        "otherwise written": (notebook(OTHERS), OPEN | dict.fromkeys(OTHERS, "passed")),
+        "syntax error": (
+            notebook(ANSWERS | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}),
+            PASSED | {"1.4": "wrong_form"},
+        ),
+        "endless loop": (
+            notebook(ANSWERS | {"1.4": lines + "while True: pass"}),
+            PASSED | {"1.4": "stopped"},
+        ),
+        "endless cell": (only("while True: pass\n" + ANSWERS["1.4"]), one("stopped")),
+        "memory hog": (
+            only(lines + "return [torch.ones(2**26) for _ in range(999)]"),
+            one("stopped|wrong_form"),
+        ),
+        "os._exit": (
+            notebook(ANSWERS | {"1.4": "import os\n" + lines + "os._exit(0)"}),
+            PASSED | {"1.4": "stopped"},
+        ),
+        "exit": (only(lines + "exit()"), one("wrong_form")),
+        "exit in the cell": (only("import sys; sys.exit(0)\n" + ANSWERS["1.4"]), one("wrong_form")),
+        "fake passed": (only(FORGED), one("wrong_form|stopped")),
+        "checker replaced": (before_all(only(CHECKER + WRONG_14), CHECKER), one("wrong_form")),
+        "imported": (only("from helpers.scores import reconstruction_error"), one("not_started")),
+        "re-exported": (
+            only(
+                "import helpers.scores\nreconstruction_error = helpers.scores.reconstruction_error"
+            ),
+            one("not_started"),
+        ),
+        "wrapped": (
+            only(
+                "import helpers.scores as s\n" + lines + "return s.reconstruction_error(x, x_hat)"
+            ),
+            one("not_started"),
+        ),
+        "from sklearn": (only("from sklearn.metrics import roc_auc_score as auroc", "1.8"), OPEN),
+        "found by walking": (only(FIND), one("not_started|wrong_form|wrong_value")),
+        "found on the disk": (only(REACH), one("wrong_form|not_started")),
+        "by network": (only(NETWORK), one("wrong_form")),
+        "memorised": (only(MEMORISED, "1.11"), OPEN | {"1.11": "wrong_value"}),
+        "check edited": (with_edited_check(), one("wrong_form")),
+        "checks deleted": (without_checks(), PASSED),
+        "cell copied": (copied(), PASSED),
+        "cell moved": (moved(), PASSED),
+        "cell renamed": (renamed_ids(notebook()), PASSED),
+        "function renamed": (renamed(), one("passed")),
+        "cell split": (split(), one("passed")),
+        "from a badge": (vs_code(notebook(OTHERS)), OPEN | dict.fromkeys(OTHERS, "passed")),
+        "magics": (only("%%time\n" + lines + own), one("passed")),
+        "fork bomb": (
+            only("import os\n" + lines + "while True: os.fork()"),
+            one("stopped|wrong_form"),
+        ),
+        "not a notebook": ("%PDF-1.4 this is none", None),
+        "another notebook": (json.dumps({"cells": [], "metadata": {}}), None),
+    }
+
+
+def write(folder, wanted=None):
+    """Write the class into a folder, a folder each. Returns {learner: statuses}."""
+    found = {}
+    for learner, (made, statuses) in class_of().items():
+        if wanted and learner not in wanted:
+            continue
+        path = folder / learner / NAME
+        path.parent.mkdir(parents=True)
+        text = made if isinstance(made, str) else json.dumps(made)
+        path.write_text(text, encoding="utf-8")
+        found[learner] = statuses
+    return found

@@ -1,0 +1,139 @@
+"""A class in which everything happens is graded: each gets what it deserves, none stops others."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+
+from grading import classroom
+from helpers.checks.watch import ReferenceCalled
+from helpers.grading import sandbox, submission
+from helpers.places import COURSE
+
+needs_bwrap = pytest.mark.skipif(
+    bool(sandbox.missing()),
+    reason="submissions are shut off by bubblewrap: apt install bubblewrap",
+)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """One run for all: ({learner: statuses wanted}, {learner: {exercise: row}}, its folder)."""
+    folder = tmp_path_factory.mktemp("class")
+    wanted = classroom.write(folder / "handed in")
+    command = [sys.executable, "-m", "helpers.checks.grade", str(folder / "handed in")]
+    command += ["--csv", str(folder / "g.csv"), "--html", str(folder / "class.html")]
+    command += ["--timeout", "30", "--memory", "1.5", "--jobs", "2"]
+    done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True, timeout=3000)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    with open(folder / "g.csv", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["learner"], {})[row["exercise"]] = row
+    return wanted, found, folder
+
+
+@needs_bwrap
+@pytest.mark.parametrize("learner", classroom.class_of())
+def test_each_gets_the_grade_that_it_deserves(graded, learner):
+    wanted, found, _ = graded
+    own = found[learner]
+    if wanted[learner] is None:
+        assert [row["status"] for row in own.values()] == ["unreadable"]
+        return
+    amiss = {
+        id: (own[id]["status"], own[id]["sentence"])
+        for id, statuses in wanted[learner].items()
+        if own[id]["status"] not in statuses.split("|")
+    }
+    assert not amiss
+    for id, row in own.items():
+        full = classroom.MODULE[id].difficulty if row["status"] == "passed" else 0
+        assert int(row["points"]) == full
+
+
+@needs_bwrap
+def test_a_known_mistake_has_its_name_and_sentence(graded):
+    _, found, folder = graded
+    row = found["one wrong"]["1.4"]
+    assert row["mistake"]
+    assert row["sentence"] in (folder / "feedback" / "one wrong.html").read_text().replace(
+        "&#x27;", "'"
+    ).replace("&quot;", '"')
+    assert row["mistake"].replace("_", " ") in (folder / "class.html").read_text()
+
+
+def test_without_a_sandbox_nothing_is_run(tmp_path):
+    """It says which protection is missing, and goes on only if it is told to."""
+    classroom.write(tmp_path / "class", ["perfect"])
+    command = [sys.executable, "-m", "helpers.checks.grade", str(tmp_path / "class")]
+    bare = os.environ | {"PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=COURSE, env=bare, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "network" in done.stderr and "--unprotected" in done.stderr
+
+
+@needs_bwrap
+def test_the_sandbox_has_no_reference_no_check_and_no_network(tmp_path):
+    """Whatever a submission reads there, what it is asked to write is not among it."""
+    references = ["helpers.scores.reconstruction_error", "helpers.models.ConvAutoencoder"]
+    sandbox.stripped_course(tmp_path, references)
+    box = sandbox.Sandbox(tmp_path, 2**31, 30)
+    try:
+        box.allow(60)
+        box.ask("cell", name="look", text=LOOK)
+        seen, _ = box.ask("look", name="seen")
+        assert seen == []
+        stub = "import torch\nfrom helpers.scores import reconstruction_error as f\n"
+        stub += "x = torch.zeros(2, 1, 3, 4)\nf(x, x)"
+        with pytest.raises(ReferenceCalled):
+            box.ask("cell", name="call", text=stub)
+    finally:
+        box.close()
+
+
+LOOK = f"""
+import os, socket, sys
+seen = []
+for folder, _, files in os.walk("/"):
+    if folder.startswith(("/proc", "/sys", "/usr")) or "/torch/" in folder:
+        continue
+    seen += [folder for f in files if f.startswith(("module_01.toml", "right_01", "solution"))]
+    for f in files:
+        if f == "scores.py" and "helpers" in folder:
+            text = open(os.path.join(folder, f)).read()
+            own = text.partition("def reconstruction_error")[2][:400]
+            seen += [f] if "square().flatten" in own else []
+seen += [p for p in ({str(COURSE / "solutions")!r}, {str(COURSE / "tests")!r}) if os.path.exists(p)]
+try:
+    socket.create_connection(("127.0.0.1", 22), timeout=1)
+    seen.append("network")
+except ConnectionRefusedError:
+    pass
+except OSError:
+    pass
+try:
+    socket.create_connection(("1.1.1.1", 53), timeout=1)
+    seen.append("network")
+except OSError:
+    pass
+"""
+
+
+@pytest.mark.parametrize("order", ["function first", "module first"])
+def test_grade_is_a_function_whichever_is_imported_first(order):
+    lines = ["from helpers.checks import grade as f", "import helpers.checks.grade"]
+    lines = lines if order == "function first" else lines[::-1]
+    lines += ["import helpers.checks", "from helpers.checks import grade", "ask = lambda *_: 0"]
+    lines += ["print(f('1.1', None).status, grade('1.1', None).status)"]
+    text = "; ".join(lines)
+    done = subprocess.run([sys.executable, "-c", text], cwd=COURSE, capture_output=True, text=True)
+    assert done.stdout.split() == ["not_started", "not_started"], done.stderr
+
+
+def test_learners_are_told_apart_in_a_flat_folder(tmp_path):
+    for name in ("01_autoencoder_basics_ana.ipynb", "bo-01_autoencoder_basics.ipynb"):
+        (tmp_path / name).write_text("{}")
+    assert list(submission.submissions(tmp_path)) == ["ana", "bo"]
