@@ -101,7 +101,8 @@ seen(
 # has seen this test image already, and its error is too small.
 #
 # There is a second trap. A shuffle of *positions* with a fixed seed depends on the order in which the file
-# system lists the files, so two people get two different splits. (Our source, a public tutorial, has both flaws.)
+# system lists the files, so two people get two different splits. (Our source, a public tutorial, has both
+# flaws. Below we call it "the tutorial".)
 
 # %% [markdown] id="ex-3-13-text"
 # ### Exercise 3.13
@@ -275,9 +276,9 @@ per_class_auroc = check("3.2", per_class_auroc)
 # %% [markdown] id="ex-3-3-text"
 # ### Exercise 3.3
 #
-# Write `bootstrap_interval`. It takes the scores of both groups and returns `(low, high)`. It works for
-# any statistic of two groups, and calls it once for each resample. The same seed gives the same
-# interval. **Done** when each group is redrawn at its own size and both tails are cut off equally.
+# Write `bootstrap_interval`. It takes the scores of both groups and returns `(low, high)`, a *percentile interval*:
+# its ends are quantiles of the statistic over the resamples. It works for any statistic of two groups, and calls it
+# once for each resample. The same seed gives the same interval. **Done** when each group is redrawn at its own size and both tails are cut off equally.
 
 
 # %% id="ex-3-3" tags=["exercise"] reference="helpers.metrics.bootstrap_interval"
@@ -447,6 +448,9 @@ plotting.show(
 #
 # A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
 # leaky ReLU with torch's default slope of 0.01.
+#
+# > **channels_last.** A way to store a batch of images in memory: the channels of one pixel lie side by side. The
+# > numbers are the same, but convolutions are often faster.
 
 # %% [markdown] id="ex-3-4-text" tags=["optional"]
 # ### Exercise 3.4
@@ -497,9 +501,6 @@ for block in blocks:
 # The loop is that of module 1: mean squared error, Adam, batches of 128. Nobody has to label an image, but somebody
 # has selected hands as training images. Then we rebuild eight images: four hands and four others. What do you
 # expect to see for the four others?
-#
-# > **channels_last.** A way to store a batch of images in memory: the channels of one pixel lie side by side. The
-# > numbers are the same, but convolutions are often faster.
 
 # %% id="loop-setup"
 set_seed(0)
@@ -568,7 +569,7 @@ seen(
     f"The {'MAE' if _gain > 0 else 'MSE'} is better here, by {abs(_gain):.3f}, and no network was "
     "trained for this. The ratio MSE/MAE² says how unevenly an "
     "error is spread: 1 if all pixels are equally wrong, large if a few pixels are very wrong. "
-    f"Its median is {_uneven['h']:.1f} for hands and {_uneven['o']:.1f} for the others. "
+    f"The median of this ratio is {_uneven['h']:.1f} for hands and {_uneven['o']:.1f} for the others. "
     + (
         "In hands a few pixels are very wrong, and the square makes them count more. "
         if _uneven["h"] > _uneven["o"]
@@ -757,12 +758,15 @@ seen(
 # - Model *and* score change at the same time, so we cannot tell which of them made the difference.
 #
 # A third point: its loss is the MSE averaged over pixels plus twice the KL averaged over latent
-# dimensions. Averages hide a weight, so such a loss has a beta of its own (module 2).
+# dimensions. The MSE is divided by 4,096 pixels, the KL only by 128 latents, so the KL counts more than it seems:
+# such a loss has a beta of its own (module 2).
 
 # %% id="source-beta" tags=["nbval-check-output"]
 from helpers.losses import effective_beta
 
-beta = effective_beta(128, 64 * 64, 128, error="mean", kl="mean", kl_weight=2)
+beta = effective_beta(
+    batch_size=128, pixels=64 * 64, latent_dim=128, error="mean", kl="mean", kl_weight=2
+)
 print(f"that loss is an ELBO with beta = {beta:.0f}, for pixels of standard deviation 1")
 
 # %% [markdown] id="nats-text"
@@ -770,8 +774,8 @@ print(f"that loss is an ELBO with beta = {beta:.0f}, for pixels of standard devi
 #
 # We train the VAE in nats. Only the last layer of its encoder differs from the autoencoder: it gives the mean and
 # the logarithm of the variance of each latent dimension. The best standard deviation $\sigma$ of a pixel is the
-# root mean square error of the reconstructions (module 2). So each batch uses its own (Rybkin et al., arXiv
-# 2006.13202), and no weight is left to choose.
+# root mean square error of the reconstructions (module 2). So we compute $\sigma$ anew from the errors of each batch
+# (Rybkin et al., arXiv 2006.13202). Then there is no weight to choose.
 
 # %% id="nats"
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
@@ -802,18 +806,19 @@ print(
 # ### A score that looks at the code
 #
 # A reconstruction error asks the decoder: can you draw this image? One can also ask the encoder: is the
-# code near the codes of hands? Where these codes vary much, a step of a given
-# length means little; where they hardly vary, the same step means a lot.
+# code near the codes of hands? In a direction where hand codes vary much, a long step is normal. In a direction
+# where they hardly vary, even a short step is suspicious.
 #
 # > **Mahalanobis distance.** The distance of a point from the mean of a set of points, measured in
 # > standard deviations of these points along each direction.
 #
-# With mean $m$ and covariance matrix $\Sigma$ of the training codes:
+# With the mean $m$ and the covariance matrix $\Sigma$ of the training codes (it holds the variance of each dimension
+# and, for each pair, how the two vary together):
 #
 # $$d(z) = \sqrt{(z - m)^\top\, \Sigma^{-1} (z - m)}$$
 #
-# With few images and many dimensions, the estimate of $\Sigma$ has no reliable inverse.
-# **Shrinkage** mixes it with a multiple of the identity matrix; Ledoit and Wolf give the share to mix.
+# With few images and many dimensions the covariance matrix cannot be inverted safely. **Shrinkage** pulls it towards
+# a sphere (equal variance in every direction), and then it can. Ledoit and Wolf's formula says how strongly.
 
 # %% [markdown] id="ex-3-8-text"
 # ### Exercise 3.8
@@ -947,10 +952,11 @@ seen(
 #
 # Both detectors have judged the same images, and an image that is hard for one is mostly hard for the other. So
 # look at the **difference** of the two AUROCs on the same redrawn images: what both have in common cancels. Switch
-# between paired and unpaired draws. Which interval of the difference is narrower?
+# between paired and unpaired draws. Which interval of the difference is narrower? (This figure uses every fifth
+# image, so that redrawing is quick.)
 
 # %% id="explore-bootstrap"
-parts = slice(0, n, 5), slice(n, None, 5)  # a fifth of the images, so that redrawing is quick
+parts = slice(0, n, 5), slice(n, None, 5)  # a fifth of the images: redrawing is quick
 groups = {name: [scores[name][part] for part in parts] for name in ("AE MAE", "AE MSE")}
 explorables.bootstrap(*groups.values(), names=list(groups))
 
@@ -1017,7 +1023,8 @@ paired_difference = check("3.10", paired_difference)
 # - `"C"`: the best score should get the highest number;
 # - `"D"`: the two halves hold different classes.
 #
-# The check tries your choice with many small test sets held back. **Done** when choice and reason hold there.
+# The check tries your choice on many small test sets and compares the reported AUROC with the one on all their
+# images. **Done** when choice and reason hold there.
 
 # %% id="ex-3-14" tags=["exercise"] reference="report"
 report = {"choice": ..., "because": ...}
@@ -1086,11 +1093,15 @@ _model, _score = _rows.index.str.split(" ", n=1).str[0], _rows.index.str.split("
 _one_model, _one_score = (
     _rows.groupby(by).agg(lambda s: s.max() - s.min()).max() for by in (_model, _score)
 )
+_model_most = difference_table.difference[1:3].abs().max()
+_score_most = difference_table.difference[3:7].abs().max()
 seen(
     f"With the MAE on both, the model makes a difference of {model_effect:+.3f}; with the VAE on "
     f"both, the score makes one of {score_effect:+.3f}, because the KL alone is so weak. Without it, "
     f"the scores of one model differ by up to {_one_model:.2f}, and one score on the two models by up to "
-    f"{_one_score:.2f}. On the images that had no "
+    f"{_one_score:.2f}. Model or score? The largest difference in the figure is {_model_most:.3f} where "
+    f"only the model changes and {_score_most:.3f} where only the score changes: here the "
+    f"{'score' if _score_most > _model_most else 'model'} matters more. On the images that had no "
     f"part in the choice, {chosen} is {abs(honest['difference']):.3f} "
     f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the interval "
     f"{'leaves 0 out' if _low > 0 or _high < 0 else 'includes 0, so this may be chance'}."
@@ -1675,7 +1686,7 @@ _half = {c: _at.loc[(c, 0.5), shown].max() for c in CORRUPTIONS}
 _far = grid.auroc[[s for s in shown]]
 _easiest = sorted(_half, key=_half.get, reverse=True)
 _missed = ", ".join(c for c in _easiest if _half[c] < 0.7) or "none"
-_turned = _at.loc["inverted contrast", shown]
+_turned = _at.loc["inverted contrast"][shown]
 _dips = _turned.columns[_turned.loc[0.5] < _turned.loc[[0.25, 0.75]].min() - 0.05]
 seen(
     f"Far OOD, the five other classes: the best of these five scores has an AUROC of {_far.max():.3f} "
@@ -1874,13 +1885,13 @@ seen(
 #
 # Now the pixels are the units. AUROC needs no threshold, but it hides how few pixels belong to lesions.
 #
-# > **average precision.** Lower the threshold step by step, and take the precision each time one more anomaly is
-# > found. The average precision is the mean of these values. 1 is perfect; a random score has about the
-# > share of anomalies.
+# > **average precision.** Sort the pixels by score, highest first, and go down the list. At each lesion pixel note
+# > the precision so far. The average precision is the mean of these notes. 1 is perfect; a random score has about
+# > the share of lesion pixels.
 #
-# An outline needs a threshold. Ours is the conformal quantile over the pixels of the calibration hands, meant to
-# flag 1 % of the healthy pixels. It is no guarantee, because the pixels of one image resemble each other. Then we
-# compare the flagged pixels with the mask.
+# An outline needs a threshold. We use the conformal threshold of module 1, on pixels of calibration hands, to flag
+# about 1 %. Neighbouring pixels resemble each other, so this is an aim, not a guarantee. Then we compare the flagged
+# pixels with the mask.
 #
 # > **Dice.** The overlap of two masks: the number of pixels that both contain, divided by the mean size of
 # > the two masks. It is 1 if they are equal and 0 if they share no pixel.
