@@ -278,7 +278,8 @@ per_class_auroc = check("3.2", per_class_auroc)
 #
 # Write `bootstrap_interval`. It takes the scores of both groups and returns `(low, high)`, a *percentile interval*:
 # its ends are quantiles of the statistic over the resamples. It works for any statistic of two groups, and calls it
-# once for each resample. The same seed gives the same interval. **Done** when each group is redrawn at its own size and both tails are cut off equally.
+# once for each resample. The same seed gives the same interval. **Done** when each group is redrawn at its own size
+# and both tails are cut off equally.
 
 
 # %% id="ex-3-3" tags=["exercise"] reference="helpers.metrics.bootstrap_interval"
@@ -2069,10 +2070,11 @@ claim(
     "the AE's MAE depends more on the seed than its SSIM",
     spread["std"]["AE MAE"] > 2 * spread["std"]["AE SSIM"],
 )
-claim(
-    "training again moves the AE's MAE by more than its bootstrap interval is wide",
-    np.ptp(seeds["AE MAE"]) > grid.high["AE MAE"] - grid.low["AE MAE"],
-)
+if seeds["source"].iloc[0] == train.source:  # widths of two data sets cannot be compared
+    claim(
+        "training again moves the AE's MAE by more than its bootstrap interval is wide",
+        np.ptp(seeds["AE MAE"]) > grid.high["AE MAE"] - grid.low["AE MAE"],
+    )
 
 # %% [markdown] id="believe" held_by="claim-differences"
 # ## 8 · What to believe, and what not
