@@ -2052,7 +2052,7 @@ seen(
         + (
             "."
             if _least <= _mae <= _most
-            else ". So your value can even lie outside the range of the five trainings."
+            else f": your value can even lie outside min-max of the {len(seeds)} trainings."
         )
         if _source == train.source
         else f"These trainings used {_source} data, your run the {train.source} data. Compare the "
