@@ -25,7 +25,6 @@ sys.path.insert(0, "..")  # the course folder
 import helpers  # before torch: sets how its threads wait
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
@@ -53,6 +52,8 @@ preload("seaborn", "helpers.checks.module_05")  # while you read
 # two of them.
 
 # %% id="data"
+import pandas as pd
+
 from helpers.experiments.module_05 import diseases, task
 
 pool, validation, test = task()

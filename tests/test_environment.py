@@ -21,15 +21,17 @@ PYPROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text(encoding="utf-8"
 PROJECT = PYPROJECT["project"]
 SUPPORTED = ("3.11", "3.12", "3.13")
 CONDA_TO_PYPI = {"pytorch": "torch", "pytorch-cpu": "torch"}
-EXTRAS = {  # imported only where that extra is there
+EXTRAS = {  # imported only where that extra or group is there
     "data_scripts/kit/wheels.py": "dev",
+    "helpers/authoring/nbgrader/config.py": "nbgrader",
     "helpers/results/cluster.py": "cluster",
     "helpers/datasets/dicom.py": "dicom",
 }
 IMPORT_TO_PYPI = {
     "PIL": "pillow",
-    "jupyter_core": "jupyterlab",  # comes with it, like the next
+    "jupyter_core": "jupyterlab",  # comes with it, like the next two
     "jupyterlab_server": "jupyterlab",
+    "websocket": "jupyterlab",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -40,7 +42,8 @@ def required(*groups):
     """{name: specifier} of the learner's dependencies and of the named extras."""
     lines = [*PROJECT["dependencies"]]
     for group in groups:
-        lines += PROJECT["optional-dependencies"][group]
+        extras = PROJECT["optional-dependencies"] | PYPROJECT["dependency-groups"]
+        lines += extras[group]
     return {canonicalize_name(r.name): r.specifier for r in map(Requirement, lines)}
 
 
@@ -160,8 +163,8 @@ def test_every_import_is_a_declared_dependency(folder):
     # a script that lists its dependencies itself runs in an environment of its own (uv run)
     for path in (p for p in scripts if "# /// script" not in p.read_text(encoding="utf-8")):
         maintainers_only = folder == "tests" or "authoring" in path.parts
-        extra = "dev" if maintainers_only else EXTRAS.get(path.relative_to(COURSE).as_posix())
-        declared = required(extra) if extra else required()
+        extras = [EXTRAS.get(path.relative_to(COURSE).as_posix()), maintainers_only and "dev"]
+        declared = required(*filter(None, extras))
         for package in imports(path):
             name = canonicalize_name(IMPORT_TO_PYPI.get(package, package))
             assert name in declared, f"{path} imports {package}, which pyproject.toml does not list"

@@ -13,7 +13,7 @@ FLOORS = [
     {"checkpoints", "claims", "plotting", "screening", "training"},
     {"experiments"},
     {"explorables"},
-    {"checks", "doctor", "quiz", "results", "widgets"},
+    {"checks", "doctor", "grading", "quiz", "results", "widgets"},
     {"authoring"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

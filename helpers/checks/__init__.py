@@ -30,7 +30,7 @@ _rungs = {}
 
 def exercises():
     """All exercises of the course, in order: id, title, kind, reference, difficulty, minutes."""
-    return [e for module in MODULES for e in _of_module(module).values()]
+    return [e for module in MODULES for e in of_module(module).values()]
 
 
 def grade(id, candidate):
@@ -106,8 +106,8 @@ def progress():
 
 
 @cache
-def _of_module(module):
-    """The exercises of a module ("02") by id. Its probes and references are imported here."""
+def of_module(module):
+    """{id: exercise} of a module ("02"). Its probes and references are imported here."""
     return {e.id: e for e in importlib.import_module(f"helpers.checks.module_{module}").EXERCISES}
 
 
@@ -125,7 +125,7 @@ def _exercise(id):
     written = str(id).strip(" \t\n'\"`")
     match = _ID.fullmatch(written)
     number, own = (f"{match[1]}.{match[2]}", match[1]) if match else (None, written)
-    found = _of_module(f"{own:0>2}") if f"{own:0>2}" in MODULES else {}
+    found = of_module(f"{own:0>2}") if f"{own:0>2}" in MODULES else {}
     if not isinstance(id, str) and f"{number}0" in found:  # to Python 1.10 is the number 1.1
         raise UnknownExercise(
             f"{number} may be exercise {number} or {number}0: put the id in quotes, "

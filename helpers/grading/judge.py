@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from helpers.checks import _of_module
+from helpers.checks import of_module
 from helpers.checks.exercise import Exercise
 from helpers.checks.grading import grade_exercise, not_your_own
 from helpers.checks.verdict import FORM, VALUE, Verdict
@@ -40,7 +40,7 @@ class Judge:
 
     def __init__(self, module, cells, limits):
         self.module, self.cells, self.limits = module, cells, limits
-        exercises = _of_module(module)
+        exercises = of_module(module)
         places = [c.id for c in submission.released(module)]
         in_order = sorted(exercises.values(), key=lambda e: _place(places, e))
         self.exercises = in_order
@@ -176,7 +176,7 @@ def course_without_references(module):
     """The folder from which the sandboxes of this process import, until the process ends."""
     folder = tempfile.mkdtemp(prefix="course-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    exercises = _of_module(module).values()
+    exercises = of_module(module).values()
     stripped_course(folder, [e.reference for e in exercises if isinstance(e, Exercise)])
     return folder
 

@@ -209,7 +209,7 @@ def test_broken_checker_is_our_fault(monkeypatch):
         yield
 
     broken = dataclasses.replace(checks._exercise("1.4"), id="1.99", probe=probe)
-    monkeypatch.setitem(checks._of_module("01"), "1.99", broken)
+    monkeypatch.setitem(checks.of_module("01"), "1.99", broken)
     verdict = grade("1.99", lambda x, x_hat: x)
     assert verdict.status == "checker_error"
     assert "not yours" in verdict.detail

@@ -5,10 +5,10 @@ import json
 
 import nbformat
 
-from helpers.checks import _of_module
+from helpers.checks import of_module
 from helpers.places import COURSE
 
-MODULE = _of_module("01")
+MODULE = of_module("01")
 RELEASED = nbformat.read(COURSE / "notebooks" / "01_autoencoder_basics.ipynb", as_version=4)
 NAME = "01_autoencoder_basics.ipynb"
 ANSWERS = {id: e.source() for id, e in MODULE.items()}
