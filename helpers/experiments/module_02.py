@@ -217,8 +217,9 @@ def binarised(latent_dim, seed=0):
 def summary(test, binarised, collapsed, areas, of_vae):
     """The module's results as a Markdown table.
 
-    test : the test set; binarised : the entry of the table of that name; collapsed : the notebook's table of errors by held-out digit; areas : mean
-    AUROC of each score over ten digits, of which those named in `of_vae` need a VAE
+    test : the test set; binarised : the entry of the table 02_binarised; collapsed : the notebook's
+    table of errors by held-out digit; areas : mean AUROC of each score over ten digits, of which
+    those named in `of_vae` need a VAE
     """
     best = areas[of_vae]
     rows = {
