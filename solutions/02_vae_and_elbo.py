@@ -2065,8 +2065,10 @@ seen(
 from IPython.display import Markdown
 
 from helpers.experiments.module_02 import summary
+from helpers.results import read_table
 
-Markdown(summary(test, collapse_table, areas, names[:9]))
+bound = read_table("02_binarised", source="real", profile="full").iloc[0]
+Markdown(summary(test, bound, collapse_table, areas, names[:9]))
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 quiz("02")

@@ -214,19 +214,17 @@ def binarised(latent_dim, seed=0):
     return values
 
 
-def summary(test, collapsed, areas, of_vae):
+def summary(test, binarised, collapsed, areas, of_vae):
     """The module's results as a Markdown table.
 
-    test : the test set; collapsed : the notebook's table of errors by held-out digit; areas : mean
-    AUROC of each score over ten digits, of which those named in `of_vae` need a VAE
+    test : the test set; binarised : the entry of the table 02_binarised; collapsed : the notebook's
+    table of errors by held-out digit; areas : mean AUROC of each score over ten digits, of which
+    those named in `of_vae` need a VAE
     """
-    from helpers.results import read_table  # imports this module
-
-    row = read_table("02_binarised", source="real", profile="full").iloc[0]
     best = areas[of_vae]
     rows = {
         "ELBO, black and white digits, 20 latents, full profile": (
-            f"{row['bound, 1']:.1f} ± {row['standard error, 1']:.1f} nats"
+            f"{binarised['bound, 1']:.1f} ± {binarised['standard error, 1']:.1f} nats"
         )
     }
     for name in ("0", "1"):
