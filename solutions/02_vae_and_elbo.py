@@ -55,8 +55,9 @@ preload("seaborn", "helpers.checks.module_02")  # while you read
 # We write $\mathbb E_{z \sim q}[f(z)]$: draw $z$ from the distribution $q$, compute $f(z)$, and average.
 
 # %% [markdown] id="kl-idea"
-# **How different are two distributions?** Suppose that $z$ comes from $q$, while somebody expects it
-# to come from $p$. The surprise at a draw then differs from what it should be by $\log q(z) - \log p(z)$.
+# **How different are two distributions?** Call $-\log p(z)$ the surprise at a value: rare values surprise
+# more. Suppose that $z$ comes from $q$, while somebody expects it to come from $p$. This person's surprise is
+# $-\log p(z)$ instead of $-\log q(z)$. The difference is $\log q(z) - \log p(z)$.
 #
 # > **KL divergence.** The expectation of $\log q(z) - \log p(z)$ over draws $z$ from $q$: how much more
 # > surprising draws from $q$ are for somebody who expects $p$. It is zero if both are the same, and
@@ -169,7 +170,8 @@ hold_one_out = check("2.1", hold_one_out)
 # $$\log p(x \mid z) = \sum_{i=1}^{D} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma^2}
 # - \frac12 \log(2\pi\sigma^2) \right].$$
 #
-# The sum runs over the pixels of *one* image, in nats. A decoder that maximises it minimises the squared error.
+# This is the **log-likelihood** of the image: how probable the decoder makes it, as a logarithm. The sum runs over the
+# pixels of *one* image, in nats. A decoder that maximises it minimises the squared error.
 
 # %% id="mean-image"
 x = as_input(calibration.images)  # and the simplest decoder: it always returns the mean image
@@ -234,7 +236,7 @@ seen(
 # positive. To compare models with the literature, people make the pixels black or white. The decoder
 # then gives for each pixel one number that says how probable ink is.
 #
-# > **logits.** Numbers without limits that a sigmoid turns into probabilities. A logit of 0
+# > **logits.** Numbers between −∞ and ∞ that a sigmoid turns into probabilities. A logit of 0
 # > means a probability of one half, and large logits mean probabilities near 1.
 #
 # Each pixel is like a coin with its own probability of ink, $\pi_i$, and the logarithms add up:
@@ -242,8 +244,9 @@ seen(
 # $$\log p(x \mid z) = \sum_i \big[ x_i \log \pi_i + (1 - x_i) \log(1 - \pi_i) \big],
 # \qquad \pi_i = \text{sigmoid}(\text{logit}_i).$$
 #
-# For a grey value $x_i$ the same formula is a mean over all ways to draw the image in black and white, where
-# $x_i$ is the probability of ink. So we can train on grey images and still count in nats.
+# This is called the *Bernoulli* log-likelihood. A grey value $x_i$ can be read as the probability that the pixel is
+# drawn white. Then the same formula is the mean over all such drawings. So we can train on grey images and still
+# count in nats.
 
 # %% [markdown] id="ex-2-3-text" tags=["optional"]
 # ### Exercise 2.3
@@ -318,8 +321,9 @@ plotting.show(
 # > **importance sampling.** Estimating an expectation over one distribution with draws from another, which
 # > hits the important places more often. Each draw gets a weight that corrects for the difference.
 #
-# Here the weight of a code is $p(x, z) / q(z \mid x)$, with $p(x, z) = p(x \mid z)\,p(z)$, and the mean
-# weight is $p(x)$. We need its logarithm, and Jensen's inequality lets us exchange logarithm and mean:
+# Here the weight of a code is $p(x, z) / q(z \mid x)$, with $p(x, z) = p(x \mid z)\,p(z)$. The mean
+# weight is $p(x)$: averaging over draws from $q$ multiplies by $q$, which cancels the $q$ below, and what remains is
+# $p(x, z)$ added up over all codes. We need its logarithm, and Jensen's inequality lets us exchange logarithm and mean:
 #
 # $$\log p(x) = \log \mathbb E_{q}\!\left[\frac{p(x, z)}{q(z \mid x)}\right]
 # \;\ge\; \mathbb E_{q}\!\left[\log \frac{p(x, z)}{q(z \mid x)}\right]
@@ -329,9 +333,10 @@ plotting.show(
 # > **ELBO.** The evidence lower bound: the expected log-likelihood of an image given its code, minus the KL
 # > divergence from the encoder's Gaussian to the prior. It is never above $\log p(x)$.
 #
-# Both terms are in nats per image. The gap is known exactly:
+# In the last step $\log p(x, z)$ is $\log p(x \mid z) + \log p(z)$, and the terms in $p(z)$ and $q$ together are minus
+# the KL to the prior. All terms are in nats per image. It can be shown how large the gap is:
 # $\log p(x) - \text{ELBO} = \text{KL}\big(q(z \mid x) \,\Vert\, p(z \mid x)\big)$. The bound is tight if the
-# encoder gives the posterior.
+# encoder gives the posterior. (*Evidence* is another word for $p(x)$.)
 
 # %% [markdown] id="explore-text"
 # Here is a model with a single latent, where everything can be drawn. Move the mean and the standard deviation
@@ -1187,15 +1192,17 @@ quiz("02", "mean-loss-beta")
 # - ARENA's chapter on VAEs: `MSELoss()`, a *mean* over everything, plus 0.1 times the *mean* of the KL over
 #   batch and latents; MNIST, 28×28 pixels, 5 latents, batches of 512.
 # - MIT's lab on faces: the absolute error as a *mean* over the 64×64×3 numbers of an image, plus 0.0005
-#   times the KL *summed* over its latents. Read the absolute error as a Laplace distribution of scale 1, whose
-#   log-likelihood is minus the *sum* of the absolute errors, up to a constant.
+#   times the KL *summed* over its latents. The absolute error belongs to another distribution than
+#   the Gaussian, the Laplace distribution. With scale 1 its log-likelihood is minus the *sum* of the absolute errors
+#   (plus a constant): there is no 1/2.
 
 # %% [markdown] id="ex-2-14-text"
 # ### Exercise 2.14
 #
-# Predict the beta of each loss before you run the cell after it. Compare, as above, the weight
-# of one image's error with its weight in the log-likelihood. (The summed cross-entropy is minus the
-# log-likelihood itself.) **Done** when all three are right to within 2 %.
+# Predict the beta of each loss before you run the last cell of this section. For each loss,
+# find the weight of one image's KL and the weight of one image's error. Divide each by its weight in minus the ELBO.
+# Beta is the first result divided by the second. Does the size of the batch stand in both? (The summed cross-entropy
+# is minus the log-likelihood itself.) **Done** when all three are right to within 2 %.
 
 # %% id="ex-2-14" tags=["exercise"] reference="tutorial_betas"
 tutorial_betas = {"PyTorch": ..., "ARENA": ..., "MIT": ...}  # your predictions
@@ -1438,7 +1445,7 @@ elbo = check("2.8", elbo)
 # Back to the first VAE, which was trained in nats without the zeros. What could serve as an anomaly score?
 # - The reconstruction error, as in module 1.
 # - The KL: how far the code of an image lies from the prior.
-# - Minus the ELBO, which adds both in nats.
+# - Minus the ELBO: the cost of the pixels plus the KL, both in nats.
 # - The **reconstruction probability** of An and Cho (2015): the mean of $\log p(x \mid z)$ over draws of $z$,
 #   with a Gaussian for each pixel.
 #
@@ -1492,9 +1499,9 @@ seen(
 # %% [markdown] id="compare-text"
 # ### Zeros and ones
 #
-# The library computes all scores in one call (`vae_scores`), from the functions that you wrote. For the
-# second digit of that notebook, the 1, we train a second VAE now. Both digits are unlike the digits that their
-# VAE was trained on. Will minus the ELBO find both? Write down your guess for the two AUROCs.
+# The library computes all scores in one call (`vae_scores`), with its own versions of such functions. For the 1, the
+# second digit that the published notebook held out, we train a second VAE now. Both digits are unlike the
+# digits that their VAE was trained on. Will minus the ELBO find both? Write down your guess for the two AUROCs.
 
 # %% id="two-digits"
 from helpers.experiments.module_02 import held_out_vae, reported, vae_scores
@@ -1693,9 +1700,10 @@ claim("nats are spent on edges", on_edges > 1.5 * edge.float().mean())
 # - **Serrà et al.** (arXiv 1909.11480) subtract the complexity of the image itself, measured by the bits that
 #   a general-purpose compressor needs: $-\log p(x) - \text{PNG}(x)\ln 2$, in nats. Our likelihood is one of black
 #   and white pixels, so both terms see the image in black and white.
-# - **Error per ink** divides the reconstruction error by the ink. Both images are smoothed before.
+# - **Error per ink** divides the reconstruction error by the ink. Before that, the digit and its
+#   reconstruction are both smoothed.
 #
-# The second remedy was chosen on the *first two fifths* of the real test digits, with the anomalies in sight. So
+# We chose the second remedy by its AUROC on the *first two fifths* of the real test digits, so we knew the anomalies. So
 # every number of this section comes from the other three fifths. The classes are the same, so a little optimism
 # remains. Which remedy is better, and for which digit?
 
@@ -1786,7 +1794,7 @@ seen(
 quiz("02", "likelihood-of-ones")
 
 # %% [markdown] id="two-columns-text"
-# Here are the four scores for both digits, from VAEs trained on the real digits beforehand.
+# Here are the four scores of the last comparison for both digits, from VAEs trained on the real digits beforehand.
 
 # %% id="two-columns"
 from helpers.results import over_seeds, read_table
@@ -1820,7 +1828,8 @@ score_choice = check("2.15", score_choice)
 # ### Every digit in turn
 #
 # Here every digit is held out in turn. The table was computed beforehand with `make results`: three VAEs for
-# each digit, with 5, 10 and 20 latents. *Ensemble* is the mean logarithm of the error per ink of the three.
+# each digit, with 5, 10 and 20 latents. *Ensemble*: for each image, the
+# logarithm of the error per ink, averaged over the three VAEs.
 # (*-IWAE* is a tighter bound than the ELBO, from several draws.) Which digits are hard for every score? And would
 # you still choose a VAE after reading the last rows?
 
@@ -2052,7 +2061,7 @@ seen(
 # **Believe**
 # - an ELBO that comes with its unit, reduction and pixel model;
 # - that KL, active units and the mean image's error tell a collapsed VAE at once;
-# - an order of scores that holds for all digits and over several trainings.
+# - an order of scores that holds for all digits and over several trainings, unlike that of the table above.
 #
 # **Do not believe**
 # - that a likelihood measures how normal an image is: simple images are likely as well;

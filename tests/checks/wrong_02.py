@@ -2051,6 +2051,8 @@ WRONG = {
         ({"PyTorch": 1, "ARENA": 39.2, "MIT": 6.144}, "latents_forgotten"),
         ({"PyTorch": 1, "ARENA": 15.68, "MIT": 6.144}, "half_forgotten"),
         ({"PyTorch": 1, "ARENA": 4014, "MIT": 6.144}, "batch_counted"),
+        ({"PyTorch": 1, "ARENA": 20_070, "MIT": 6.144}, "batch_as_in_the_example"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 50.2}, "mit_as_in_the_example"),
         ({"PyTorch": 1, "ARENA": 7.84, "MIT": 0.0005}, "mit_as_written"),
         ({"PyTorch": 1, "ARENA": 7.84, "MIT": 3.072}, "mit_halved"),
         ({"PyTorch": 1, "ARENA": 7.84, "MIT": 2.048}, "mit_channels"),
