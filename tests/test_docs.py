@@ -16,7 +16,14 @@ from helpers.checks import exercises
 
 PAGES = sorted(f"docs/{path.name}" for path in (COURSE / "docs").glob("*.md"))
 ENTRIES = ["README.md", "INSTRUCTORS.md"]  # for learners, and for instructors
-DOCUMENTS = [*ENTRIES, "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md", "hub/README.md", *PAGES]
+DOCUMENTS = [
+    *ENTRIES,
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "notebooks/README.md",
+    "hub/README.md",
+    *PAGES,
+]
 START_PAGES = ["README.md", "notebooks/README.md"]
 
 

@@ -14,12 +14,15 @@ def threshold(normal_scores, anomaly_scores, *, thresholds):
     """Move the threshold: histogram, rates and the point on the ROC curve follow. -> Explorable
 
     normal_scores, anomaly_scores : finite, (n,) and (m,); thresholds : dict of name -> value, a
-    button for each. An image is flagged when its score is above the threshold.
+    button for each; an infinite one stands at the end of the scores. An image is flagged when its
+    score is above the threshold.
     """
     normal, anomaly = _scores(normal_scores=normal_scores, anomaly_scores=anomaly_scores)
-    named = {name: float(value) for name, value in thresholds.items()}
-    if not named or not np.isfinite(list(named.values())).all():
-        raise ValueError(f"thresholds must name at least one finite threshold; got {thresholds!r}")
+    if not thresholds or np.isnan(list(thresholds.values())).any():
+        raise ValueError(f"thresholds must name at least one threshold; got {thresholds!r}")
+    every = np.concatenate([normal, anomaly])
+    ends = np.nextafter(every.min(), -np.inf), every.max()  # all flagged, none flagged
+    named = {name: float(np.clip(value, *ends)) for name, value in thresholds.items()}
     low, high, log = _range(normal, anomaly)
     space = np.geomspace if log else np.linspace
     steps = np.unique([*named.values(), *space(low, high, 200)])

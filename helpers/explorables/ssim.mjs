@@ -1,4 +1,4 @@
-import { drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+import { drawing, element, painter, scale, slider, statusLine } from "./kit.mjs";
 
 const WINDOW = 7;
 const [C1, C2] = [0.01 ** 2, 0.03 ** 2]; // the published constants, for pixels between 0 and 1
@@ -17,35 +17,45 @@ export function changed({ brightness, contrast, shift }, { image, side }) {
 /** Sums of the values over the 7×7 window that begins at each pixel: along the rows, then down. */
 function windowSums(value, side) {
   const [along, down] = [new Float64Array(side * side), new Float64Array(side * side)];
-  for (let i = 0; i < side * side; i++) {
-    if (i % side > side - WINDOW) continue;
+  const places = side - WINDOW + 1;
+  for (let row = 0; row < side * side; row += side) {
     let sum = 0;
-    for (let k = i; k < i + WINDOW; k++) sum += value[k];
-    along[i] = sum;
+    for (let k = row; k < row + WINDOW; k++) sum += value[k];
+    along[row] = sum;
+    // the window moves on by one pixel: one comes in, one goes out
+    for (let i = row + 1; i < row + places; i++) {
+      sum += value[i + WINDOW - 1] - value[i - 1];
+      along[i] = sum;
+    }
   }
-  for (let i = 0; i < side * (side - WINDOW + 1); i++) {
+  for (let column = 0; column < places; column++) {
     let sum = 0;
-    for (let k = 0; k < WINDOW; k++) sum += along[i + k * side];
-    down[i] = sum;
+    for (let k = 0; k < WINDOW; k++) sum += along[column + k * side];
+    down[column] = sum;
+    for (let i = column + side; i < places * side; i += side) {
+      sum += along[i + (WINDOW - 1) * side] - along[i - side];
+      down[i] = sum;
+    }
   }
   return down;
 }
 
-/** Means over all 7×7 windows: luminance, contrast and structure term, SSIM; and the MSE. */
-export function compute(state, { image, side }) {
-  return compared(image, changed(state, { image, side }), side);
+/** What of an image alone goes into the comparison: window sums of its values and their squares. */
+function sumsOf(image, side) {
+  return [image, image.map((value) => value * value)].map((values) => windowSums(values, side));
 }
 
-function compared(image, other, side) {
+/** Means over all 7×7 windows: luminance, contrast and structure term, SSIM; and the MSE. */
+export function compute(state, { image, side }) {
+  return compared(image, changed(state, { image, side }), side, sumsOf(image, side));
+}
+
+function compared(image, other, side, [sx, sxx]) {
   const sums = { luminance: 0, contrast: 0, structure: 0, ssim: 0 };
   const [n, last] = [WINDOW * WINDOW, side - WINDOW];
-  const [sx, sy, sxx, syy, sxy] = [
-    image,
-    other,
-    image.map((value) => value * value),
-    other.map((value) => value * value),
-    image.map((value, i) => value * other[i]),
-  ].map((values) => windowSums(values, side));
+  const [sy, syy] = sumsOf(other, side);
+  const products = image.map((value, i) => value * other[i]);
+  const sxy = windowSums(products, side);
   for (let top = 0; top <= last; top++) {
     for (let left = 0; left <= last; left++) {
       const at = top * side + left;
@@ -98,6 +108,7 @@ export function render({ model, el }) {
   const first = picture(data.side, "the image");
   const second = picture(data.side, "changed");
   first.paint(data.image);
+  const own = sumsOf(data.image, data.side); // the same at every move
 
   const svg = drawing(
     420,
@@ -130,13 +141,12 @@ export function render({ model, el }) {
   const status = statusLine();
   const repaint = painter(() => {
     const other = changed(state, data);
-    const now = compared(data.image, other, data.side);
+    const now = compared(data.image, other, data.side, own);
     second.paint(other);
     for (const { name, bar, value } of bars) {
       bar.setAttribute("width", width(Math.max(now[name], 0)));
       value.textContent = now[name].toFixed(3);
     }
-    set(svg, { "aria-label": "Bars of the three terms, the SSIM and the mean squared error" });
     return (
       `SSIM ${now.ssim.toFixed(3)}; mean squared error ${now.mse.toFixed(4)}. The means of the three terms: ` +
       `luminance ${now.luminance.toFixed(3)}, contrast ${now.contrast.toFixed(3)}, structure ${now.structure.toFixed(3)}.`

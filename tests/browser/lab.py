@@ -166,6 +166,10 @@ class Notebook:
     def output(self, index):
         return self.cell(index).locator(".jp-OutputArea").first.inner_text()
 
+    def wait_for(self, index, text):
+        """Wait until a cell's output holds a text; a long page draws outputs with a delay."""
+        self.cell(index).locator(".jp-OutputArea", has_text=text).first.wait_for()
+
     def errors(self):
         return self.page.locator(
             '[data-mime-type="application/vnd.jupyter.error"]'

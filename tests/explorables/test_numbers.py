@@ -451,8 +451,17 @@ def test_a_decoder_that_cannot_be_shown_is_refused():
 def test_bad_scores_are_refused():
     with pytest.raises(ValueError, match="anomaly_scores must hold finite numbers"):
         explorables.threshold([1.0, 2.0], [np.nan], thresholds={"a": 1.5})
-    with pytest.raises(ValueError, match="at least one finite threshold"):
+    with pytest.raises(ValueError, match="at least one threshold"):
         explorables.threshold([1.0], [2.0], thresholds={})
+    with pytest.raises(ValueError, match="at least one threshold"):
+        explorables.threshold([1.0], [2.0], thresholds={"a": np.nan})
+
+
+@pytest.mark.parametrize(("value", "rates"), [(np.inf, "0.0%"), (-np.inf, "100.0%")])
+def test_an_infinite_threshold_flags_none_or_all(value, rates):
+    """A conformal threshold is infinite where the calibration scores are few."""
+    shown = explorables.threshold([1.0, 2.0], [2.0, 3.0], thresholds={"conformal": value})
+    assert f"{rates} of the normal images and {rates} of the anomalies" in shown.alt
 
 
 def test_a_script_is_whole_and_closed():
