@@ -1665,10 +1665,10 @@ def edges_of(images):
 
 # %% id="edge-nats"
 others = part.images[~is_one][:500]
-x, edge = as_input(others), edges_of(others)
+inputs, edge = as_input(others), edges_of(others)
 with torch.inference_mode():
-    logits = vaes["1"].decoder(vaes["1"].encode(x)[0])
-nats_of_pixels = F.softplus(logits) - x * logits
+    logits = vaes["1"].decoder(vaes["1"].encode(inputs)[0])
+nats_of_pixels = F.softplus(logits) - inputs * logits
 on_edges = (nats_of_pixels * edge).sum() / nats_of_pixels.sum()
 print(f"edges are {edge.float().mean():.0%} of the pixels and cost {on_edges:.0%} of the nats")
 print(f"of a 1 they are {edges_of(ones).float().mean():.0%} of the pixels")

@@ -167,8 +167,9 @@ class Notebook:
         return self.cell(index).locator(".jp-OutputArea").first.inner_text()
 
     def wait_for(self, index, text):
-        """Wait until a cell's output holds a text; a long page draws outputs with a delay."""
-        self.cell(index).locator(".jp-OutputArea", has_text=text).first.wait_for()
+        """Look at a cell until its output holds a text: a long page draws what is looked at."""
+        self.cell(index).scroll_into_view_if_needed()
+        self.cell(index).locator(".jp-OutputArea", has_text=text).first.wait_for(timeout=20_000)
 
     def errors(self):
         return self.page.locator(
