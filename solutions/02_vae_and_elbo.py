@@ -336,7 +336,7 @@ plotting.show(
 # In the last step $\log p(x, z)$ is $\log p(x \mid z) + \log p(z)$, and the terms in $p(z)$ and $q$ together are minus
 # the KL to the prior. All terms are in nats per image. It can be shown how large the gap is:
 # $\log p(x) - \text{ELBO} = \text{KL}\big(q(z \mid x) \,\Vert\, p(z \mid x)\big)$. The bound is tight if the
-# encoder gives the posterior. (*Evidence* is another word for $p(x)$.)
+# encoder gives the posterior.
 
 # %% [markdown] id="explore-text"
 # Here is a model with a single latent, where everything can be drawn. Move the mean and the standard deviation
@@ -2061,7 +2061,7 @@ seen(
 # **Believe**
 # - an ELBO that comes with its unit, reduction and pixel model;
 # - that KL, active units and the mean image's error tell a collapsed VAE at once;
-# - an order of scores that holds for all digits and over several trainings, unlike that of the table above.
+# - an order of scores that holds for all digits and over several trainings.
 #
 # **Do not believe**
 # - that a likelihood measures how normal an image is: simple images are likely as well;

@@ -1297,15 +1297,15 @@ def with_combined(found):
     return found | {"energy and all stages": combined(*pair)}
 
 
-groups = {role: getattr(parts, role).images for role in ("calibration", "test", "others")}
-images = np.concatenate(list(groups.values()))
+by_role = {role: getattr(parts, role).images for role in ("calibration", "test", "others")}
+images = np.concatenate(list(by_role.values()))
 learnt_from = parts.autoencoder.images
 traits = from_median({"total variation": complexity, "chroma": chroma}, learnt_from, images)
 trivial = baseline_scores(learnt_from, images) | traits
 found = trivial | with_combined(score_all(images))
-ends = np.cumsum([len(group) for group in groups.values()])[:-1]
+ends = np.cumsum([len(group) for group in by_role.values()])[:-1]
 pieces = {name: np.split(s, ends) for name, s in found.items()}
-scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumerate(groups)}
+scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumerate(by_role)}
 
 # %% id="judge"
 from helpers.metrics import fpr_at_tpr, paired_difference, per_class_auroc
@@ -2115,8 +2115,8 @@ upload_explorer(system, ae, parts.others.images[middle[0]])
 # **Do not believe**
 # - a screen that was judged on seven images, or on the images that chose its threshold;
 # - the best of many scores on one test set;
-# - that a small probability means "not a cat or a dog": that is another question;
-# - that a screen makes the system safe. At a false-positive rate that one can bear, most foreign images pass.
+# - that a small probability means "not a cat or a dog";
+# - that a screen makes the system safe. Most foreign images pass.
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 quiz("04")
