@@ -6,7 +6,7 @@ comes. Nothing is decoded or collated one by one.
 
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -119,6 +119,18 @@ def apply(function, images, batch_size=250):
     Put the model that the function uses into eval mode first.
     """
     return torch.cat([function(x).cpu() for x in batches(images, batch_size)])
+
+
+@contextmanager
+def evaluating(model):
+    """Eval mode and no gradients; afterwards the model is in the mode in which it came."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def fit_classifier(

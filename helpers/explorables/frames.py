@@ -2,7 +2,6 @@
 
 import base64
 import io
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from helpers.latent import interpolate
 from helpers.losses import kl_divergence
 from helpers.plotting.tables import unbroken
 from helpers.scores import absolute_error, ssim_residual
-from helpers.training import as_input, batches
+from helpers.training import as_input, batches, evaluating
 
 GREYS = 16  # of the images in a page: half the bytes of all 256
 CURVES = {
@@ -234,7 +233,7 @@ def traversal_explorer(vae, images, labels, classes, most=5):
     """
     chosen = _first_of_each(images, labels)[:most]
     x = as_input(images[chosen])
-    with _evaluating(vae):
+    with evaluating(vae):
         codes = [vae.encode(batch) for batch in batches(images, 256)]
         means, logvar = map(torch.cat, zip(*codes, strict=True))
         kl = kl_divergence(means.reshape(-1, 1), logvar.reshape(-1, 1)).view_as(means).mean(0)
@@ -301,7 +300,7 @@ def latent_explorer(model, images, labels, classes, most=5):
     chosen = first[np.linspace(0, len(first) - 1, min(most, len(first))).round().astype(int)]
     x = as_input(images[chosen])
     pairs = list(np.ndindex(len(chosen), len(chosen)))
-    with _evaluating(model):
+    with evaluating(model):
         codes = model.encode(x)
         z = torch.cat([interpolate(codes[a], codes[b], STEPS) for a, b in pairs])
         decoded = model.decode(z)[:, 0].cpu().numpy()
@@ -432,7 +431,7 @@ def residual_explorer(model, images, corruptions, most=4):
     changed = np.stack([[corruptions[n](clean, s) for s in SEVERITIES] for n in names])
     changed = changed.transpose(2, 0, 1, 3, 4, 5)  # image, corruption, severity
     x = as_input(changed.reshape(-1, *clean.shape[1:]))
-    with _evaluating(model):
+    with evaluating(model):
         before = absolute_error(as_input(clean), model(as_input(clean))).cpu().numpy()
         x_hat = model(x)
         error = absolute_error(x, x_hat).cpu().numpy().reshape(changed.shape[:3])
@@ -495,15 +494,3 @@ def _first_of_each(images, labels):
             f"and {len(labels)} labels"
         )
     return np.unique(labels, return_index=True)[1]
-
-
-@contextmanager
-def _evaluating(model):
-    """Eval mode and no gradients; afterwards the model is in the mode in which it came."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)

@@ -17,13 +17,13 @@ def threshold(normal_scores, anomaly_scores, *, thresholds):
     button for each; an infinite one stands at the end of the scores. An image is flagged when its
     score is above the threshold.
     """
-    normal, anomaly = _scores(normal_scores=normal_scores, anomaly_scores=anomaly_scores)
+    normal, anomaly = finite_scores(normal_scores=normal_scores, anomaly_scores=anomaly_scores)
     if not thresholds or np.isnan(list(thresholds.values())).any():
         raise ValueError(f"thresholds must name at least one threshold; got {thresholds!r}")
     every = np.concatenate([normal, anomaly])
     ends = np.nextafter(every.min(), -np.inf), every.max()  # all flagged, none flagged
     named = {name: float(np.clip(value, *ends)) for name, value in thresholds.items()}
-    low, high, log = _range(normal, anomaly)
+    low, high, log = score_range(normal, anomaly)
     space = np.geomspace if log else np.linspace
     steps = np.unique([*named.values(), *space(low, high, 200)])
     edges = space(low, high, 51)
@@ -65,7 +65,7 @@ def ranks(calibration_scores, *, alpha=0.1, score=None):
     calibration_scores : finite, (n,), best about twenty; alpha : the promised false-positive rate
     at first; score : the new score at first, by default the third highest of the calibration scores
     """
-    (calibration,) = _scores(calibration_scores=calibration_scores)
+    (calibration,) = finite_scores(calibration_scores=calibration_scores)
     calibration = np.sort(calibration)
     score = float(calibration[-min(3, len(calibration))]) if score is None else float(score)
     margin = 0.1 * (calibration[-1] - calibration[0]) or 1.0
@@ -86,7 +86,7 @@ def ranks(calibration_scores, *, alpha=0.1, score=None):
     return Explorable("ranks", "A score among calibration scores", data, figure, alt)
 
 
-def _scores(**groups):
+def finite_scores(**groups):
     """The scores as float64 arrays, in the order given."""
     arrays = [as_floats(values) for values in groups.values()]
     for name, array in zip(groups, arrays, strict=True):
@@ -98,7 +98,7 @@ def _scores(**groups):
     return arrays
 
 
-def _range(*groups):
+def score_range(*groups):
     """(low, high, log): just beyond all scores; log where they are positive and far apart."""
     scores = np.concatenate(groups)
     low, high = float(scores.min()), float(scores.max())

@@ -1,13 +1,11 @@
 """What several explorers share: checked inputs, sliders, pictures, a histogram of scores."""
 
-from contextlib import contextmanager
-
 import ipywidgets as widgets
 import numpy as np
-import torch
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
+from helpers.explorables.scores import score_range
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 
 SHORT, LONG = {"width": "24em"}, {"width": "36em", "max_width": "100%"}  # of sliders
@@ -53,28 +51,6 @@ def frame(axes, corner, width, height, colour, line="-"):
     axes.add_patch(box)
 
 
-def score_range(*groups):
-    """(low, high, log): just beyond all scores; log where they are positive and far apart."""
-    scores = np.concatenate(groups)
-    low, high = float(scores.min()), float(scores.max())
-    if low > 0 and high > 5 * low:
-        return low / 1.1, high * 1.1, True
-    margin = 0.03 * (high - low) or 1.0
-    return low - margin, high + margin, False
-
-
-def scores(**groups):
-    """The scores as float64 arrays, in the order given."""
-    arrays = [np.asarray(values, dtype=float) for values in groups.values()]
-    for name, array in zip(groups, arrays, strict=True):
-        if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
-            raise ValueError(
-                f"{name} must hold finite numbers, one for each image, shape (n,); got shape "
-                f"{array.shape} with {(~np.isfinite(array)).sum()} values that are not finite"
-            )
-    return arrays
-
-
 def pictures(images, labels):
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:2] != (len(labels), 1):
@@ -118,15 +94,3 @@ def slider(kind, value, low, high, step, description, layout=SHORT):
 
 def row(children):
     return widgets.HBox(children, layout={"flex_flow": "row wrap"})
-
-
-@contextmanager
-def evaluating(model):
-    """Eval mode and no gradients; afterwards the model is in the mode in which it came."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from helpers.explorables.scores import finite_scores
 from helpers.plotting import RESIDUAL
 from helpers.thresholds import conformal_p_values
-from helpers.training import as_input
+from helpers.training import as_input, evaluating
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -32,7 +33,7 @@ def perturb_explorer(model, score, images, labels, threshold, normal_scores):
     normal_scores : (n,), of the calibration images, which also give the conformal p-value
     """
     images, labels = parts.pictures(images, labels)
-    (normal,) = parts.scores(normal_scores=normal_scores)
+    (normal,) = finite_scores(normal_scores=normal_scores)
     names = {int(c): str(c) for c in np.unique(labels)}
     digit, which, position = parts.picker(labels, names, "digit", min(names))
     side = images.shape[-1]
@@ -46,7 +47,7 @@ def perturb_explorer(model, score, images, labels, threshold, normal_scores):
 
     def draw(figure, digit, which, **amounts):
         x = perturb(as_input(images[[position()]]), **amounts)
-        with parts.evaluating(model):
+        with evaluating(model):
             x_hat = model(x)
             value = float(score(x, x_hat)[0])
         return draw_perturbed(figure, x[0, 0].cpu(), x_hat[0, 0].cpu(), value, threshold, normal)

@@ -4,6 +4,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers.datasets.oct import NORMAL
+from helpers.explorables.scores import finite_scores
 from helpers.metrics import auroc
 from helpers.plotting import ANOMALY, SECOND
 from helpers.plotting import NORMAL as NORMAL_COLOUR
@@ -22,7 +23,7 @@ def scan_explorer(scans, scores, maps):
     scans : ImageSet with a class NORMAL; lesions are outlined where masks are known
     scores : dict of name -> (N,), finite; maps : dict of name -> (N, H, W)
     """
-    arrays = dict(zip(scores, parts.scores(**scores), strict=True))
+    arrays = dict(zip(scores, finite_scores(**scores), strict=True))
     maps = {name: np.asarray(values) for name, values in maps.items()}
     shape = (len(scans), *scans.images.shape[2:])
     wrong = [name for name, values in arrays.items() if len(values) != len(scans)]

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 import numpy as np
 
+from helpers.explorables.scores import finite_scores
 from helpers.metrics import auroc
 from helpers.plotting import ANOMALY, NORMAL, SECOND
 from helpers.widgets import parts
@@ -23,7 +24,7 @@ def score_explorer(images, names, scores, normal="Hand"):
     scores : dict of name -> (N,), finite, higher is more anomalous
     """
     images, names = parts.pictures(images, names)
-    arrays = dict(zip(scores, parts.scores(**scores), strict=True))
+    arrays = dict(zip(scores, finite_scores(**scores), strict=True))
     wrong = [name for name, values in arrays.items() if len(values) != len(images)]
     if wrong or normal not in names:
         raise ValueError(

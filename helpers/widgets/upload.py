@@ -14,7 +14,7 @@ from PIL import Image
 from helpers.datasets.pictures import KINDS, PictureError, open_picture, read_picture
 from helpers.places import COURSE
 from helpers.plotting import ANOMALY, NORMAL, THRESHOLD, Picture, as_pictures, show
-from helpers.training import as_input
+from helpers.training import as_input, evaluating
 from helpers.widgets import parts
 from helpers.widgets.explorer import Explorer
 
@@ -98,7 +98,7 @@ def draw_judgement(figure, original, image, system, autoencoder, name):
     original : uint8 (H, W, 3); image : uint8 (3, 32, 32)
     """
     images = image[None]
-    with parts.evaluating(autoencoder):
+    with evaluating(autoencoder):
         x_hat = autoencoder(as_input(images)).cpu()
     pictures = {
         "image": original,
