@@ -1036,14 +1036,14 @@ seen(
 from torchvision.transforms.functional import InterpolationMode, rotate
 
 # a random part: the first digits of the file come from other writers than the last ones
-few = test.draw(min(len(test), choose(quick=1000, full=10_000)), seed=1)[0]
-upright = score(few.images)
+subset = test.draw(min(len(test), choose(quick=1000, full=10_000)), seed=1)[0]
+upright = score(subset.images)
 angles = list(range(0, 181, 15))
 turned = {
-    a: score(rotate(torch.tensor(few.images), a, InterpolationMode.BILINEAR).numpy())
+    a: score(rotate(torch.tensor(subset.images), a, InterpolationMode.BILINEAR).numpy())
     for a in angles
 }
-there_and_back = rotate(torch.tensor(few.images), 15, InterpolationMode.BILINEAR)
+there_and_back = rotate(torch.tensor(subset.images), 15, InterpolationMode.BILINEAR)
 there_and_back = rotate(there_and_back, -15, InterpolationMode.BILINEAR)
 blurred = auroc(upright, score(there_and_back.numpy()))
 rates = pd.DataFrame(
@@ -1054,7 +1054,7 @@ rates = pd.DataFrame(
 
 # %% id="angles-figure"
 by_digit = {
-    name: auroc(upright, turned[180][few.labels == i]) for i, name in enumerate(few.classes)
+    name: auroc(upright, turned[180][subset.labels == i]) for i, name in enumerate(subset.classes)
 }
 least = min(by_digit, key=by_digit.get)
 plotting.show(

@@ -174,9 +174,10 @@ hold_one_out = check("2.1", hold_one_out)
 # pixels of *one* image, in nats. A decoder that maximises it minimises the squared error.
 
 # %% id="mean-image"
-x = as_input(calibration.images)  # and the simplest decoder: it always returns the mean image
-mean_image = as_input(fitted.images).mean(dim=0, keepdim=True).expand_as(x)
-rms = (x - mean_image).square().mean().sqrt().item()  # root mean square error
+observed = as_input(calibration.images)
+# and the simplest decoder: it always returns the mean image
+mean_image = as_input(fitted.images).mean(dim=0, keepdim=True).expand_as(observed)
+rms = (observed - mean_image).square().mean().sqrt().item()  # root mean square error
 
 # %% [markdown] id="ex-2-2-text" tags=["optional"]
 # ### Exercise 2.2
@@ -203,7 +204,7 @@ gaussian_log_likelihood = check("2.2", gaussian_log_likelihood)
 
 # %% id="sigma"
 sigmas = np.geomspace(0.1, 2, 40)
-nats = [gaussian_log_likelihood(x, mean_image, s).mean().item() for s in sigmas]
+nats = [gaussian_log_likelihood(observed, mean_image, s).mean().item() for s in sigmas]
 best_sigma = sigmas[np.argmax(nats)]
 
 # %% id="sigma-figure"
@@ -273,10 +274,10 @@ from helpers.losses import gaussian_log_likelihood
 
 logits = torch.logit(mean_image, eps=1e-6)
 rows = {
-    "mean squared error": (x - mean_image).square().mean(),
-    "Gaussian, sigma = 1": gaussian_log_likelihood(x, mean_image).mean(),
-    f"Gaussian, sigma = {rms:.2f}": gaussian_log_likelihood(x, mean_image, rms).mean(),
-    "Bernoulli": bernoulli_log_likelihood(x, logits).mean(),
+    "mean squared error": (observed - mean_image).square().mean(),
+    "Gaussian, sigma = 1": gaussian_log_likelihood(observed, mean_image).mean(),
+    f"Gaussian, sigma = {rms:.2f}": gaussian_log_likelihood(observed, mean_image, rms).mean(),
+    "Bernoulli": bernoulli_log_likelihood(observed, logits).mean(),
 }
 for name, value in rows.items():
     print(f"{name:22} {value:9.2f}")
@@ -970,8 +971,8 @@ for _ in range(150):
     path.append((own_mu[worst].tolist(), torch.exp(0.5 * own_logvar[worst]).tolist()))
     z_own = reparameterize(own_mu.expand(8, -1, -1), own_logvar.expand(8, -1, -1))
     logits = flat.decoder(z_own.flatten(0, 1)).view(8, *black_white.shape)
-    cost = F.softplus(logits) - black_white * logits
-    loss = cost.sum(dim=(2, 3, 4)).mean(dim=0) + kl_divergence(own_mu, own_logvar)
+    pixel_cost = F.softplus(logits) - black_white * logits
+    loss = pixel_cost.sum(dim=(2, 3, 4)).mean(dim=0) + kl_divergence(own_mu, own_logvar)
     optimizer.zero_grad()
     loss.sum().backward()
     optimizer.step()

@@ -1520,8 +1520,10 @@ print(f"{half} normal hands, {len(few)} hands to change")
 # %% id="normal-class"
 from helpers.results import over_seeds, read_table
 
-profile = choose(quick="quick", full="full")
-tasks = over_seeds(read_table("03_normal_class", source=train.source, profile=profile), by="normal")
+tasks = read_table(
+    "03_normal_class", source=train.source, profile=choose(quick="quick", full="full")
+)
+tasks = over_seeds(tasks, by="normal")
 
 
 def matrix(score):

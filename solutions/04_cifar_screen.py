@@ -1814,16 +1814,16 @@ claim("the autoencoder's error lies below it", "CAE error" in worse)
 from helpers.metrics import answered, aurc, risk_coverage
 from helpers.datasets.splits import stream
 
-RATE, rng = 0.2, np.random.default_rng(0)
+RATE, stream_rng = 0.2, np.random.default_rng(0)
 i, j = stream(n, len(parts.others), RATE)
 confidence = np.concatenate([confident[i], confident_outside[j]])
 correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
 streamed = {
     name: np.concatenate([scores["test"][name][i], scores["others"][name][j]]) for name in learned
 }
-streamed["blind"] = rng.random(len(correct))
+streamed["blind"] = stream_rng.random(len(correct))
 calibrated = {name: Screen(0.05).fit(scores["calibration"][name]) for name in learned}
-calibrated["blind"] = Screen(0.05).fit(rng.random(k))
+calibrated["blind"] = Screen(0.05).fit(stream_rng.random(k))
 
 # %% id="risk-figure"
 system_score = "energy and all stages"  # fixed beforehand
@@ -1896,7 +1896,7 @@ risk_coverage = check("4.12", risk_coverage)
 # Each change of the AURC has an interval, for which both ways are judged on the same resampled images.
 
 # %% id="stream-gains"
-resampled = rng.integers(len(correct), size=(100, len(correct)))
+resampled = stream_rng.integers(len(correct), size=(100, len(correct)))
 plain_aurc = aurc(confidence, correct)
 base = np.array([aurc(confidence[r], correct[r]) for r in resampled])
 

@@ -267,12 +267,12 @@ from helpers.models import receptive_field
 
 networks = {"the source's": (128, (64, 128, 256, 256)), f"{profile()} profile": (size, widths())}
 for name, (side, channels) in networks.items():
-    encoder = make_encoder(channels)
-    weights = sum(p.numel() for p in encoder.parameters())
-    ratio = compression_ratio(encoder, (1, side, side))
+    each = make_encoder(channels)
+    weights = sum(p.numel() for p in each.parameters())
+    ratio = compression_ratio(each, (1, side, side))
     print(
         f"{name:15} {side} px, {weights:10,} parameters, ratio {ratio:g}, "
-        f"a number of the code sees {receptive_field(encoder)} × {receptive_field(encoder)} pixels"
+        f"a number of the code sees {receptive_field(each)} × {receptive_field(each)} pixels"
     )
 
 # %% id="claim-ratio" tags=["claim"]
@@ -286,12 +286,12 @@ claim("neither network squeezes: a number of the code for each pixel", ratio == 
 # positive weights and a bright image, no ReLU blocks the gradient.)
 
 # %% id="field"
-encoder = make_encoder(widths()).eval()
-for parameter in encoder.parameters():
+fresh = make_encoder(widths()).eval()
+for parameter in fresh.parameters():
     parameter.data.abs_()
-side = receptive_field(encoder) + 64  # large enough to see its edges
+side = receptive_field(fresh) + 64  # large enough to see its edges
 x = torch.ones(1, 1, side, side).requires_grad_()
-code = encoder(x)
+code = fresh(x)
 code[0, :, code.shape[2] // 2, code.shape[3] // 2].sum().backward()
 rows = x.grad[0, 0].abs().sum(dim=1).nonzero()
 print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {side}")
@@ -299,7 +299,7 @@ print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {sid
 # %% id="seen-field" tags=["seen"]
 _rows = int(rows.max() - rows.min() + 1)
 seen(
-    f"The gradient reaches {_rows} rows, and the rule says {receptive_field(encoder)}. Of the scans' {size} rows "
+    f"The gradient reaches {_rows} rows, and the rule says {receptive_field(fresh)}. Of the scans' {size} rows "
     "one place of the code thus sees "
     + ("all" if _rows >= 2 * size else "nearly all" if _rows >= size else "a part")
     + "."

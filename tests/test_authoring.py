@@ -347,6 +347,14 @@ def test_optional_parts_are_marked_and_skipped_by_a_link(course):
     assert "**Time** about 1 minute for the core" in cells["title"].source
 
 
+# run after the core, the optional cell would find the later `x`
+BOUND_ANEW = """y = x
+
+# %% [markdown] id="core"
+# ## 3 · Core
+
+# %% id="core-code"
+x = 2"""
 WITH_SEEN = """# Text.
 
 # %% id="z" tags=["seen"]
@@ -365,6 +373,7 @@ print(z)
         ("# Text.\n", WITH_SEEN, "w uses `z` of z"),
         ('id="one-code"', 'id="one-code" tags=["claim"]', "four-code uses `x` of one-code"),
         ('"one"\n# ## 1 · First', '"one" tags=["optional"]\n# First', "one is tagged optional and"),
+        ("y = [x for x in range(3)]", BOUND_ANEW, "two-code is optional and uses `x` of one-code"),
     ],
 )
 def test_core_cells_run_without_the_optional_ones(course, old, new, message):

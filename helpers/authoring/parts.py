@@ -241,4 +241,36 @@ def borrowed(parts, source_of):
                 if absent and not missing:
                     wrong.append(f"{cell.id} uses `{name}` of {binder}, not in exercise notebooks")
             last |= dict.fromkeys(bound, (cell.id, part.optional, missing))
+    return wrong + changed_meanwhile(parts, source_of)
+
+
+def changed_meanwhile(parts, source_of):
+    """What goes wrong for a learner who runs the core first and an optional part later.
+
+    An optional cell then has to find each name as the cell bound it that stands before it: neither
+    a core cell further down nor an earlier optional part may have bound it anew. (What is imported
+    is the same, however often.)
+    """
+    binders, wrong = {}, []  # name -> [(place, cell, optional)]
+    cells = [(part.optional, c) for part in parts for c in part.cells if c.cell_type == "code"]
+    codes = [names(source_of(cell)) for _, cell in cells]
+    for place, ((optional, cell), (bound, _)) in enumerate(zip(cells, codes, strict=True)):
+        for name in bound - imports(source_of(cell)):
+            binders.setdefault(name, []).append((place, cell.id, optional))
+    for place, ((optional, cell), (_, used)) in enumerate(zip(cells, codes, strict=True)):
+        for name in sorted(used) if optional else ():
+            every = binders.get(name, ())
+            before = [b for b in every if b[0] < place]
+            later_run = [b for b in before if b[2]] or [b for b in every if not b[2]]
+            if before and later_run[-1] != before[-1]:
+                wrong.append(
+                    f"{cell.id} is optional and uses `{name}` of {before[-1][1]}; run after the "
+                    f"core, it gets that of {later_run[-1][1]}"
+                )
     return wrong
+
+
+def imports(source):
+    """The global names that a cell's import statements bind."""
+    found = [n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    return {a.asname or a.name.partition(".")[0] for node in found for a in node.names}
