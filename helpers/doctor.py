@@ -57,11 +57,12 @@ def check(name, symptom, remedy):
 
 @check(
     "Python",
-    "`SyntaxError` or a failed installation on an unsupported Python; `No module named '_lzma'`, "
-    "`'_ctypes'` or `'_sqlite3'`",
-    "Install Python 3.11, 3.12 or 3.13 and name it: `make clean`, then "
-    "`make env PYTHON=/path/to/python3.12`. One that lacks modules of its own was built without "
-    "their libraries (pyenv: install the headers of xz, libffi and SQLite, then build it again)",
+    "The installation fails with `SyntaxError`, or a module is missing that belongs to Python: "
+    "`No module named '_lzma'`, `'_ctypes'` or `'_sqlite3'`",
+    "Install Python 3.11, 3.12 or 3.13. Then give `make clean` and "
+    "`make env PYTHON=/path/to/python3.12`. If a module of Python is missing, your Python was "
+    "built without a library: with pyenv, install the headers of xz, libffi and SQLite, and build "
+    "it again",
 )
 def python():
     found = f"{platform.python_version()}, {sys.executable}"
@@ -81,8 +82,8 @@ def can_import(name):
 
 @check(
     "Environment",
-    "Everything is installed, and yet `ModuleNotFoundError`",
-    "Use the course's own Python: `.venv/bin/python` in place of `python`, or `make lab`",
+    "`ModuleNotFoundError`, although everything has been installed",
+    "Start the course with its own Python: `make lab`, or `.venv/bin/python` in place of `python`",
 )
 def environment():
     own = places.COURSE / ".venv"
@@ -94,7 +95,7 @@ def environment():
 @check(
     "Packages",
     "`ModuleNotFoundError: No module named ...`",
-    "`make env`; with conda `conda env update -f environment.yml`. Then restart the kernel",
+    "Give `make env` (conda: `conda env update -f environment.yml`). Then restart the kernel",
 )
 def installed():
     from importlib.metadata import PackageNotFoundError, version
@@ -114,10 +115,11 @@ def installed():
 
 @check(
     "Course",
-    "`ModuleNotFoundError: No course above ...`, or `No module named 'helpers'`: the notebook was "
-    "copied or opened elsewhere",
-    "Open it inside the course folder, or install the course for the Python of its kernel: in the "
-    "course folder `.venv/bin/python -m pip install -e .` (conda: `python -m pip install -e .`)",
+    "`ModuleNotFoundError: No course above ...` or `No module named 'helpers'`, after the notebook "
+    "was copied or opened elsewhere",
+    "Open the notebook inside the course folder. Or install the course for the Python of the "
+    "notebook's kernel: in the course folder give `.venv/bin/python -m pip install -e .` (conda: "
+    "`python -m pip install -e .`)",
 )
 def course():
     if places.is_installed():
@@ -127,9 +129,9 @@ def course():
 
 @check(
     "Imports",
-    "`ImportError`, `undefined symbol` or `DLL load failed` although the package is installed",
-    f"Set the environment up anew: {ANEW} it again. On Windows torch needs the Microsoft "
-    "Visual C++ runtime as well",
+    "`ImportError`, `undefined symbol` or `DLL load failed`, although the package is installed",
+    f"Build the environment again: {ANEW} it again. On Windows, torch also needs the Microsoft "
+    "Visual C++ runtime",
 )
 def importable():
     from helpers.packages import packages
@@ -146,8 +148,10 @@ def importable():
 
 @check(
     "Names",
-    "`AttributeError: partially initialized module`, or a library lacks what it should have",
-    "Rename the file: beside the notebooks it is imported in the library's place",
+    "`AttributeError: partially initialized module`, or a library lacks a function that it should "
+    "have",
+    "A file of yours beside the notebooks has the name of a library, so Python imports your file. "
+    "Rename it",
 )
 def shadowed():
     from helpers.packages import packages
@@ -177,11 +181,11 @@ def namesakes():
 
 @check(
     "Device",
-    "`preflight` says cpu on a machine with a GPU, or a cell stops with `CUDA error`, "
+    "`preflight` says cpu although the machine has a GPU, or a cell stops with `CUDA error`, "
     "`no kernel image` or `out of memory`",
-    "Update the NVIDIA driver; a GPU that torch cannot use (too old, or full with other people's "
-    "work) is left alone with `COURSE_DEVICE=cpu`. If torch is a CPU build (`make lab TORCH=cpu`): "
-    "`make clean`, then `make lab`",
+    "Update the NVIDIA driver. If torch was installed for the CPU only (`make lab TORCH=cpu`), "
+    "give `make clean`, then `make lab`. If the GPU is too old for torch, or other programs fill "
+    "it, set `COURSE_DEVICE=cpu`: the course then leaves it alone",
 )
 def device():
     import torch
@@ -208,8 +212,8 @@ def device():
 @check(
     "Threads",
     "Training is several times slower than `preflight` says",
-    "Unset `OMP_NUM_THREADS` (the course asks for the cores that it may use) and stop other "
-    "running notebooks",
+    "Stop other running notebooks. Unset `OMP_NUM_THREADS`: the course finds out by itself how "
+    "many cores it may use",
 )
 def threads():
     import joblib
@@ -224,8 +228,9 @@ def threads():
 
 @check(
     "Memory",
-    "The kernel died and restarts",
-    "In JupyterLab: Kernel, Shut Down All Kernels; close other programs; open one at a time",
+    "The kernel dies and restarts",
+    "The memory is full. In JupyterLab choose Kernel, Shut Down All Kernels; close other programs; "
+    "work in one notebook at a time",
 )
 def memory():
     import psutil
@@ -248,7 +253,7 @@ def existing(path):
 @check(
     "Disk",
     "`No space left on device`",
-    "Make room, or let `COURSE_DATA` name a folder on another disk",
+    "Delete what you do not need, or set `COURSE_DATA` to a folder on another disk",
 )
 def disk():
     folders = (notebooks(), places.course_data())
@@ -259,9 +264,9 @@ def disk():
 
 @check(
     "Folder",
-    "`Permission denied`; notebooks and progress are not saved",
-    "Copy the course to a folder that you may write, or change the owner; let `COURSE_DATA` "
-    "name another folder for the data",
+    "`Permission denied`, or your work and progress are not saved",
+    "Copy the course to a folder in which you may write, or make this folder yours. For the data, "
+    "`COURSE_DATA` may name another folder",
 )
 def writable():
     for folder in (notebooks(), existing(places.course_data())):
@@ -275,9 +280,9 @@ def writable():
 @check(
     "Settings",
     "`ValueError: COURSE_PROFILE is ...` or `COURSE_DEVICE is ...`, or the notebook stops at a "
-    "failed check",
-    "Unset the variable: `unset COURSE_PROFILE COURSE_SOURCE COURSE_DEVICE COURSE_STRICT`; in "
-    "PowerShell `Remove-Item Env:COURSE_PROFILE`. Then start JupyterLab again",
+    "check that failed",
+    "Unset the variables: `unset COURSE_PROFILE COURSE_SOURCE COURSE_DEVICE COURSE_STRICT` "
+    "(PowerShell: `Remove-Item Env:COURSE_PROFILE`). Then start JupyterLab again",
 )
 def settings():
     allowed = {
@@ -298,9 +303,10 @@ def settings():
 
 @check(
     "Data",
-    "`DataError`: the prepared files are damaged, or real data are asked for and not there",
-    "Move the folder it names away and run `make data`, or `export COURSE_SOURCE=sample` "
-    '(PowerShell `$env:COURSE_SOURCE = "sample"`); mount the disk that `COURSE_DATA` names',
+    "`DataError`: the prepared files are damaged, or the real data are not there",
+    "Move the folder that the message names to another place, then give `make data`. To work with "
+    "the offline sample: `export COURSE_SOURCE=sample` (PowerShell: "
+    '`$env:COURSE_SOURCE = "sample"`). If `COURSE_DATA` names a disk, see that it is connected',
 )
 def data():
     folder, good, bad = places.course_data(), [], []
@@ -337,8 +343,9 @@ def data():
 @check(
     "Mirror",
     "`DataError`: the classroom mirror does not answer",
-    "Ask the instructor for the address, which begins with `http://`, or plug in the stick, or "
-    "`unset COURSE_MIRROR` (PowerShell `Remove-Item Env:COURSE_MIRROR`)",
+    "Ask the instructor for the address, which begins with `http://`. If the data are on a stick, "
+    "plug it in. To do without the mirror: `unset COURSE_MIRROR` (PowerShell: "
+    "`Remove-Item Env:COURSE_MIRROR`)",
 )
 def mirror():
     try:
@@ -358,11 +365,10 @@ def mirror():
 
 @check(
     "Proxy",
-    "`DataError` names a proxy or no trusted certificate; the mirror cannot be reached, though it "
-    "is served",
-    "For a mirror in your own network `export NO_PROXY=ADDRESS` (PowerShell `$env:NO_PROXY = "
-    '"ADDRESS"`); a SOCKS proxy needs `pip install pysocks`; behind a proxy that opens connections '
-    "let `REQUESTS_CA_BUNDLE` name the certificate file of your institution",
+    "`DataError` names a proxy or a certificate, or the mirror is running and cannot be reached",
+    "For a mirror in your own network: `export NO_PROXY=ADDRESS` (PowerShell: "
+    '`$env:NO_PROXY = "ADDRESS"`). For a SOCKS proxy: `pip install pysocks`. If the proxy of your '
+    "institution decrypts connections, set `REQUESTS_CA_BUNDLE` to its certificate file",
 )
 def proxy():
     proxies = urllib.request.getproxies()  # of the variables, and of Windows' and macOS's settings
@@ -382,8 +388,8 @@ def proxy():
 
 @check(
     "Port",
-    "JupyterLab opens on another port than 8888, or shows somebody else's files",
-    "Use the address that `make lab` printed, or choose: `make lab PORT=8890`",
+    "JupyterLab opens on another port than 8888, or shows another person's files",
+    "Open the address that `make lab` printed, or choose a port: `make lab PORT=8890`",
 )
 def port():
     with socket.socket() as probe:
@@ -395,7 +401,7 @@ def port():
 @check(
     "Widgets",
     '`interactive(children=...)` or "Error displaying widget" in place of sliders',
-    f"`jupyter labextension enable {MANAGER}`; if it is not there, `pip install "
+    f"Give `jupyter labextension enable {MANAGER}`. If it is not there, give `pip install "
     "--force-reinstall jupyterlab_widgets`. Then reload the page",
 )
 def widgets():
@@ -416,8 +422,9 @@ def widgets():
 
 @check(
     "Kernel",
-    "The notebook runs another Python than the one that `make env` set up",
-    "Delete the folder that is named (`jupyter kernelspec remove python3`); restart JupyterLab",
+    "The notebook runs in another Python than the one that `make env` set up",
+    "Delete the folder that the program names (`jupyter kernelspec remove python3`). Then restart "
+    "JupyterLab",
 )
 def kernel():
     from jupyter_core.paths import jupyter_path
@@ -434,7 +441,7 @@ def kernel():
 @check(
     "Clock",
     "`CERTIFICATE_VERIFY_FAILED` at every download",
-    "Set the clock of the computer",
+    "The clock of the computer is wrong. Set it",
 )
 def clock():
     """A clock before the day on which this Python was built is wrong."""

@@ -251,7 +251,7 @@ FAULTS = [
     (unseen_gpu, "Device", "note", "NVIDIA GPU", "driver"),
     (too_many_threads, "Threads", "note", "512", "Unset `OMP_NUM_THREADS`"),
     (little_memory, "Memory", "broken", "1.2 GB", "Shut Down All Kernels"),
-    (full_disk, "Disk", "broken", "0.4 GB", "Make room"),
+    (full_disk, "Disk", "broken", "0.4 GB", "another disk"),
     (folder_not_writable, "Folder", "broken", "notebooks", "may write"),
     (misspelt_profile, "Settings", "broken", "'fast', not one of quick, full, smoke", "unset"),
     (strict, "Settings", "note", "stops the notebook", "unset"),
@@ -261,7 +261,7 @@ FAULTS = [
     (mirror_on_no_stick, "Mirror", "broken", "no such folder", "instructor"),
     (address_without_http, "Mirror", "broken", "no http:// address", "http://"),
     (misspelt_name, "Settings", "broken", "COURSE_MIRROR is", "unset"),
-    (unmounted_data, "Data", "note", "no such folder", "mount the disk"),
+    (unmounted_data, "Data", "note", "no such folder", "it is connected"),
     (other_name, "Data", "ok", "found only when called mnist-28", "make data"),
     (a_proxy, "Proxy", "ok", "http through http://proxy:3128", "NO_PROXY"),
     (socks_proxy, "Proxy", "broken", "pysocks is missing", "pip install pysocks"),
@@ -270,7 +270,7 @@ FAULTS = [
     (widgets_disabled, "Widgets", "broken", "disabled in", "labextension enable"),
     (widgets_missing, "Widgets", "broken", "has no", "force-reinstall"),
     (foreign_kernel, "Kernel", "broken", "/opt/other/bin/python", "kernelspec remove"),
-    (clock_at_the_epoch, "Clock", "broken", "1970-01-0", "Set the clock"),
+    (clock_at_the_epoch, "Clock", "broken", "1970-01-0", "Set it"),
 ]
 
 

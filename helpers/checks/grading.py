@@ -80,11 +80,12 @@ def judge(exercise, candidate):
 
 
 AS_GIVEN = (
-    "This is the cell as it was given to you. It runs, and one thing in it is wrong: try it on "
-    "small inputs whose result you know, find the bug, mend it, then check."
+    "This is still the cell that you were given. It runs without an error message, but one thing "
+    "in it is wrong. Call it on a small input whose right result you can work out by hand, and "
+    "compare. Correct the cell, then check again."
 )
 # without the mistake's own sentence, which would find it for the learner
-STILL_THERE = "The code is another one now, and the bug that it came with is still there. See:"
+STILL_THERE = "You have changed the code, but its bug is still there. Look at this case:"
 JUDGES = {"predict": values.predicted, "choose": values.chosen, "wrap-up": wrap_up.judged}
 
 
