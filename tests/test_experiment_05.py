@@ -137,7 +137,7 @@ def test_an_entry_has_each_score_by_disease_and_pixels_where_there_are_masks(sca
 def test_baselines_know_training_scans_again(scans):
     images = scans["train"].images
     scores = module_05.baseline_scores(images, images)
-    assert (scores["nearest picture"] < 0.05).all()  # rounding, under a square root
+    assert (scores["nearest image"] < 0.05).all()  # rounding, under a square root
     assert all(values.shape == (len(images),) for values in scores.values())
 
 
