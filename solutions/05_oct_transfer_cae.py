@@ -80,7 +80,7 @@ plotting.show(
 # | disease | what one sees |
 # |---|---|
 # | CNV | new vessels lift the RPE, with bright tissue and often fluid above it |
-# | DME | the retina swells and contains dark cysts (a consequence of diabetes) |
+# | DME | the retina swells and contains dark cysts (from diabetes) |
 # | drusen, early AMD | deposits below the RPE push it up in small bumps |
 
 # %% [markdown] id="patients-text"
@@ -150,17 +150,17 @@ seen(
 #
 # A residual block has two paths and adds them: $y = s(x) + f(x)$. The path $f$ has two convolutions, each followed by
 # **batch normalization**, which shifts and scales each channel to mean 0 and standard deviation 1. The **short cut**
-# $s$ passes $x$ on. So the convolutions only have to learn a *change* of $x$. (Where the number of channels changes,
-# $s$ is a 1×1 convolution, which mixes the channels of each pixel.)
+# $s$ passes $x$ on. So the convolutions only have to learn a *change* of $x$.
 #
 # The decoder mirrors the encoder. It ends in a tanh, since the pixels of this module are in $[-1, 1]$.
 #
-# (The numbers of exercises are names. They do not come in order.)
+# (The numbers of exercises do not come in order.)
 
 # %% id="block-figure"
 plotting.show(
     plotting.residual_block(make_encoder((8, 16))[1][0], (8, 32, 32)),
-    "A residual block of the encoder, drawn from the module itself. The lower path is the short cut.",
+    "A residual block of the encoder, drawn from the module itself. The lower path is the short cut: where the number "
+    "of channels changes, it is a 1×1 convolution.",
     alt="Two paths lead from the input to a plus sign. The upper path has six boxes: convolution, batch "
     "normalization and ReLU, twice. The lower path has one box, the 1×1 convolution of the short cut.",
 )
@@ -169,8 +169,9 @@ plotting.show(
 # ### Exercise 5.1
 #
 # Write `ResidualBlock`: (N, in, H, W) in, (N, out, H, W) out. Its `body` is twice: convolution 3×3 without bias,
-# batch normalization, ReLU. The second ReLU comes *before* the sum. **Done** when the block passes x on
-# unchanged once its body gives zeros.
+# batch normalization, ReLU. The second ReLU comes *before* the sum. The short cut passes x on; where the number of
+# channels changes, it is a 1×1 convolution, which mixes the channels of each pixel. **Done** when the block passes x
+# on unchanged once its body gives zeros.
 
 
 # %% id="ex-5-1" tags=["exercise"] reference="helpers.models.ResidualBlock"
@@ -346,8 +347,8 @@ plotting.show(
 # > used for another.
 #
 # The source pretrains the encoder as part of a **classifier**: one linear layer on top names the class. It uses a
-# random 40 % of the training scans, of *all four classes* and with their labels. Keep these labels in mind. We draw
-# 40 % as well, but of the patients.
+# random 40 % of the training scans, of *all four classes* and with their labels. We draw 40 % as well, but of the
+# patients.
 
 # %% [markdown] id="subset-exercise"
 # ### Exercise 5.4
@@ -563,8 +564,8 @@ freeze = check("5.5", freeze)
 # ## 5 · Training the decoder on normals
 #
 # The CAE is the frozen encoder and a fresh decoder, which sees **normal scans only**. The loss is Huber's: the
-# squared error for small residuals, and a straight line for residuals beyond $\delta = 1$. The training takes up to
-# two minutes in the quick profile.
+# squared error for small residuals, and a straight line for residuals beyond $\delta = 1$. This training takes up to
+# two minutes, too.
 
 # %% id="train-decoder"
 from helpers.experiments.module_05 import autoencoder
@@ -663,13 +664,11 @@ with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
 # ## 6 · Scores and decisions
 #
 # The source scores a scan by its mean absolute error (L1). Our table has one row for each scan of validation and test.
-# It is also written to a CSV file.
 
 # %% id="table"
 from helpers.experiments.module_05 import score_table
 
 table = score_table(cae, {"validation": validation, "test": test})
-table.to_csv(output_path("05_losses.csv"), index=False)
 table.groupby(["part", "class"])[["L1"]].mean().round(4)
 
 # %% [markdown] id="ex-text-5-7"
@@ -677,11 +676,11 @@ table.groupby(["part", "class"])[["L1"]].mean().round(4)
 #
 # The source flags a scan if its L1 lies three or more standard deviations above the mean of normal scans,
 # $z \ge 3$. With mean 0.10 and standard deviation 0.01, the limit is 0.13. The source takes the *test* normals, and
-# then counts false positives on these same scans. We take the normal scans of the validation part.
+# then counts false positives on these same scans. We take the validation normals instead.
 #
 # Write `z_rule`. In: scores (n,) of all scans; two boolean arrays (n,) that say which scans are normal and
-# which belong to the validation part; and z. Out: flags (n,), each True or False. **Done** when only the
-# normal scans of the validation part decide.
+# which belong to the validation part; and z. Out: boolean flags (n,). **Done** when no other scans
+# decide.
 
 
 # %% id="ex-5-7" tags=["exercise"] reference="helpers.thresholds.z_rule"
@@ -694,9 +693,8 @@ def z_rule(scores, normal, validation, z=3.0):
 z_rule = check("5.7", z_rule)
 
 # %% [markdown] id="rules-text"
-# We compare three rules: yours, the conformal rule of module 1 at 5 %, and the source's way. Look at row NORMAL
-# first: it holds the false-positive rates. The other rows are detection rates, which say nothing without it. Which
-# rule would you trust?
+# We compare your rule with the conformal rule of module 1 at 5 % and with the source's way. Look at row NORMAL first:
+# it holds the false-positive rates. The other rows are detection rates. Which rule would you trust?
 
 # %% id="rules"
 from helpers.thresholds import conformal_threshold
@@ -796,17 +794,22 @@ plotting.show(
 # Which score is the best one on each disease?
 
 # %% id="seen-trivial" tags=["seen"]
-_winner = areas.idxmax()
+_winner = trivial_areas.idxmax()
 seen(
-    "The best score on each disease: "
-    + "; ".join(f"{c} {_winner[c]} ({areas[c].max():.3f})" for c in sick)
-    + ". Scores without a network differ from disease to disease, so one of them alone is not enough to compare with."
+    "The best score without a network: "
+    + "; ".join(
+        f"{c} {_winner[c]} ({trivial_areas[c].max():.3f}, the CAE {own[c]:.3f})" for c in sick
+    )
+    + ". Nobody knows beforehand which one that will be, so a method is compared with several of them."
 )
 
 # %% [markdown] id="boxes-text" tags=["optional"]
 # ### The scores of each class
+#
+# The table of scores is also written to a file.
 
 # %% id="boxes"
+table.to_csv(output_path("05_losses.csv"), index=False)
 all_sick = tested[tested["class"] != "NORMAL"].assign(**{"class": "all diseases"})
 together = pd.concat([tested, all_sick])
 medians = together.groupby("class").L1.median()
@@ -930,8 +933,8 @@ seen(
 # > settings, and makes its test result too good.
 #
 # How much of the result is due to these labels? We take them away step by step. The number of scans stays the same,
-# as far as the pool has them, and so does the decoder. Each step is a **rung** of a ladder, named after what its
-# encoder has learned:
+# and each decoder is trained in the same way. Each step is a **rung** of a ladder, named after what its encoder has
+# learned:
 #
 # - *random*: nothing;
 # - *denoising, normals*: to remove noise from healthy scans. It was trained, but without leakage;
@@ -940,8 +943,7 @@ seen(
 # - *all labels*: to tell all classes apart, as in the source.
 
 # %% [markdown] id="ladder-guess"
-# Guess before you go on: which rung will have the highest AUROC over all diseases? (We computed all rungs beforehand,
-# on drawn scans.)
+# Guess before you go on: which rung will have the highest AUROC over all diseases?
 
 # %% id="ladder-figure"
 from helpers.experiments.module_05 import ladder_alt, ladder_means, ladder_rows, seeds_of
@@ -951,8 +953,8 @@ ladder = read_table("05_ladder", source="sample", profile=profile())
 steps_up = ladder_means(ladder, "L1")
 plotting.show(
     plotting.ladder_steps(ladder_rows(ladder, "L1").query("diseases == 'all'")),
-    f"L1 of the CAE over all diseases ({ladder.source[0]} data; {seeds_of(ladder)}). Each mark is a seed, its line "
-    "the interval over patients; the bar is the mean over the seeds. Filled: the encoder has seen all labels.",
+    f"L1 of the CAE over all diseases, computed beforehand ({ladder.source[0]} data; {seeds_of(ladder)}). Each mark is "
+    "a seed (filled: all labels), its line the interval over patients; the bar is the mean over seeds.",
     alt="AUROC over all diseases, with the rungs as rows from random to all labels. The lowest mean is that of "
     f"{steps_up['all'].idxmin()}, the highest that of {steps_up['all'].idxmax()}.",
 )
@@ -986,7 +988,7 @@ seen(
 # %% id="held-in"
 from helpers.experiments.module_05 import held_in
 
-one_known = held_in(ladder, "L1").drop(columns="denoising")
+one_known = held_in(ladder, "L1").drop(columns="denoising").rename_axis("rung")
 one_known.round(3)
 
 # %% id="seen-held-in" tags=["seen"]
@@ -1009,8 +1011,7 @@ seen(
 # ### Real scans
 #
 # Here is the ladder on 792 real scans of another hospital (Rasti et al., 2018), of the classes NORMAL, AMD and
-# DME. The course may show their numbers, not the scans. The table has the rungs that both ladders share. Is their
-# order the same?
+# DME. The table has the rungs that both ladders share. Is their order the same?
 
 # %% id="ladder-real"
 from helpers.experiments.module_05 import without_network
@@ -1054,32 +1055,10 @@ seen(
     "Report it beside the rung without them, and beside a score without a network."
 )
 
-# %% [markdown] id="live-text" tags=["optional"]
-# ### One rung, trained here
-#
-# We train the lowest rung now, and compare it and your own CAE with the rows of the table.
-
-# %% id="live-rung"
-from helpers.results import over_seeds, read_table
-from helpers.experiments.module_05 import cae_scores, pretrained
-
-random_encoder = pretrained("random", shown, seed=0)
-random_cae, _ = autoencoder(random_encoder, normals, seed=0)
-live = {"random": cae_scores(random_cae, test.images)["L1"], "all labels": tested.L1.to_numpy()}
-
-# %% id="live-agrees"
-own_table = real if test.source == "real" else ladder
-for rung, score in live.items():
-    row = own_table[(own_table.rung == rung) & (own_table.seed == 0)].iloc[0]
-    here = judged({"L1": score}, test)["L1, all"]
-    print(f"{rung:10} here {here:.3f}, in the table {row['L1, all']:.3f}", end="")
-    same = (row["normal images"], row["test images"]) == (len(normals), len(test))
-    print("" if same else " (computed on other scans, so the two need not agree)")
-
 # %% [markdown] id="flow-text" tags=["optional"]
 # ### Who has seen what
 #
-# The figure counts the scans that each encoder has seen.
+# The figure counts the scans that each encoder has seen. A rung has fewer than the others where the pool has no more.
 
 # %% id="ladder-flow"
 from helpers.experiments.module_05 import seen_scans
@@ -1107,11 +1086,17 @@ plotting.show(
 
 # %% id="seen-panels" tags=["seen"]
 _top = {c: steps_up[c].idxmax() for c in sorted(set(steps_up) - {"all", "others"})}
+_own = [c for c, rung in _top.items() if rung == c]
 _lost = [c for c in _top if steps_up[c]["all labels"] < steps_up[c]["random"]]
 seen(
-    "The highest rung of each disease: "
-    + ", ".join(f"{c} {rung}" for c, rung in _top.items())
+    f"The order is {'not the same' if len(set(_top.values())) > 1 else 'similar'}. The highest rung is "
+    + ", ".join(f"{rung} in the panel of {c}" for c, rung in _top.items())
     + ". "
+    + (
+        f"On {' and '.join(_own)} the labels of the disease itself do best: leakage. "
+        if _own
+        else ""
+    )
     + (
         f"In the panel of {' and '.join(_lost)}, all labels are even below a random encoder."
         if _lost
@@ -1119,10 +1104,33 @@ seen(
     )
 )
 
+# %% [markdown] id="live-text" tags=["optional"]
+# ### One rung, trained here
+#
+# We train the lowest rung now, and compare it and your own CAE with the rows of the table.
+
+# %% id="live-rung"
+from helpers.results import over_seeds, read_table
+from helpers.experiments.module_05 import cae_scores, pretrained
+
+random_encoder = pretrained("random", shown, seed=0)
+random_cae, _ = autoencoder(random_encoder, normals, seed=0)
+live = {"random": cae_scores(random_cae, test.images)["L1"], "all labels": tested.L1.to_numpy()}
+
+# %% id="live-agrees"
+own_table = real if test.source == "real" else ladder
+for rung, score in live.items():
+    row = own_table[(own_table.rung == rung) & (own_table.seed == 0)].iloc[0]
+    here = judged({"L1": score}, test)["L1, all"]
+    print(f"{rung:10} here {here:.3f}, in the table {row['L1, all']:.3f}", end="")
+    same = (row["normal images"], row["test images"]) == (len(normals), len(test))
+    print("" if same else " (computed on other scans, so the two need not agree)")
+
 # %% [markdown] id="real-figure-text" tags=["optional"]
 # ### The ladder of the real scans, disease by disease
 #
-# Patient numbers are missing in this data set, so it is split by contiguous runs of ten files.
+# The course may show the numbers of these scans, and not the scans themselves. Patient numbers are missing in this data
+# set, so it is split by contiguous runs of ten files.
 
 # %% id="ladder-real-figure"
 plotting.show(
@@ -1214,6 +1222,8 @@ Markdown(
 
 # %% id="seen-share" tags=["seen"]
 _labels, _control = rise["all labels"], rise.get("denoising")
+_seeds = share.groupby(["rung", "share"]).seed.nunique()
+_few, _many = _seeds.min(), _seeds.max()
 seen(
     f"With labels the AUROC changes by {_labels:+.3f} over the whole range. "
     + (
@@ -1224,9 +1234,9 @@ seen(
     )
     + " These are drawn scans"
     + (
-        ", and one training for each point, which proves little."
-        if share.seed.nunique() == 1
-        else f", and means over {share.seed.nunique()} seeds."
+        ", and for some points one training only, which proves little."
+        if _few == 1
+        else f", and means over {_few} {'seeds' if _few == _many else f'to {_many} seeds'}."
     )
 )
 
@@ -1453,9 +1463,9 @@ quiz("05", "edges")
 # %% [markdown] id="promise-text"
 # ## 10 · A promise for new patients
 #
-# In module 1 the conformal rule promised a false-positive rate of at most 5 %, on average over calibrations. The
-# promise needed **exchangeable** scans: every order of them is equally likely. Scans of patients are not: each
-# calibration scan has relatives in the set, and the new scan has none. So the rule of section 6 has no such promise.
+# In module 1 the conformal rule promised a false-positive rate of at most 5 %. The promise needed **exchangeable**
+# scans: every order of them is equally likely. With several scans of each patient this does *not* hold: each calibration
+# scan has relatives in the set, and the new scan has none. So the rule of section 6 has no such promise.
 #
 # What does that cost? We count on drawn scores. Each patient has four scans, which differ little, while patients
 # differ much. We calibrate on a few patients, and judge scans of *new* healthy patients at 5 %.
@@ -1479,11 +1489,10 @@ claim("with 40 patients the excess is small", false_positives.loc["by scan", 40]
 # With few patients the false-positive rate is above 5 %. With many the excess is small, but nothing is promised.
 #
 # What *is* exchangeable? The patients. So Lee, Barber and Willett (2023) give one vote to each patient, and its scans
-# share it. The p-value of a new scan is the share of votes for scores at least as high as its own. The new patient
-# votes for itself.
+# share it. The p-value of a new scan is the share of votes for scores at least as high as its own.
 #
 # For example, the new scan has the score 2. One patient has the scores 1 and 3: half a vote, since one of two scans
-# is as high. Another patient has the score 5: one vote. So p = (½ + 1 + 1)/3.
+# is as high. Another patient has the score 5: one vote. The new patient votes for itself. So p = (½ + 1 + 1)/3.
 
 # %% id="by-patient"
 from helpers.thresholds import patient_p_values
@@ -1499,13 +1508,13 @@ claim(
 )
 
 # %% [markdown] id="promise-lesson" held_by="claim-by-patient"
-# The rule by patient keeps 5 %. But with fewer than 19 patients it flags nothing at all: with 18, the smallest
-# possible p-value is 1/19, above 5 %. The promise holds for one scan of a new patient of the same kind, on
+# The rule by patient keeps 5 %. But with fewer than 19 patients it flags nothing at all: with 18 patients, the
+# smallest possible p-value is 1/19, above 5 %. The promise holds for one scan of a new patient of the same kind, on
 # average over calibrations.
 
 # %% [markdown] id="own-rule-text"
-# Here is the share of our test scans that this rule flags. Compare it with *conformal, 5 %* in section 6. Where both
-# flag nearly the same, the difference is the promise: only this rule has one for new patients.
+# Here is the share of our test scans that this rule flags. Compare it with *conformal, 5 %* in section 6: even where
+# both flag the same, only this rule has a promise for new patients.
 
 # %% id="own-rule"
 calibration = table[is_normal & is_validation]

@@ -248,6 +248,11 @@ def test_a_ladder_is_read_by_rung_seed_and_disease(table):
     assert "lowest rung is denoising, the highest all labels" in module_05.ladder_alt(means)
 
 
+def test_the_trivial_scores_of_a_ladder_are_read_under_their_present_names(table):
+    areas = module_05.without_network(table.assign(**{"nearest picture, all": 0.6}))
+    assert (areas["nearest image, all"], areas["PCA, 32, all"]) == (0.6, 0.5)
+
+
 def test_the_others_are_the_diseases_that_a_rung_has_not_seen(table):
     found = module_05.held_in(table, "L1")
     assert list(found) == ["its own", "the others", "denoising", "all labels"]
