@@ -492,7 +492,7 @@ gain16 = bfloat16_gain()
 print(f"training steps a second, bfloat16 over float32: {gain16:.2f} on {device().type}")
 print("the trainings of this module use bfloat16:", uses_bfloat16())
 
-# %% [markdown] id="precision-lesson"
+# %% [markdown] id="precision-lesson" no_result="when the course uses bfloat16"
 # The course uses `bfloat16` in the full profile only, and only where the step is at least a tenth faster. In
 # the quick profile all machines compute in `float32`, so that your numbers compare with the tables.
 
@@ -1029,25 +1029,15 @@ from helpers.experiments.module_05 import label_gains
 
 _without, _low, _high = (trivial_real[f"{best_real}, all{end}"] for end in ("", ", low", ", high"))
 _best, _top = real_steps["all"].idxmax(), real_steps["all"].max()
-_gains = {t.source[0]: label_gains(t, "L1", "denoising, normals") for t in (ladder, real)}
-_both = pd.concat([steps_up["all"], real_steps["all"]], axis=1, keys=["drawn", "real"]).dropna()
-_drawn, _real = (" < ".join(_both[scans].sort_values().index) for scans in _both)
-_n, _positive = len(_gains["real"]), (_gains["real"] > 0).sum()
+_shared = sources.dropna()
+_drawn, _real = (" < ".join(_shared[scans].sort_values().index) for scans in _shared)
+_over, _real_over = (label_gains(t, "L1", "denoising, normals") for t in (ladder, real))
+_sure = len(_real_over) >= 5 and abs(np.sign(_real_over).sum()) == len(_real_over)
 seen(
     f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
-    "Compared with denoising of healthy scans, the rung without leakage, "
-    + "; ".join(
-        f"on {source} data all labels change the AUROC by {g.mean():+.3f} ({(g > 0).sum()} of {len(g)} seeds above 0)"
-        for source, g in _gains.items()
-    )
-    + ". "
-    + (
-        f"With only {_n} seeds we cannot tell what the labels are worth on real scans. "
-        if _n < 5
-        else f"On real scans all {_n} seeds agree in the sign. "
-        if _positive in (0, _n)
-        else "On real scans the seeds differ in the sign, so we cannot tell what the labels are worth there. "
-    )
+    f"All labels change the rung without leakage by {_over.mean():+.3f} on drawn scans and by {_real_over.mean():+.3f} "
+    f"on real scans. There {(_real_over > 0).sum()} of {len(_real_over)} seeds are above 0, "
+    + ("so the seeds agree. " if _sure else "which is too few or too mixed to tell. ")
     + f"The best rung on real scans, {_best} with {_top:.3f}"
     + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
