@@ -1011,7 +1011,7 @@ seen(
 # ### Real scans
 #
 # Here is the ladder on 792 real scans of another hospital (Rasti et al., 2018), of the classes NORMAL, AMD and
-# DME. The table has the rungs that both ladders share. Is their order the same?
+# DME. The table has the rungs that both ladders share, sorted by the drawn scans. Is their order the same?
 
 # %% id="ladder-real"
 from helpers.experiments.module_05 import without_network
@@ -1020,7 +1020,8 @@ real = read_table("05_ladder_neh", source="real", profile=profile())
 real_steps = ladder_means(real, "L1")
 trivial_real = without_network(real)
 best_real = max(trivial_areas.index, key=lambda name: trivial_real[f"{name}, all"])
-sources = pd.DataFrame({"drawn scans": steps_up["all"], "real scans": real_steps["all"]}).dropna()
+sources = pd.DataFrame({"drawn scans": steps_up["all"], "real scans": real_steps["all"]})
+sources = sources.dropna().sort_values("drawn scans")
 sources.loc[f"no network: {best_real}", "real scans"] = trivial_real[f"{best_real}, all"]
 sources.map("{:.3f}".format).replace("nan", "")
 
@@ -1535,7 +1536,8 @@ def patient_p_values(calibration_scores, groups, scores):
 patient_p_values = check("5.11", patient_p_values)
 
 # %% id="own-rates"
-rates_for_new_patients(patient_p_values).rename_axis("patients").map("{:.1%}".format)
+your_rates = pd.DataFrame({"your rule": rates_for_new_patients(patient_p_values)}).T
+your_rates.rename_axis(columns="patients").map("{:.1%}".format)
 
 # %% id="quiz-patients" tags=["nbval-ignore-output"]
 quiz("05", "smallest-p")
