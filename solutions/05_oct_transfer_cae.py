@@ -105,8 +105,8 @@ claim("the nearest scan is of the same patient more often than a random one", sa
 
 # %% [markdown] id="alike-lesson" no_result="literature: Tampu et al. 2022"
 # If such scans are split at random, the test set is full of relatives of the training scans. On three OCT data sets,
-# random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu et al., 2022). So this module
-# draws every split by patient: all scans of a patient stay together.
+# Kermany's among them, random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu et al.,
+# 2022). So this module draws every split by patient: all scans of a patient stay together.
 
 # %% [markdown] id="layers-text" tags=["optional"]
 # ### The layers by depth
@@ -1121,7 +1121,7 @@ for rung, score in live.items():
 # ### The ladder of the real scans, disease by disease
 #
 # The course may show the numbers of these scans, and not the scans themselves. Patient numbers are missing in this data
-# set, so it is split by contiguous runs of ten files.
+# set, so it is split by contiguous runs of ten files. (The course treats every data set without patients like this.)
 
 # %% id="ladder-real-figure"
 plotting.show(
