@@ -1033,12 +1033,13 @@ _best, _top = real_steps["all"].idxmax(), real_steps["all"].max()
 _shared = sources.dropna()
 _drawn, _real = (" < ".join(_shared[scans].sort_values().index) for scans in _shared)
 _over, _real_over = (label_gains(t, "L1", "denoising, normals") for t in (ladder, real))
-_sure = len(_real_over) >= 5 and abs(np.sign(_real_over).sum()) == len(_real_over)
+_n = len(_real_over)
+_sure = _n >= 5 and abs(np.sign(_real_over).sum()) == _n
 seen(
     f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
     f"All labels change the rung without leakage by {_over.mean():+.3f} on drawn scans and by {_real_over.mean():+.3f} "
-    f"on real scans. There {(_real_over > 0).sum()} of {len(_real_over)} seeds are above 0, "
-    + ("so the seeds agree. " if _sure else "which is too few or too mixed to tell. ")
+    f"on real scans. There {(_real_over > 0).sum()} of {_n} seeds are above 0, "
+    + ("so they agree. " if _sure else "so they differ. " if _n >= 5 else "too few seeds to tell. ")
     + f"The best rung on real scans, {_best} with {_top:.3f}"
     + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
