@@ -396,7 +396,7 @@ answered = reads(
 
 
 def by_patient(scores, patients):
-    """Scores of each patient's pictures, as a list of arrays. (n,), (n,) -> one array a patient"""
+    """Scores of each patient's scans, as a list of arrays. (n,), (n,) -> one array a patient"""
     scores, patients = np.asarray(scores), np.asarray(patients)
     return [scores[patients == patient] for patient in np.unique(patients)]
 
@@ -404,7 +404,7 @@ def by_patient(scores, patients):
 by_patient = reads(
     by_patient,
     scores=numbers(least=0),
-    patients=names("the patient of each picture, shape (n,)"),
+    patients=names("the patient of each scan, shape (n,)"),
     alike=("scores", "patients"),
 )
 
@@ -413,7 +413,7 @@ def patient_interval(normal, anomaly, statistic=auroc, confidence=0.95, resample
     """Interval of `statistic` over other patients: whole patients are redrawn. -> (low, high)
 
     normal, anomaly : lists of arrays, the scores of each patient, as from `by_patient`
-    Pictures of one patient are alike; redrawing pictures would make the interval too narrow.
+    Scans of one patient are alike; redrawing scans would make the interval too narrow.
     """
     groups = normal, anomaly
 
@@ -438,7 +438,7 @@ patient_interval = reads(
 def pixel_auroc(maps, masks):
     """Probability that a lesion's pixel scores above a healthy one. (N, H, W) twice -> float
 
-    masks : bool. All pixels of all pictures together, those of healthy pictures as well.
+    masks : bool. All pixels of all images together, those of healthy images as well.
     """
     maps, masks = np.asarray(maps), np.asarray(masks, dtype=bool)
     return auroc(maps[~masks], maps[masks])

@@ -173,7 +173,7 @@ false_alarm_interval = reads(
 def z_rule(scores, normal, validation, z=3.0):
     """Flag what lies z or more standard deviations above the mean of the validation normals.
 
-    scores (n,); normal, validation : bool (n,); -> bool (n,). Neither anomalies nor test pictures
+    scores (n,); normal, validation : bool (n,); -> bool (n,). Neither anomalies nor test scans
     may move the mean or the standard deviation.
     """
     reference = scores[normal & validation]

@@ -1,10 +1,9 @@
 # %% [markdown] id="title" executed_on="sample"
 # # Module 5 · A transfer-pretrained autoencoder on retinal OCT
 #
-# In this module a convolutional autoencoder (CAE) is to find diseased retinas after it has seen healthy ones
-# only. Its encoder comes from a classifier that was trained before. The pipeline is that of a published notebook for
-# OCT scans; we call it *the source*. You build it, find out what the encoder had already seen, and measure what
-# this leak is worth.
+# A convolutional autoencoder (CAE) sees healthy retinas only, and is to find diseased ones. Its encoder comes from a
+# classifier that was trained before. This is how a published notebook works; we call it *the source*. You build its
+# pipeline, find out what the encoder had already seen, and measure what this leak is worth.
 #
 # **Afterwards you can**
 # - split scans by patient, and say why a split by scan flatters the result;
@@ -12,8 +11,7 @@
 # - measure how much of a result comes from labels that the method should not have had;
 # - state a false-positive rate for *new patients*, and say what it promises.
 #
-# **You need** modules 1 and 3: autoencoders, AUROC, the bootstrap and conformal p-values. From PyTorch you
-# need `nn.Module`, `state_dict` and a training loop. Module 4 is not needed.
+# **You need** modules 1 and 3, and from PyTorch `nn.Module`, `state_dict` and a training loop.
 #
 # <!-- time -->
 
@@ -43,13 +41,12 @@ preload("seaborn", "helpers.checks.module_05")  # while you read
 # %% [markdown] id="data-text"
 # ## 1 · Reading an OCT scan
 #
-# Optical coherence tomography (OCT) sends light into the eye, and computes from the light that comes back how
-# deep each reflection lies. One sweep gives a **B-scan**, a vertical cut through the retina.
+# Optical coherence tomography (OCT) sends light into the eye and measures how deep each reflection lies. The result
+# is a **B-scan**, a vertical cut through the retina.
 #
 # If you have the scans of Kermany et al. (Cell 2018), the course uses them. Otherwise it draws artificial scans.
-# Another folder also works if its healthy class is called *normal*. `task` divides the scans into three roles: a
-# **pool** for training, **validation** scans for thresholds, and **test** scans for the report. No patient is in
-# two of them.
+# (Another folder also works if its healthy class is called *normal*.) `task` divides the patients into three roles: a
+# **pool** for training, **validation** for thresholds, and **test** for the report.
 
 # %% id="data"
 import pandas as pd
@@ -77,21 +74,20 @@ plotting.show(
 )
 
 # %% [markdown] id="diseases-text"
-# In a scan, the black part at the top is the inside of the eye. The bright band at the bottom of the retina holds
-# its pigment epithelium (**RPE**).
+# The black part at the top of a scan is the inside of the eye. The bright band at the bottom of the retina holds its
+# pigment epithelium (**RPE**).
 #
 # | disease | what one sees |
 # |---|---|
-# | CNV | new vessels below the retina: the RPE is lifted, bright tissue lies above it, often with fluid |
-# | DME | oedema from diabetes: the retina swells and contains dark cysts |
+# | CNV | new vessels lift the RPE, with bright tissue and often fluid above it |
+# | DME | the retina swells and contains dark cysts (from diabetes) |
 # | drusen, early AMD | deposits below the RPE push it up in small bumps |
 
 # %% [markdown] id="patients-text"
 # ### Patients
 #
 # A patient contributes several scans of the same eye, a fraction of a millimetre apart. For each scan of the pool we
-# look for the nearest *other* scan, and count how often it belongs to the same patient. (If a data set does not
-# name its patients, we treat each ten consecutive files as one patient.)
+# look for the nearest *other* scan, and count how often it belongs to the same patient.
 
 # %% id="alike"
 from helpers.datasets.splits import patients
@@ -108,9 +104,9 @@ from helpers.claims import claim
 claim("the nearest scan is of the same patient more often than a random one", same > by_chance)
 
 # %% [markdown] id="alike-lesson" no_result="literature: Tampu et al. 2022"
-# If such scans are split at random, the test set is full of relatives of the training scans. On three OCT data
-# sets, Kermany's among them, random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu
-# et al., 2022). So this module draws every split by patient: all scans of a patient come, or none.
+# If such scans are split at random, the test set is full of relatives of the training scans. On three OCT data sets,
+# Kermany's among them, random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu et al.,
+# 2022). So this module draws every split by patient: all scans of a patient stay together.
 
 # %% [markdown] id="layers-text" tags=["optional"]
 # ### The layers by depth
@@ -135,7 +131,7 @@ from helpers.claims import seen
 from helpers.experiments.module_05 import baseline_scores
 from helpers.metrics import auroc
 
-_far = baseline_scores(normals.images, test.images)["nearest picture"]
+_far = baseline_scores(normals.images, test.images)["nearest image"]
 _name = np.array(test.classes)[test.labels]
 _area = {c: auroc(_far[_name == "NORMAL"], _far[_name == c]) for c in sick}
 _most, _least = max(_area, key=_area.get), min(_area, key=_area.get)
@@ -152,22 +148,19 @@ seen(
 # The source's encoder has four groups. Each group has two **residual blocks** and then a convolution of
 # stride 2, which halves the side of the image.
 #
-# A residual block has two paths. One path computes $f(x)$ with two convolutions. The other, the **short cut**
-# $s(x)$, passes the input on. The block adds both: $y = s(x) + f(x)$. So the convolutions only have to learn a
-# *change* of $x$. Where the number of channels changes, $s$ is a 1×1 convolution, which mixes the channels of each
-# pixel; elsewhere it passes $x$ unchanged.
+# A residual block has two paths and adds them: $y = s(x) + f(x)$. The path $f$ has two convolutions, each followed by
+# **batch normalization**, which shifts and scales each channel to mean 0 and standard deviation 1. The **short cut**
+# $s$ passes $x$ on. So the convolutions only have to learn a *change* of $x$.
 #
-# After each of the two convolutions stands **batch normalization**: it shifts and scales each channel to mean 0
-# and standard deviation 1. The short cut has none.
+# The decoder mirrors the encoder. It ends in a tanh, since the pixels of this module are in $[-1, 1]$.
 #
-# The decoder mirrors the encoder. Its last layer is a tanh, since the pixels of this module are in $[-1, 1]$.
-#
-# (The numbers of exercises are names. They do not come in order.)
+# (The numbers of exercises do not come in order.)
 
 # %% id="block-figure"
 plotting.show(
     plotting.residual_block(make_encoder((8, 16))[1][0], (8, 32, 32)),
-    "A residual block of the encoder, drawn from the module itself. The lower path is the short cut.",
+    "A residual block of the encoder, drawn from the module itself. The lower path is the short cut: where the number "
+    "of channels changes, it is a 1×1 convolution.",
     alt="Two paths lead from the input to a plus sign. The upper path has six boxes: convolution, batch "
     "normalization and ReLU, twice. The lower path has one box, the 1×1 convolution of the short cut.",
 )
@@ -176,8 +169,9 @@ plotting.show(
 # ### Exercise 5.1
 #
 # Write `ResidualBlock`: (N, in, H, W) in, (N, out, H, W) out. Its `body` is twice: convolution 3×3 without bias,
-# batch normalization, ReLU. The second ReLU comes *before* the sum. **Done** when the block passes x on
-# unchanged once its body gives zeros.
+# batch normalization, ReLU. The second ReLU comes *before* the sum. The short cut passes x on; where the number of
+# channels changes, it is a 1×1 convolution, which mixes the channels of each pixel. **Done** when the block passes x
+# on unchanged once its body gives zeros.
 
 
 # %% id="ex-5-1" tags=["exercise"] reference="helpers.models.ResidualBlock"
@@ -352,18 +346,20 @@ plotting.show(
 # > **transfer learning.** A network, or a part of it, is first trained on one task (**pretraining**) and then
 # > used for another.
 #
-# The source pretrains the encoder as part of a **classifier**: one linear layer on top names the class. It takes
-# a random 40 % of the training scans, of *all four classes* and with their labels, and calls that transfer. Keep
-# in mind which labels are used here. We draw 40 % as well, but of the patients.
+# The source pretrains the encoder as part of a **classifier**: one linear layer on top names the class. It uses a
+# random 40 % of the training scans, of *all four classes* and with their labels. We draw 40 % as well, but of the
+# patients.
 
 # %% [markdown] id="subset-exercise"
 # ### Exercise 5.4
 #
-# Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions (m,) out. In each class, choose
-# `share` of the patients at random: at least one, and rounded as you like. Each patient has the same chance,
-# however many scans it has. (If its scans are of two classes, it belongs to the class of any one of them.) Take all
-# scans of the chosen patients, of whatever class. **Done** when no patient is split, the same seed gives the same
-# subset, and another seed another one.
+# Write `subset_by_patient`: labels (N,), patients (N,) and a share in; positions (m,) out.
+#
+# 1. In each class, choose `share` of the patients at random: at least one, rounded as you like. Each patient has the
+#    same chance, however many scans it has. (A patient with scans of two classes belongs to the class of any one scan.)
+# 2. Take all scans of the chosen patients, of whatever class.
+#
+# **Done** when no patient is split, the same seed gives the same subset, and another seed another one.
 
 
 # %% id="ex-5-4" tags=["exercise"] reference="helpers.datasets.splits.subset_by_patient"
@@ -496,29 +492,27 @@ gain16 = bfloat16_gain()
 print(f"training steps a second, bfloat16 over float32: {gain16:.2f} on {device().type}")
 print("the trainings of this module use bfloat16:", uses_bfloat16())
 
-# %% [markdown] id="precision-lesson"
+# %% [markdown] id="precision-lesson" no_result="when the course uses bfloat16"
 # The course uses `bfloat16` in the full profile only, and only where the step is at least a tenth faster. In
 # the quick profile all machines compute in `float32`, so that your numbers compare with the tables.
 
 # %% [markdown] id="freeze-text"
 # ## 4 · Freezing that freezes
 #
-# From now on the encoder must stay as it is: only the decoder is trained. Two things can change the tensors of a
-# module.
+# From now on only the decoder is trained, and the encoder must stay as it is. Two things can change its tensors.
 #
 # - The **optimizer** changes parameters by their gradients. `requires_grad = False`, which is all that the source
 #   does, stops this.
-# - **Batch normalization** in train mode uses the mean and variance of the batch, and updates its **running
-#   statistics** with them in every forward pass, without any gradient. In eval mode it uses these stored
-#   statistics, and changes nothing.
+# - **Batch normalization** in train mode uses the mean and variance of the batch. It updates its **running
+#   statistics** with them, without any gradient. In eval mode it uses these stored statistics and changes nothing.
 
 # %% [markdown] id="ex-text-5-12"
 # ### Exercise 5.12
 #
-# First predict, then run. We take an encoder of three groups of two residual blocks each, set `requires_grad` to
+# First predict, then run. An encoder has three groups of two residual blocks each. We set `requires_grad` to
 # `False`, leave it in train mode, and pass one batch through. There is no optimizer. How many tensors of its
-# `state_dict` differ afterwards? In each residual block, a batch normalization follows each of the two 3×3
-# convolutions; there is no other. Each stores a running mean, a running variance, and a count of the batches seen.
+# `state_dict` differ afterwards? Each block has two batch normalizations, and there are no others. Each of them stores
+# a running mean, a running variance, and a count of the batches seen.
 
 # %% id="ex-5-12" tags=["exercise"] reference="moved_tensors"
 moved_tensors = ...  # your prediction, a whole number
@@ -540,22 +534,21 @@ print(f"after one forward pass {len(moved)} of {len(before)} tensors differ, suc
 # %% [markdown] id="freeze-exercise-text"
 # ### Exercise 5.5
 #
-# A colleague wrote the function below. Right after the call the encoder is frozen, but in the next training
-# its running statistics move all the same. Find the bug and mend it.
+# A colleague wrote the function below. Right after the call the encoder is frozen, but in the next training its
+# running statistics move. Find the bug and mend it.
 #
-# What `freeze` must do: a module in, *the same module* out. From then on it computes as in eval mode, and its
-# tensors never change, even after
+# `freeze` gets a module and returns *the same module*. From then on it computes as in eval mode, and its tensors
+# never change, even after
 #
 # - `.train()` on the module, or on the model around it;
 # - `.train()` on one of its parts;
 # - a part used alone.
 #
-# Gradients still pass through it to what comes before. **Done** when all this holds; the check tries each.
+# Gradients still pass through it to what comes before. **Done** when all this holds.
 #
 # To see the bug, put the module into an `nn.Sequential`, call `.train()` on that, pass a batch, and look at a
-# `running_mean`. Two tools can help. You may replace the method `part.train` of each part. Or
-# `part.register_forward_pre_hook(f)` calls `f(part, inputs)` before every use of the part; if f returns
-# something, this replaces the input.
+# `running_mean`. A tool that helps is `part.register_forward_pre_hook(f)`. It calls `f(part, inputs)` before every
+# use of the part; if f returns something, this replaces the input.
 
 
 # %% id="ex-5-5" tags=["exercise"] reference="helpers.models.freeze"
@@ -571,8 +564,8 @@ freeze = check("5.5", freeze)
 # ## 5 · Training the decoder on normals
 #
 # The CAE is the frozen encoder and a fresh decoder, which sees **normal scans only**. The loss is Huber's: the
-# squared error for small residuals, and a straight line for residuals beyond $\delta = 1$. The training takes up to
-# two minutes in the quick profile.
+# squared error for small residuals, and a straight line for residuals beyond $\delta = 1$. This training takes up to
+# two minutes, too.
 
 # %% id="train-decoder"
 from helpers.experiments.module_05 import autoencoder
@@ -670,26 +663,24 @@ with tempfile.TemporaryDirectory() as folder, fixed_threads(1):
 # %% [markdown] id="table-text"
 # ## 6 · Scores and decisions
 #
-# The source scores a scan by its mean absolute error (L1). We make a table with one row for each scan of
-# validation and test, and write it to a CSV file beside the notebook.
+# The source scores a scan by its mean absolute error (L1). Our table has one row for each scan of validation and test.
 
 # %% id="table"
 from helpers.experiments.module_05 import score_table
 
 table = score_table(cae, {"validation": validation, "test": test})
-table.to_csv(output_path("05_losses.csv"), index=False)
 table.groupby(["part", "class"])[["L1"]].mean().round(4)
 
 # %% [markdown] id="ex-text-5-7"
 # ### Exercise 5.7
 #
 # The source flags a scan if its L1 lies three or more standard deviations above the mean of normal scans,
-# $z \ge 3$. Which normal scans? The source takes the test normals, and then counts false alarms on these same
-# scans. We calibrate on the normal scans of the validation part.
+# $z \ge 3$. With mean 0.10 and standard deviation 0.01, the limit is 0.13. The source takes the *test* normals, and
+# then counts false positives on these same scans. We take the validation normals instead.
 #
 # Write `z_rule`. In: scores (n,) of all scans; two boolean arrays (n,) that say which scans are normal and
-# which belong to the validation part; and z. Out: flags (n,), each True or False. **Done** when only the
-# normal scans of the validation part decide.
+# which belong to the validation part; and z. Out: boolean flags (n,). **Done** when no other scans
+# decide.
 
 
 # %% id="ex-5-7" tags=["exercise"] reference="helpers.thresholds.z_rule"
@@ -700,6 +691,10 @@ def z_rule(scores, normal, validation, z=3.0):
 
 # %% id="check-5-7" tags=["check", "nbval-check-output"]
 z_rule = check("5.7", z_rule)
+
+# %% [markdown] id="rules-text"
+# We compare your rule with the conformal rule of module 1 at 5 % and with the source's way. Look at row NORMAL first:
+# it holds the false-positive rates. The other rows are detection rates. Which rule would you trust?
 
 # %% id="rules"
 from helpers.thresholds import conformal_threshold
@@ -715,10 +710,6 @@ rules = ["z rule", "conformal, 5 %", "on test normals"]
 tested = table[table.part == "test"]
 tested.groupby("class")[rules].mean().round(3)
 
-# %% [markdown] id="rules-text"
-# The row NORMAL holds the false-positive rates, the shares of false alarms. The other rows are detection rates.
-# Read both together: a detection rate without its false-positive rate says nothing. Which rule would you trust?
-
 # %% id="seen-rules" tags=["seen"]
 from helpers.claims import seen
 from scipy.stats import norm
@@ -727,30 +718,28 @@ _rate = tested.groupby("class")[rules].mean().loc["NORMAL"]
 _patients = table[is_normal & is_validation].patient.nunique()
 seen(
     f"False-positive rates on test patients: z rule {_rate['z rule']:.1%}, conformal "
-    f"{_rate['conformal, 5 %']:.1%}, the source's way {_rate['on test normals']:.1%}. Gaussian scores would give "
-    f"{norm.sf(3):.2%} at z ≥ 3, but the scores need not be Gaussian, so z = 3 is no promise. The conformal rule aims at 5 %, and here it is "
-    + ("above" if _rate["conformal, 5 %"] > 0.05 else "below")
-    + f" that; it was calibrated on scans of only {_patients} patients (section 10). The source's rule was fitted to "
-    "the scans that examine it, so its rate was not measured on other patients. "
+    f"{_rate['conformal, 5 %']:.1%}, the source's way {_rate['on test normals']:.1%}. The source's rule was fitted to "
+    "the same scans that judge it, so its rate was not measured on other patients. "
     + (
         "It flatters: it has fewer false positives than the z rule from validation patients. "
         if _rate["on test normals"] < _rate["z rule"]
         else "Here it did not flatter, but without the z rule from other patients you could not have known. "
     )
-    + "Trust a rule that was fixed before the test scans: one of the other two."
+    + "Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: Gaussian "
+    f"scores would give {norm.sf(3):.2%}, but the scores need not be Gaussian. The conformal rule aims at 5 %, and "
+    f"here it is {'above' if _rate['conformal, 5 %'] > 0.05 else 'below'} that; it was calibrated on scans of only "
+    f"{_patients} patients (section 10)."
 )
 
 # %% [markdown] id="baselines-text"
 # ### Is a network needed?
 #
-# Scores without a network come first. What does the CAE add to them?
-# *Brightness*: how far is the mean grey from that of healthy scans? *Mean image*: the distance to the mean healthy
-# scan. *PCA, 32*: what 32 principal components leave over. *Nearest picture*: the distance to the nearest healthy
-# scan.
+# What does the CAE add to scores without a network? We try four: brightness, and the distance of a scan to the mean
+# healthy scan, to its reconstruction by PCA, and to the nearest healthy scan. The table shows the best of them.
 #
 # An interval should show how much a number would change with *other patients*. A bootstrap that redraws single
-# scans treats the scans of one patient as independent. `judged` redraws whole patients, each with all scans. Which
-# interval do you expect to be wider?
+# scans treats the scans of one patient as independent. `judged` redraws whole patients. Which interval do you expect
+# to be wider?
 
 # %% id="baselines"
 from helpers.experiments.module_05 import baseline_scores, judged
@@ -760,13 +749,7 @@ judgement = judged(compared, test)
 areas = pd.DataFrame({c: {s: judgement[f"{s}, {c}"] for s in compared} for c in [*sick, "all"]})
 trivial_areas, own = areas.drop("CAE, L1"), areas.loc["CAE, L1"]
 best_trivial = trivial_areas["all"].idxmax()
-plotting.show(
-    plotting.auroc_table(areas),
-    f"Scores without a network, and the CAE. Best without one: {best_trivial}, "
-    f"{trivial_areas['all'].max():.3f} over all diseases; the CAE {own['all']:.3f}.",
-    alt=f"A table of AUROCs: {len(trivial_areas)} scores without a network and the CAE in rows, "
-    f"{', '.join(sick)} and all diseases in columns. The caption says the best of them.",
-)
+areas.loc[[best_trivial, "CAE, L1"]].rename_axis("AUROC").round(3)
 
 # %% id="intervals"
 from helpers.metrics import bootstrap_interval
@@ -777,28 +760,56 @@ by_patients = judgement["CAE, L1, all, low"], judgement["CAE, L1, all, high"]
 print("redrawing scans {:.3f} to {:.3f}, patients {:.3f} to {:.3f}".format(*by_scans, *by_patients))
 
 # %% id="seen-baselines" tags=["seen"]
-_lead = own["all"] - trivial_areas["all"].max()
-_ahead = ", ".join(c for c in sick if own[c] > trivial_areas[c].max()) or "no disease"
-_within = ", ".join(
-    c for c in sick if judgement[f"CAE, L1, {c}, low"] <= trivial_areas[c].max() < own[c]
-)
+_best = trivial_areas.loc[best_trivial]
+_lead = own["all"] - _best["all"]
+_ahead = [c for c in sick if own[c] > _best[c]]
+_within = [c for c in _ahead if judgement[f"CAE, L1, {c}, low"] <= _best[c]]
 _ratio = np.ptp(by_patients) / max(np.ptp(by_scans), 1e-9)
 seen(
     f"Over all diseases the CAE is {abs(_lead):.3f} {'above' if _lead > 0 else 'below'} the best score without a "
-    f"network ({best_trivial}). The CAE has the highest AUROC on {_ahead}"
-    + (
-        f"; but on {_within} its interval contains the best score without a network. "
-        if _within
-        else ". "
+    f"network ({best_trivial}). It is ahead on {', '.join(_ahead) or 'no disease'}"
+    + (f"; but on {', '.join(_within)} its interval contains the other score" if _within else "")
+    + f". Over all diseases its interval over patients is {_ratio:.1f} times as wide as that over scans: with each "
+    "patient several similar scans come or go. And this CAE owes its encoder to the labels of these very diseases. "
+    "Section 7 asks what is left without them."
+)
+
+# %% [markdown] id="trivial-text" tags=["optional"]
+# ### All four scores without a network
+#
+# *Brightness*: how far is the mean grey from that of healthy scans? *Mean image*: the distance to the mean healthy
+# scan. *PCA, 32*: what 32 principal components leave over. *Nearest image*: the distance to the nearest healthy
+# scan. All are computed on scans of 32×32 pixels.
+
+# %% id="trivial-figure"
+plotting.show(
+    plotting.auroc_table(areas),
+    f"Scores without a network, and the CAE. Best without one: {best_trivial}, "
+    f"{trivial_areas['all'].max():.3f} over all diseases; the CAE {own['all']:.3f}.",
+    alt=f"A table of AUROCs: {len(trivial_areas)} scores without a network and the CAE in rows, "
+    f"{', '.join(sick)} and all diseases in columns. The caption says the best of them.",
+)
+
+# %% [markdown] id="trivial-question"
+# Which score is the best one on each disease?
+
+# %% id="seen-trivial" tags=["seen"]
+_winner = trivial_areas.idxmax()
+seen(
+    "The best score without a network: "
+    + "; ".join(
+        f"{c} {_winner[c]} ({trivial_areas[c].max():.3f}, the CAE {own[c]:.3f})" for c in sick
     )
-    + f"Over all diseases its interval over patients is {_ratio:.1f} times as wide as that over scans: "
-    "with each patient several similar scans come or go. And this CAE owes its encoder to the labels of these very diseases; section 7 asks what is left without them."
+    + ". Nobody knows beforehand which one that will be, so a method is compared with several of them."
 )
 
 # %% [markdown] id="boxes-text" tags=["optional"]
 # ### The scores of each class
+#
+# The table of scores is also written to a file.
 
 # %% id="boxes"
+table.to_csv(output_path("05_losses.csv"), index=False)
 all_sick = tested[tested["class"] != "NORMAL"].assign(**{"class": "all diseases"})
 together = pd.concat([tested, all_sick])
 medians = together.groupby("class").L1.median()
@@ -921,16 +932,125 @@ seen(
 # > **leakage.** Information that a method would not have in use enters its training or the choice of its
 # > settings, and makes its test result too good.
 #
-# How much of the result is due to these labels? We take them away step by step and change nothing else: the same
-# number of scans, as far as the pool has them, and the same decoder. Each step is a **rung** of a ladder.
+# How much of the result is due to these labels? We take them away step by step. The number of scans stays the same,
+# and each decoder is trained in the same way. Each step is a **rung** of a ladder, named after what its encoder has
+# learned:
 #
-# | rung | what the encoder has seen |
-# |---|---|
-# | random | nothing: its weights are random |
-# | denoising, normals | healthy scans; it learned to remove noise: no leakage |
-# | denoising | scans of all classes without labels |
-# | CNV, DME, DRUSEN | healthy scans and this *one* disease, with labels; the *others* are new to it |
-# | all labels | everything that it is asked to find later: the source's way |
+# - *random*: nothing;
+# - *denoising, normals*: to remove noise from healthy scans. It was trained, but without leakage;
+# - *denoising*: the same with scans of all classes, without labels;
+# - *CNV*, *DME*, *DRUSEN*: to tell this *one* disease from healthy scans, with labels;
+# - *all labels*: to tell all classes apart, as in the source.
+
+# %% [markdown] id="ladder-guess"
+# Guess before you go on: which rung will have the highest AUROC over all diseases?
+
+# %% id="ladder-figure"
+from helpers.experiments.module_05 import ladder_alt, ladder_means, ladder_rows, seeds_of
+from helpers.results import read_table
+
+ladder = read_table("05_ladder", source="sample", profile=profile())
+steps_up = ladder_means(ladder, "L1")
+plotting.show(
+    plotting.ladder_steps(ladder_rows(ladder, "L1").query("diseases == 'all'")),
+    f"L1 of the CAE over all diseases, computed beforehand ({ladder.source[0]} data; {seeds_of(ladder)}). Each mark is "
+    "a seed (filled: all labels), its line the interval over patients; the bar is the mean over seeds.",
+    alt="AUROC over all diseases, with the rungs as rows from random to all labels. The lowest mean is that of "
+    f"{steps_up['all'].idxmin()}, the highest that of {steps_up['all'].idxmax()}.",
+)
+
+# %% id="seen-ladder" tags=["seen"]
+from helpers.experiments.module_05 import label_gains
+
+_all = steps_up["all"].sort_values()
+_over = label_gains(ladder, "L1", "denoising, normals")
+_alone = _all[_all.index.intersection(steps_up.columns)]
+_enough = " and ".join(_alone.index[_alone > _all["all labels"] - 0.01])
+_sure = len(_over) > 2 and abs(np.sign(_over).sum()) == len(_over)
+_labels = _over.mean() >= _all["denoising, normals"] - _all["random"]
+seen(
+    "Mean AUROC over all diseases: "
+    + "; ".join(f"{rung} {area:.3f}" for rung, area in _all.items())
+    + f". All labels change the rung without leakage by {_over.mean():+.3f} ({len(_over)} seeds, "
+    + ("all of the same sign" if _sure else "not enough to be sure of the sign")
+    + "). The largest part of the way up comes from "
+    + ("labels" if _labels else "training the encoder at all, labels or not")
+    + (f"; but those of one disease alone can do as well ({_enough})." if _enough else ".")
+)
+
+# %% [markdown] id="held-in-text"
+# ### Transfer or leakage?
+#
+# On its own disease, a rung with labels of *one* disease can profit from leakage. On the others it can only profit
+# from transfer. Take row CNV. *Its own*: the AUROC of rung CNV on CNV. *The others*: its mean AUROC on DME and drusen.
+# The last two columns: two other rungs on DME and drusen. Which difference is transfer?
+
+# %% id="held-in"
+from helpers.experiments.module_05 import held_in
+
+one_known = held_in(ladder, "L1").drop(columns="denoising").rename_axis("rung")
+one_known.round(3)
+
+# %% id="seen-held-in" tags=["seen"]
+_gain = one_known["the others"] - one_known["denoising, normals"]
+_leak = one_known["all labels"] - one_known["the others"]
+_hurt, _small = _gain.index[_gain < 0], _leak.index[_leak.abs() < 0.02]
+seen(
+    "Anomaly detection asks for *the others*. Compared with denoising of healthy scans, labels of one disease change "
+    "the AUROC on the others by "
+    + ", ".join(f"{v:+.3f} (row {c})" for c, v in _gain.items())
+    + ". Where it rises, this is transfer: no label of the disease to be found was used. "
+    + (f"Labels of {' and '.join(_hurt)} alone do not transfer; they hurt. " if len(_hurt) else "")
+    + "All labels change it by "
+    + ", ".join(f"{v:+.3f} ({c})" for c, v in _leak.items())
+    + " more. Here the labels of the diseases to be found take part, so this can be leakage. "
+    + (f"For {' and '.join(_small)} it is hardly anything." if len(_small) else "")
+)
+
+# %% [markdown] id="real-text"
+# ### Real scans
+#
+# Here is the ladder on 792 real scans of another hospital (Rasti et al., 2018), of the classes NORMAL, AMD and
+# DME. The table has the rungs that both ladders share, sorted by the drawn scans. Is their order the same?
+
+# %% id="ladder-real"
+from helpers.experiments.module_05 import without_network
+
+real = read_table("05_ladder_neh", source="real", profile=profile())
+real_steps = ladder_means(real, "L1")
+trivial_real = without_network(real)
+best_real = max(trivial_areas.index, key=lambda name: trivial_real[f"{name}, all"])
+sources = pd.DataFrame({"drawn scans": steps_up["all"], "real scans": real_steps["all"]})
+sources = sources.dropna().sort_values("drawn scans")
+sources.loc[f"no network: {best_real}", "real scans"] = trivial_real[f"{best_real}, all"]
+sources.map("{:.3f}".format).replace("nan", "")
+
+# %% id="seen-real" tags=["seen"]
+from helpers.experiments.module_05 import label_gains
+
+_without, _low, _high = (trivial_real[f"{best_real}, all{end}"] for end in ("", ", low", ", high"))
+_best, _top = real_steps["all"].idxmax(), real_steps["all"].max()
+_shared = sources.dropna()
+_drawn, _real = (" < ".join(_shared[scans].sort_values().index) for scans in _shared)
+_over, _real_over = (label_gains(t, "L1", "denoising, normals") for t in (ladder, real))
+_n = len(_real_over)
+_sure = _n >= 5 and abs(np.sign(_real_over).sum()) == _n
+seen(
+    f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
+    f"All labels change the rung without leakage by {_over.mean():+.3f} on drawn scans and by {_real_over.mean():+.3f} "
+    f"on real scans. There {(_real_over > 0).sum()} of {_n} seeds are above 0, "
+    + ("so they agree. " if _sure else "so they differ. " if _n >= 5 else "too few seeds to tell. ")
+    + f"The best rung on real scans, {_best} with {_top:.3f}"
+    + (" (its own disease is part of this)" if _best in real_steps.columns else "")
+    + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
+    f"({_low:.3f} to {_high:.3f} over patients). So a result of this pipeline may partly be a result of its labels. "
+    "Report it beside the rung without them, and beside a score without a network."
+)
+
+# %% [markdown] id="flow-text" tags=["optional"]
+# ### Who has seen what
+#
+# The figure counts the scans that each encoder has seen. A rung has fewer than the others where the pool has no more.
 
 # %% id="ladder-flow"
 from helpers.experiments.module_05 import seen_scans
@@ -943,126 +1063,37 @@ plotting.show(
     "seen. Arrows lead from each row to a decoder of healthy scans, and on to test scans of all classes.",
 )
 
-# %% [markdown] id="ladder-guess"
-# Guess before you go on: which rung will have the highest AUROC over all diseases? All rungs were computed
-# beforehand on drawn scans, with several seeds.
+# %% [markdown] id="panels-text" tags=["optional"]
+# ### The ladder, disease by disease
+#
+# Is the order of the rungs the same for every disease?
 
-# %% id="ladder-figure"
-from helpers.experiments.module_05 import ladder_alt, ladder_means, ladder_rows, seeds_of
-from helpers.results import read_table
-
-ladder = read_table("05_ladder", source="sample", profile=profile())
-steps_up = ladder_means(ladder, "L1")
+# %% id="ladder-panels"
 plotting.show(
     plotting.ladder_steps(ladder_rows(ladder, "L1")),
-    f"L1 of the CAE ({ladder.source[0]} data; {seeds_of(ladder)}). A filled mark: the encoder has seen labels of "
-    "the panel's disease; an open mark: it has not. The shape of a mark is its seed, its line the interval over "
-    "patients; the bar is the mean over seeds.",
+    "L1 of the CAE, drawn scans. A filled mark: the encoder has seen labels of the panel's disease; an open mark: it "
+    "has not. The shape of a mark is its seed.",
     alt=ladder_alt(steps_up),
 )
 
-# %% id="seen-ladder" tags=["seen"]
-from helpers.experiments.module_05 import label_gains
-
-_all = steps_up["all"].sort_values()
-_over = label_gains(ladder, "L1", "denoising, normals")
-_alone = _all[_all.index.intersection(steps_up.columns)]
-_enough = " and ".join(_alone.index[_alone > _all["all labels"] - 0.01])
-_lost = [c for c in _alone.index if steps_up[c]["all labels"] < steps_up[c]["random"]]
-_sure = len(_over) > 2 and abs(np.sign(_over).sum()) == len(_over)
-_labels = _over.mean() >= _all["denoising, normals"] - _all["random"]
+# %% id="seen-panels" tags=["seen"]
+_top = {c: steps_up[c].idxmax() for c in sorted(set(steps_up) - {"all", "others"})}
+_own = [c for c, rung in _top.items() if rung == c]
+_lost = [c for c in _top if steps_up[c]["all labels"] < steps_up[c]["random"]]
 seen(
-    f"Mean AUROC over all diseases, {ladder.source[0]} data: "
-    + "; ".join(f"{rung} {area:.3f}" for rung, area in _all.items())
-    + f". All labels add {_over.mean():+.3f} to the rung without leakage ({len(_over)} seeds, "
-    + ("all of the same sign" if _sure else "not enough to be sure of the sign")
-    + "). The largest part of the way up comes from "
-    + ("labels" if _labels else "training the encoder at all, labels or not")
-    + (f"; but those of one disease alone can do as well ({_enough}). " if _enough else ". ")
+    f"The order is {'not the same' if len(set(_top.values())) > 1 else 'similar'}. The highest rung is "
+    + ", ".join(f"{rung} in the panel of {c}" for c, rung in _top.items())
+    + ". "
+    + (
+        f"On {' and '.join(_own)} the labels of the disease itself do best: leakage. "
+        if _own
+        else ""
+    )
     + (
         f"In the panel of {' and '.join(_lost)}, all labels are even below a random encoder."
         if _lost
         else "In every panel, all labels are above a random encoder."
     )
-)
-
-# %% [markdown] id="held-in-text"
-# ### Transfer or leakage?
-#
-# A rung that has seen the labels of *one* disease answers this. On its own disease it can profit from leakage, on
-# the others only from transfer. Take row CNV. *Its own*: AUROC on CNV. *The others*: mean AUROC on DME and drusen.
-# The last three columns: other rungs on DME and drusen. Which difference is transfer?
-
-# %% id="held-in"
-from helpers.experiments.module_05 import held_in
-
-one_known = held_in(ladder, "L1")
-one_known.round(3)
-
-# %% id="seen-held-in" tags=["seen"]
-_gain = one_known["the others"] - one_known["denoising, normals"]
-_leak = one_known["all labels"] - one_known["the others"]
-seen(
-    "The question of anomaly detection is the column *the others*. Over denoising of healthy scans, the rung without "
-    "leakage, labels of another disease change it by "
-    + ", ".join(f"{v:+.3f} ({c} held in)" for c, v in _gain.items())
-    + ". Where it rises, this is transfer: it needs no label of the disease to be found. "
-    + (
-        f"Labels of {' and '.join(_gain.index[_gain < 0])} alone do not transfer; they hurt. "
-        if (_gain < 0).any()
-        else ""
-    )
-    + "With all labels it changes by "
-    + ", ".join(f"{v:+.3f} ({c})" for c, v in _leak.items())
-    + " more; here the labels of the diseases to be found take part. "
-    + (
-        f"For {' and '.join(_leak.index[_leak.abs() < 0.02])} this is hardly anything. "
-        if (_leak.abs() < 0.02).any()
-        else ""
-    )
-    + "So how much is leakage depends on the disease held in, and a mean over the rows would hide it."
-)
-
-# %% [markdown] id="real-text"
-# ### Real scans
-#
-# Here is the ladder on 792 real scans of another hospital (Rasti et al., 2018), of the classes NORMAL, AMD and
-# DME. The course may show their numbers, not the scans. The table has the rungs that both have. Is their order
-# the same?
-
-# %% id="ladder-real"
-real = read_table("05_ladder_neh", source="real", profile=profile())
-real_steps = ladder_means(real, "L1")
-trivial_real = real[real.rung == "no network"].iloc[0]
-best_real = max(trivial_areas.index, key=lambda name: trivial_real[f"{name}, all"])
-sources = pd.DataFrame({"drawn scans": steps_up["all"], "real scans": real_steps["all"]}).dropna()
-sources.loc[f"no network: {best_real}", "real scans"] = trivial_real[f"{best_real}, all"]
-sources.map("{:.3f}".format).replace("nan", "")
-
-# %% id="seen-real" tags=["seen"]
-from helpers.experiments.module_05 import label_gains
-
-_without, _low, _high = (trivial_real[f"{best_real}, all{end}"] for end in ("", ", low", ", high"))
-_best, _top = real_steps["all"].idxmax(), real_steps["all"].max()
-_gains = {t.source[0]: label_gains(t, "L1", "denoising, normals") for t in (ladder, real)}
-_both = pd.concat([steps_up["all"], real_steps["all"]], axis=1, keys=["drawn", "real"]).dropna()
-_drawn, _real = (" < ".join(_both[scans].sort_values().index) for scans in _both)
-_leak = len(_gains["real"]) >= 5 and _gains["real"].min() > 0
-_wide = (real["L1, all, high"] - real["L1, all, low"]).mean()
-seen(
-    f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
-    "Take denoising of healthy scans, the rung without leakage, as the zero point: "
-    + "; ".join(
-        f"on {source} data, all labels change the AUROC by {g.mean():+.3f} ({(g > 0).sum()} of {len(g)} seeds above 0)"
-        for source, g in _gains.items()
-    )
-    + f". On real scans the interval of one AUROC is {_wide:.2f} wide, so "
-    + ("the leak is seen" if _leak else f"with {len(_gains['real'])} seeds we cannot tell")
-    + f". The best rung there, {_best} with {_top:.3f}"
-    + (" (its own disease is part of this)" if _best in real_steps.columns else "")
-    + f", is {'' if _top > _high else 'not '}clearly above the {best_real} without a network, {_without:.3f} "
-    f"({_low:.3f} to {_high:.3f}). So a result of this pipeline may partly be a result of its labels. Report it "
-    "beside the rung without them, and beside a score without a network."
 )
 
 # %% [markdown] id="live-text" tags=["optional"]
@@ -1090,7 +1121,8 @@ for rung, score in live.items():
 # %% [markdown] id="real-figure-text" tags=["optional"]
 # ### The ladder of the real scans, disease by disease
 #
-# Patient numbers are missing in this data set, so it is split by contiguous runs of ten files.
+# The course may show the numbers of these scans, and not the scans themselves. Patient numbers are missing in this data
+# set, so it is split by contiguous runs of ten files. (The course treats every data set without patients like this.)
 
 # %% id="ladder-real-figure"
 plotting.show(
@@ -1182,6 +1214,8 @@ Markdown(
 
 # %% id="seen-share" tags=["seen"]
 _labels, _control = rise["all labels"], rise.get("denoising")
+_seeds = share.groupby(["rung", "share"]).seed.nunique()
+_few, _many = _seeds.min(), _seeds.max()
 seen(
     f"With labels the AUROC changes by {_labels:+.3f} over the whole range. "
     + (
@@ -1192,9 +1226,9 @@ seen(
     )
     + " These are drawn scans"
     + (
-        ", and one training for each point, which proves little."
-        if share.seed.nunique() == 1
-        else f", and means over {share.seed.nunique()} seeds."
+        ", and for some points one training only, which proves little."
+        if _few == 1
+        else f", and means over {_few} {'seeds' if _few == _many else f'to {_many} seeds'}."
     )
 )
 
@@ -1215,6 +1249,7 @@ narrow.round(3)
 
 # %% id="seen-bottleneck" tags=["seen"]
 _wide, _thin = narrow["L1, all"].iloc[0], narrow["L1, all"].iloc[-1]
+_few, _many = narrow.seeds.min(), narrow.seeds.max()
 seen(
     f"The loss of the narrowest code is {narrow.loss.iloc[-1] / narrow.loss.iloc[0]:.1f} times that of the widest: less passes, "
     "so everything is rebuilt worse, lesions *and* healthy layers. The AUROC "
@@ -1222,8 +1257,8 @@ seen(
     + f" by {abs(_thin - _wide):.3f} ("
     + (
         "one training each, so small differences mean nothing"
-        if narrow.seeds.min() == 1
-        else f"means over at least {narrow.seeds.min():.0f} seeds"
+        if _few == 1
+        else f"means over {_few} {'seeds' if _few == _many else f'to {_many} seeds'}"
     )
     + "). A bottleneck helps only if it stops lesions more than healthy tissue; a blur stops fine detail of both."
 )
@@ -1420,14 +1455,12 @@ quiz("05", "edges")
 # %% [markdown] id="promise-text"
 # ## 10 · A promise for new patients
 #
-# In module 1 the conformal rule promised a false-positive rate of at most 5 %, on average over calibrations. The
-# promise needed **exchangeable** scans: every order of them is equally likely. With several scans of each patient
-# this does *not* hold: each calibration scan has similar scans of the same patient in the set; the new scan has
-# none. So the conformal rule of section 6 had no such promise.
+# In module 1 the conformal rule promised a false-positive rate of at most 5 %. The promise needed **exchangeable**
+# scans: every order of them is equally likely. With several scans of each patient this does *not* hold: each calibration
+# scan has relatives in the set, and the new scan has none. So the rule of section 6 has no such promise.
 #
-# What does that cost? We count on drawn scores. Scans of one patient differ little; patients differ much. Each
-# patient has four scans. We calibrate on some patients, and judge one scan each of a hundred *new* healthy
-# patients, at 5 %.
+# What does that cost? We count on drawn scores. Each patient has four scans, which differ little, while patients
+# differ much. We calibrate on a few patients, and judge scans of *new* healthy patients at 5 %.
 
 # %% id="by-scan"
 from helpers.experiments.module_05 import rates_for_new_patients
@@ -1447,18 +1480,50 @@ claim("with 40 patients the excess is small", false_positives.loc["by scan", 40]
 # %% [markdown] id="promise-exercise-text" held_by="claim-by-scan"
 # With few patients the false-positive rate is above 5 %. With many the excess is small, but nothing is promised.
 #
-# What *is* exchangeable? The patients: a new patient is like those of the calibration. So Lee, Barber and Willett
-# (2023) let each patient count as 1; with four scans, each scan counts ¼. For a new scan of score s,
+# What *is* exchangeable? The patients. So Lee, Barber and Willett (2023) give one vote to each patient, and its scans
+# share it. The p-value of a new scan is the share of votes for scores at least as high as its own.
+#
+# For example, the new scan has the score 2. One patient has the scores 1 and 3: half a vote, since one of two scans
+# is as high. Another patient has the score 5: one vote. The new patient votes for itself. So p = (½ + 1 + 1)/3.
+
+# %% id="by-patient"
+from helpers.thresholds import patient_p_values
+
+false_positives.loc["by patient"] = rates_for_new_patients(patient_p_values)
+false_positives.rename_axis(columns="patients").map("{:.1%}".format)
+
+# %% id="claim-by-patient" tags=["claim"]
+claim("p-values by patient keep 5 % everywhere", (false_positives.loc["by patient"] <= 0.05).all())
+claim(
+    "with fewer than 19 patients they flag nothing",
+    (false_positives.loc["by patient", [5, 10]] == 0).all(),
+)
+
+# %% [markdown] id="promise-lesson" held_by="claim-by-patient"
+# The rule by patient keeps 5 %. But with fewer than 19 patients it flags nothing at all: with 18 patients, the
+# smallest possible p-value is 1/19, above 5 %. The promise holds for one scan of a new patient of the same kind, on
+# average over calibrations.
+
+# %% [markdown] id="own-rule-text"
+# Here is the share of our test scans that this rule flags. Compare it with *conformal, 5 %* in section 6: even where
+# both flag the same, only this rule has a promise for new patients.
+
+# %% id="own-rule"
+calibration = table[is_normal & is_validation]
+known = calibration.L1.to_numpy(), calibration.patient.to_numpy()
+p = patient_p_values(*known, tested.L1.to_numpy())
+print(f"calibrated on {len(calibration)} scans of {calibration.patient.nunique()} patients")
+tested.assign(flagged=p <= 0.05).groupby("class")[["flagged"]].mean().round(3)
+
+# %% [markdown] id="patient-exercise" tags=["optional"]
+# ### Exercise 5.11
+#
+# Write the rule yourself. For a new scan of score s and K calibration patients,
 #
 # $$p = \frac{1 + \sum_{k=1}^{K} \text{share of patient } k\text{'s scans with a score} \ge s}{K + 1}$$
 #
-# For patients with the scores (1, 3) and (5), and s = 2: p = (1 + ½ + 1)/3.
-
-# %% [markdown] id="patient-exercise"
-# ### Exercise 5.11
-#
-# Write `patient_p_values`: calibration scores (n,), the patient of each (n,) and new scores (m,) in;
-# p-values (m,) out, an array. Patients may be numbers or names, in any order, with different numbers of
+# `patient_p_values` gets calibration scores (n,), the patient of each (n,) and new scores (m,); it returns
+# p-values (m,), an array. Patients may be numbers or names, in any order, with different numbers of
 # scans. **Done** when a patient with ten scans counts as much as one with two.
 
 
@@ -1471,32 +1536,12 @@ def patient_p_values(calibration_scores, groups, scores):
 # %% id="check-5-11" tags=["check", "nbval-check-output"]
 patient_p_values = check("5.11", patient_p_values)
 
-# %% id="by-patient"
-false_positives.loc["by patient"] = rates_for_new_patients(patient_p_values)
-false_positives.rename_axis(columns="patients").map("{:.1%}".format)
+# %% id="own-rates"
+your_rates = pd.DataFrame({"your rule": rates_for_new_patients(patient_p_values)}).T
+your_rates.rename_axis(columns="patients").map("{:.1%}".format)
 
-# %% id="claim-by-patient" tags=["claim"]
-claim("p-values by patient keep 5 % everywhere", (false_positives.loc["by patient"] <= 0.05).all())
-claim(
-    "with fewer than 19 patients they flag nothing",
-    (false_positives.loc["by patient", [5, 10]] == 0).all(),
-)
-
-# %% [markdown] id="promise-lesson" held_by="claim-by-patient"
-# The rule has a price: with fewer than 19 patients it flags nothing at all, however many scans there are. With 18,
-# the smallest possible p-value is 1/19, above 5 %. The promise holds for one scan of a new patient of the same
-# kind, on average over calibrations.
-
-# %% [markdown] id="own-rule-text"
-# Here is the share of our test scans that the rule flags. Compare it with the table of section 6. Where both flag
-# nearly the same, the difference is the promise: only this rule has one for new patients.
-
-# %% id="own-rule"
-calibration = table[is_normal & is_validation]
-known = calibration.L1.to_numpy(), calibration.patient.to_numpy()
-p = patient_p_values(*known, tested.L1.to_numpy())
-print(f"calibrated on {len(calibration)} scans of {calibration.patient.nunique()} patients")
-tested.assign(flagged=p <= 0.05).groupby("class")[["flagged"]].mean().round(3)
+# %% id="quiz-patients" tags=["nbval-ignore-output"]
+quiz("05", "smallest-p")
 
 # %% [markdown] id="rule-intervals-text" tags=["optional"]
 # ### How sure are these rates?
@@ -1537,9 +1582,6 @@ seen(
 # %% id="quiz-own-rate" tags=["nbval-ignore-output"]
 quiz("05", "own-rate", value=100 * flagged[(tested["class"] == "NORMAL").to_numpy()].mean())
 
-# %% id="quiz-patients" tags=["nbval-ignore-output"]
-quiz("05", "smallest-p")
-
 # %% [markdown] id="choose-exercise" tags=["optional"]
 # ### Exercise 5.14
 #
@@ -1551,7 +1593,7 @@ quiz("05", "smallest-p")
 # reason as well as at the numbers.
 #
 # The rules are "z rule" (three standard deviations above the mean of all scans), "by scan" (conformal p-values
-# that count scans), "by patient" (yours of 5.11), and "worst scan" (each patient votes with its highest scan).
+# that count scans), "by patient" (the votes of patients), and "worst scan" (each patient votes with its highest scan).
 # The reason is one of these:
 #
 # - A: it uses each scan as one vote, so it uses most of the data.
@@ -1575,6 +1617,8 @@ clinic_rule = check("5.14", clinic_rule)
 # - The prevalence there. If one scan in a hundred is diseased, most positives of a 5 % rule are false (module 3).
 # - A rule calibrated on site, and watched afterwards: a new scanner moves every score.
 # - A plan for those who are *not* flagged: what does a missed oedema cost, and what does a false positive cost?
+# - A diagnosis to compare with. The source hopes to find early Alzheimer's disease in this way, but no scan has a
+#   diagnosis of dementia.
 # - A comparison with human graders, or with a classifier trained with the labels one has.
 # - Approval as a medical device. This notebook is none.
 
@@ -1606,18 +1650,17 @@ Markdown("\n".join(lines[2:]))
 #
 # **Believe**
 # - a false-positive rate on normal test scans, if the rule was fixed without them;
-# - that one rung is better than another if it is so for every seed, and on diseases that it had not seen;
+# - that one rung is better than another, if it is so for every seed and on diseases that it had not seen;
 # - a false-positive rate that was promised by patient.
 #
 # **Do not believe**
 # - "trained on normals only", where the encoder has seen labels of the diseases;
 # - an interval or a promise that treats scans as if they were patients;
-# - that a network is needed, before scores without a network have been tried on the same scans;
-# - that early Alzheimer's disease is found in this way, as the source hopes: no scan has a diagnosis of dementia;
+# - that a network is needed, before scores without a network have been tried;
 # - drawn scans as evidence about real ones: they show how to measure.
 #
-# **The end of the course.** If one habit stays, let it be this: before you believe a number, ask what the trivial
-# score reaches, which images the interval stands for, and what the model had seen.
+# **The end of the course.** Before you believe a number, ask what the trivial score reaches, which images the interval
+# stands for, and what the model had seen.
 
 # %% [markdown] id="quiz-text"
 # ## 13 · Quiz

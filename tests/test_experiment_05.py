@@ -137,7 +137,7 @@ def test_an_entry_has_each_score_by_disease_and_pixels_where_there_are_masks(sca
 def test_baselines_know_training_scans_again(scans):
     images = scans["train"].images
     scores = module_05.baseline_scores(images, images)
-    assert (scores["nearest picture"] < 0.05).all()  # rounding, under a square root
+    assert (scores["nearest image"] < 0.05).all()  # rounding, under a square root
     assert all(values.shape == (len(images),) for values in scores.values())
 
 
@@ -246,6 +246,11 @@ def test_a_ladder_is_read_by_rung_seed_and_disease(table):
     assert module_05.seeds_of(table) == "seeds of each rung: 2"
     assert module_05.seeds_of(table.drop(index=1)) == "seeds of each rung: 1 to 2"
     assert "lowest rung is denoising, the highest all labels" in module_05.ladder_alt(means)
+
+
+def test_the_trivial_scores_of_a_ladder_are_read_under_their_present_names(table):
+    areas = module_05.without_network(table.assign(**{"nearest picture, all": 0.6}))
+    assert (areas["nearest image, all"], areas["PCA, 32, all"]) == (0.6, 0.5)
 
 
 def test_the_others_are_the_diseases_that_a_rung_has_not_seen(table):

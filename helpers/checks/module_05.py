@@ -457,7 +457,7 @@ def hidden_patients():
         scans.images,
         scans.labels != scans.classes.index(NORMAL),
         scans.source,
-        trivial={name: scores[name] for name in ("brightness", "mean image", "nearest picture")},
+        trivial={name: scores[name] for name in ("brightness", "mean image", "nearest image")},
         rungs={"PCA, 32": scores["PCA, 32"]},
     )
 

@@ -105,7 +105,7 @@ def _other_shape(source, images, size):
     """Whole, but of another size or set: to be said as that, or a good file may be deleted."""
     pixels = "×".join(map(str, images.shape[1:]))
     raise DataError(
-        f"oct: the file holds pictures of {pixels} ({images.dtype}), not {size}×{size} (uint8).",
+        f"oct: the file holds images of {pixels} ({images.dtype}), not {size}×{size} (uint8).",
         source,
         f"it may be as good as any: leave it, and give octmnist_{size}.npz",
         "oct",

@@ -68,9 +68,9 @@ def hold_back(pictures, share=0.25):
 
 
 def patients(pictures, run=10):
-    """The patient of each picture of an ImageSet. -> (N,)
+    """The patient of each image of an ImageSet. -> (N,)
 
-    Where patients are not known, runs of neighbouring pictures of a class stand in for them:
+    Where patients are not known, runs of neighbouring images of a class stand in for them:
     neighbours are often slices of one eye. The runs are shorter where a class would have fewer
     than four, so that a small set still has something to hold back.
     """

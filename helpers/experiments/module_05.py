@@ -327,7 +327,7 @@ def baseline_scores(train_images, images):
         "brightness": (grey - grey_train.median()).abs(),
         "mean image": baselines.mean_image_error(x_train, x),
         "PCA, 32": baselines.pca_error(x_train, x, 32),
-        "nearest picture": baselines.nearest_distance(x_train, x),
+        "nearest image": baselines.nearest_distance(x_train, x),
     }
     return {name: values.numpy() for name, values in scores.items()}
 
@@ -409,6 +409,12 @@ def ladder_rows(table, score):
             row = {"rung": entry.rung, "seed": entry.seed, "diseases": g}
             rows.append(row | dict(zip(("auroc", "low", "high"), numbers, strict=True)))
     return pd.DataFrame(rows).dropna()
+
+
+def without_network(table):
+    """The row of a ladder's table with the AUROCs of the trivial scores. -> Series"""
+    row = table[table.rung == "no network"].iloc[0]
+    return row.rename(lambda name: name.replace("picture", "image"))  # as old tables call it
 
 
 def ladder_means(table, score):

@@ -1527,7 +1527,7 @@ def none_at_all(images):
 
 
 SCANNERS = [
-    (brightness, "not better than `nearest picture`"),
+    (brightness, "not better than `nearest image`"),
     (in_the_batch, "another score in another batch"),
     (one_number, "one for each image"),
     (none_at_all, "None (is a `return` missing?)"),
