@@ -64,7 +64,7 @@ export function render({ model, el }) {
         // "healthy" is a label, too: decoder and threshold are given the healthy scans
         const judged = parts[p] === "test";
         show(scans > 0, judged ? false : parts[p] === "encoder" ? labels : true, color);
-        text.textContent = scans ? `${scans} scans, ${patients} patients` : "";
+        text.textContent = scans ? `${scans} scans\n${patients} patients` : "";
       });
       row.setAttribute("class", c === state.disease ? "chosen" : "");
     });

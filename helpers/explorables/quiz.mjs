@@ -34,9 +34,10 @@ export function render({ model, el }) {
     const now = compute(state, { places, shown });
     frames.forEach(({ canvas, node, choose }, k) => {
       images.draw(canvas, now.images[k]);
+      const chosen = now.guess === k + 1;
       const real = now.guess && k + 1 === now.place;
-      node.setAttribute("class", real ? "normal" : "");
-      choose.setAttribute("aria-pressed", now.guess === k + 1);
+      node.setAttribute("class", real ? "normal" : chosen ? "anomaly" : "");
+      choose.setAttribute("aria-pressed", chosen);
     });
     const score = `Score: ${now.right} right of ${now.asked} asked.`;
     if (!now.guess) {

@@ -108,13 +108,29 @@ export function render({ model, el }) {
       }),
     );
     const dot = element("circle", { r: 6, fill: "var(--ink)" });
-    node.append(element("text", { x: 45, y: 16 }, title), ...lines, dot);
-    return { node, lines, dot };
+    const ends = [0.5, 1].map((share) => {
+      const place = { x: 39, y: scale([0, 1], [205, 33])(share), "text-anchor": "end" };
+      return { share, text: element("text", place) };
+    });
+    node.append(
+      element("text", { x: 45, y: 16 }, title),
+      element("text", { x: 39, y: 205, "text-anchor": "end" }, "0"),
+      ...ends.map(({ text }) => text),
+      ...lines,
+      dot,
+    );
+    // an axis to one half where the values leave the upper part empty
+    const fit = (most) => {
+      const top = most <= 0.5 ? 0.5 : 1;
+      for (const { share, text } of ends) text.textContent = share * top;
+      const y = scale([0, top], [200, 28]);
+      return (value) => y(Math.min(value, top));
+    };
+    return { node, lines, dot, fit };
   };
   const left = graph("Risk over coverage", "risk", ["var(--normal)", "var(--second)"]);
   const right = graph("Cost over alpha", "cost of an image", ["var(--ink)"]);
   const x = scale([0, 1], [45, 305]);
-  const y = scale([0, 1], [200, 28]);
   const level = element("line", {
     x1: x(0),
     x2: x(1),
@@ -129,12 +145,8 @@ export function render({ model, el }) {
   ]) {
     node.append(
       axis(x, 200, [0, 0.5, 1], name),
-      element("line", { x1: x(0), x2: x(0), y1: y(0), y2: y(1), stroke: "var(--ink)" }),
+      element("line", { x1: x(0), x2: x(0), y1: 200, y2: 28, stroke: "var(--ink)" }),
     );
-    for (const value of [0, 0.5, 1])
-      node.append(
-        element("text", { x: x(0) - 6, y: y(value) + 5, "text-anchor": "end" }, `${value}`),
-      );
   }
   const key = element("p", { class: "key" });
   const known = ["probability", "behind the screen", "present alpha", "refuse all"].map((name) => {
@@ -157,7 +169,7 @@ export function render({ model, el }) {
   sample(known[3], element("line", { ...flat, stroke: "var(--faint)", "stroke-dasharray": "3 3" }));
 
   const status = statusLine();
-  const draw = (line, risk) => {
+  const draw = (line, risk, y) => {
     const at = Array.from({ length: POINTS + 1 }, (_, k) =>
       Math.max(0, Math.round((k / POINTS) * risk.length) - 1),
     );
@@ -171,11 +183,13 @@ export function render({ model, el }) {
   };
   const repaint = painter(() => {
     const now = compute(state, data, stream);
-    left.lines.forEach((line, k) => draw(line, now.curves[k]));
-    set(left.dot, { cx: x(now.coverage), cy: y(now.risk) });
-    set(right.lines[0], { points: points(Array.from(alphas, x), now.costs.map(y)) });
-    set(right.dot, { cx: x(alphas[state.alpha]), cy: y(now.cost) });
-    set(level, { y1: y(state.price), y2: y(state.price) });
+    const risk = left.fit(Math.max(now.risk, now.plain_risk));
+    left.lines.forEach((line, k) => draw(line, now.curves[k], risk));
+    set(left.dot, { cx: x(now.coverage), cy: risk(now.risk) });
+    const cost = right.fit(Math.max(state.price, ...now.costs));
+    set(right.lines[0], { points: points(Array.from(alphas, x), now.costs.map(cost)) });
+    set(right.dot, { cx: x(alphas[state.alpha]), cy: cost(now.cost) });
+    set(level, { y1: cost(state.price), y2: cost(state.price) });
     return (
       `${screens[state.screen].name}, ${Math.round(100 * rates[state.rate])} % foreign: at alpha = ` +
       `${alphas[state.alpha].toFixed(2)} the system answers ${percent(now.coverage)} of the images, ` +

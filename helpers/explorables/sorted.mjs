@@ -73,7 +73,7 @@ const BINS = 40;
 /** Histograms of the scores of both groups, and a line for each image that is shown. */
 function histogram(now, { name, low, high, log, ticks }, names) {
   const warp = log ? Math.log : (value) => value;
-  const straight = scale([warp(low), warp(high)], [20, 620]);
+  const straight = scale([warp(low), warp(high)], [15, 305]);
   const x = (value) => straight(warp(value));
   const edge = scale([0, BINS], [warp(low), warp(high)]);
   const edges = Array.from({ length: BINS + 1 }, (_, k) => (log ? Math.exp(edge(k)) : edge(k)));
@@ -92,7 +92,7 @@ function histogram(now, { name, low, high, log, ticks }, names) {
     const text = `■ ${names[k]} (${[now.normals, now.anomalies][k].length})`;
     group.append(
       bars(counted[k], edges, x, y, style),
-      element("text", { x: 20 + 300 * k, y: 14, class: kind }, text),
+      element("text", { x: 15 + 150 * k, y: 14, class: kind }, text),
     );
   });
   group.append(axis(x, 150, ticks, name));
@@ -116,7 +116,7 @@ export function render({ model, el }) {
   const pictures = element("div", { class: "pictures" }, ...frames.map(({ node }) => node));
   const images = gallery(data.sheet);
   const maps = layers.map(({ sheet }) => gallery(sheet));
-  const svg = drawing(640, 195, `Histograms of the score: normal and other ${noun}s`);
+  const svg = drawing(320, 195, `Histograms of the score: normal and other ${noun}s`);
   const lines = element("path", { stroke: "var(--ink)", "stroke-width": 2, fill: "none" });
   const bottom = element("g");
   svg.append(bottom, lines);
@@ -186,7 +186,10 @@ export function render({ model, el }) {
       max: last(),
       step: 1,
       value: 0,
-      show: (k) => `${k + 1} of ${now.pictured.length} shown`,
+      show: (k) => {
+        const end = Math.min(k + row, now.pictured.length);
+        return `${row > 1 ? `${k + 1} to ${end}` : end} of ${now.pictured.length} in this page`;
+      },
     },
     (value) => {
       state.place = value;
@@ -206,7 +209,7 @@ export function render({ model, el }) {
     choice("sorted by", names(scores), 0, regroup("score")),
     choice("class", names(groups), 0, regroup("shown")),
     pictures,
-    svg,
+    element("div", { class: "graphs" }, svg),
     place.node,
     element(
       "div",

@@ -118,7 +118,7 @@ def _in_order(title, arrays, labels, classes, normal, pictured, images, figure, 
         rounded = [float(f"{value:.6g}") for value in values]
         described.append({"name": name, "values": rounded, "low": low, "high": high})
         # not more than a narrow page has room for
-        described[-1] |= {"log": log, "ticks": ticks[:: -(-len(ticks) // 10)]}
+        described[-1] |= {"log": log, "ticks": ticks[:: -(-len(ticks) // 6)]}
     data = {
         "layers": [],
         "outlines": [],

@@ -36,23 +36,26 @@ export function render({ model, el }) {
   const edges = model.get("edges");
   const [first, last] = [edges[0], edges[edges.length - 1]];
   const warp = model.get("log") ? Math.log : (value) => value;
-  const straight = scale([warp(first), warp(last)], [30, 360]);
+  const straight = scale([warp(first), warp(last)], [15, 305]);
   const x = (value) => straight(warp(value));
   const most = Math.max(...model.get("normal_bars"), ...model.get("anomaly_bars"));
   const y = scale([0, most], [200, 30]);
   const state = { place: model.get("place") };
 
-  const svg = drawing(640, 250, "Histogram of the scores with the threshold, and the ROC curve");
+  const left = drawing(320, 250, "Histogram of the scores with the threshold");
+  const right = drawing(320, 250, "ROC curve with the point of the threshold");
   const line = element("line", { y1: 20, y2: 200, stroke: "var(--ink)", "stroke-width": 2.5 });
-  const [rx, ry] = [scale([0, 1], [440, 620]), scale([0, 1], [200, 20])];
+  const [rx, ry] = [scale([0, 1], [75, 255]), scale([0, 1], [200, 20])];
   const dot = element("circle", { r: 7, fill: "var(--ink)" });
-  svg.append(
+  left.append(
     bars(model.get("normal_bars"), edges, x, y, { fill: "var(--normal)", "fill-opacity": 0.55 }),
     bars(model.get("anomaly_bars"), edges, x, y, { fill: "var(--anomaly)", "fill-opacity": 0.55 }),
-    element("text", { x: 30, y: 14, class: "normal" }, "■ normal"),
-    element("text", { x: 110, y: 14, class: "anomaly" }, "■ anomaly"),
+    element("text", { x: 15, y: 14, class: "normal" }, "■ normal"),
+    element("text", { x: 95, y: 14, class: "anomaly" }, "■ anomaly"),
     axis(x, 200, model.get("ticks"), "anomaly score"),
     line,
+  );
+  right.append(
     axis(rx, 200, [0, 0.5, 1], "false-positive rate"),
     element("line", { x1: rx(0), x2: rx(0), y1: ry(0), y2: ry(1), stroke: "var(--ink)" }),
     element(
@@ -141,5 +144,5 @@ export function render({ model, el }) {
   const buttons = element("div", { class: "buttons" });
   for (const [name, place] of Object.entries(named))
     buttons.append(button(name, () => control.move(place)));
-  el.append(svg, control.node, buttons, table, status);
+  el.append(element("div", { class: "graphs" }, left, right), control.node, buttons, table, status);
 }
