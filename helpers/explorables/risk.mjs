@@ -14,70 +14,76 @@ import {
 
 /** The images of the stream at a rate, the most confident first: their positions in the data. */
 function streamOf({ rate }, { turn, foreign, ends }) {
-  return Array.from(turn.keys()).filter((i) => turn[i] < ends[rate][foreign[i]]);
+  const stream = new Int32Array(ends[rate][0] + ends[rate][1]);
+  let n = 0;
+  for (let i = 0; i < turn.length; i++) if (turn[i] < ends[rate][foreign[i]]) stream[n++] = i;
+  return stream;
 }
 
 /**
- * Risk after each image, and the area below: answered images first, then the refused ones.
- * Images of equal confidence have no order and count with their mean.
+ * Risk after each image, and the area below. First come the images that are answered (whose `step`
+ * is above alpha), then the refused ones; images of equal confidence count with their mean.
  */
-function curve(stream, { place, correct }, refused) {
+function curve(stream, { place, correct }, step, alpha) {
   const risk = new Float64Array(stream.length);
   let [done, wrong, area] = [0, 0, 0];
-  for (const turn of refused ? [0, 1] : [0]) {
-    let [group, errors, last] = [0, 0, -1];
-    const close = () => {
-      for (let k = 0; k < group; k++) {
-        wrong += errors / group;
+  for (let refused = 0; refused < 2; refused++) {
+    let [k, first] = [0, done];
+    while (k < stream.length) {
+      const here = place[stream[k]];
+      let errors = 0;
+      for (; k < stream.length && place[stream[k]] === here; k++) {
+        const i = stream[k];
+        if (step[i] <= alpha !== (refused === 1)) continue;
+        errors += 1 - correct[i];
         done += 1;
-        risk[done - 1] = wrong / done;
-        area += wrong / done;
       }
-    };
-    for (let k = 0; k < stream.length; k++) {
-      const i = stream[k];
-      if (refused && refused[k] !== turn) continue;
-      if (place[i] !== last) {
-        close();
-        [group, errors, last] = [0, 0, place[i]];
+      const mean = errors / (done - first);
+      for (; first < done; first++) {
+        wrong += mean;
+        risk[first] = wrong / (first + 1);
+        area += risk[first];
       }
-      group += 1;
-      errors += 1 - correct[i];
     }
-    close();
   }
   return { risk, area: area / stream.length };
 }
 
-/** Coverage, risk and cost of the screen at alpha; the least cost; both risk-coverage curves. */
-export function compute(state, data, stream = streamOf(state, data)) {
+/** What does not change with alpha and price: the stream, its plain curve, counts by step. */
+export function prepared(state, data) {
   const { screens, alphas, correct } = data;
   const { step } = screens[state.screen];
-  const n = stream.length;
-  const refused = new Uint8Array(n);
-  const [stopped, errors] = [new Float64Array(alphas.length), new Float64Array(alphas.length)];
-  for (let k = 0; k < n; k++) {
+  const stream = streamOf(state, data);
+  const stopped = new Float64Array(alphas.length + 1);
+  const spared = new Float64Array(alphas.length + 1);
+  for (let k = 0; k < stream.length; k++) {
     const i = stream[k];
-    refused[k] = step[i] <= state.alpha ? 1 : 0;
-    if (step[i] >= alphas.length) continue;
     stopped[step[i]] += 1;
-    errors[step[i]] += 1 - correct[i];
+    spared[step[i]] += 1 - correct[i];
   }
-  let [allErrors, sum, spared] = [0, 0, 0];
-  for (let k = 0; k < n; k++) allErrors += 1 - correct[stream[k]];
-  let [count, left] = [0, 0];
+  let errors = 0;
+  for (const count of spared) errors += count;
+  return { stream, stopped, spared, errors, plain: curve(stream, data, step, Infinity) };
+}
+
+/** Coverage, risk and cost of the screen at alpha; the least cost; both risk-coverage curves. */
+export function compute(state, data, now = prepared(state, data)) {
+  const { screens, alphas } = data;
+  const { stream, stopped, spared, errors, plain } = now;
+  const n = stream.length;
+  let [refused, left, count, wrong] = [0, errors, 0, errors];
   const costs = Array.from(alphas, (_, a) => {
-    sum += stopped[a];
-    spared += errors[a];
-    if (a === state.alpha) [count, left] = [sum, allErrors - spared];
-    return (state.price * sum + allErrors - spared) / n;
+    count += stopped[a];
+    wrong -= spared[a];
+    if (a === state.alpha) [refused, left] = [count, wrong];
+    return (state.price * count + wrong) / n;
   });
   const best = costs.indexOf(Math.min(...costs));
-  const [plain, screened] = [curve(stream, data), curve(stream, data, refused)];
+  const screened = curve(stream, data, screens[state.screen].step, state.alpha);
   return {
-    coverage: 1 - count / n,
-    risk: count < n ? left / (n - count) : 0,
-    plain_risk: allErrors / n,
+    coverage: 1 - refused / n,
+    risk: refused < n ? left / (n - refused) : 0,
+    plain_risk: errors / n,
     cost: costs[state.alpha],
     best_alpha: alphas[best],
     least_cost: costs[best],
@@ -88,14 +94,16 @@ export function compute(state, data, stream = streamOf(state, data)) {
   };
 }
 
-const POINTS = 120; // of a curve
+const POINTS = 60; // of a curve
 
 export function render({ model, el }) {
   const keys = ["place", "foreign", "turn", "correct", "screens", "alphas", "rates", "ends"];
   const data = Object.fromEntries(keys.map((key) => [key, model.get(key)]));
+  for (const key of ["place", "foreign", "turn", "correct"]) data[key] = Int32Array.from(data[key]);
+  data.screens = data.screens.map(({ name, step }) => ({ name, step: Int32Array.from(step) }));
   const { screens, alphas, rates } = data;
   const state = { ...model.get("start") };
-  let stream = streamOf(state, data);
+  let known = prepared(state, data);
 
   const graph = (label, title, names) => {
     const node = drawing(320, 245, label);
@@ -149,45 +157,54 @@ export function render({ model, el }) {
     );
   }
   const key = element("p", { class: "key" });
-  const known = ["probability", "behind the screen", "present alpha", "refuse all"].map((name) => {
-    const span = element("span", {}, name);
-    key.append(span);
-    return span;
-  });
+  const entries = ["probability", "behind the screen", "present alpha", "refuse all"].map(
+    (name) => {
+      const span = element("span", {}, name);
+      key.append(span);
+      return span;
+    },
+  );
   const sample = (span, shape) => {
     const svg = element("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
     svg.append(shape);
     span.prepend(svg);
   };
   const flat = { x1: 0, x2: 36, y1: 6, y2: 6, "stroke-width": 2.5 };
-  sample(known[0], element("line", { ...flat, stroke: "var(--normal)" }));
+  sample(entries[0], element("line", { ...flat, stroke: "var(--normal)" }));
   sample(
-    known[1],
+    entries[1],
     element("line", { ...flat, stroke: "var(--second)", "stroke-dasharray": "8 3" }),
   );
-  sample(known[2], element("circle", { cx: 18, cy: 6, r: 6, fill: "var(--ink)" }));
-  sample(known[3], element("line", { ...flat, stroke: "var(--faint)", "stroke-dasharray": "3 3" }));
+  sample(entries[2], element("circle", { cx: 18, cy: 6, r: 6, fill: "var(--ink)" }));
+  sample(
+    entries[3],
+    element("line", { ...flat, stroke: "var(--faint)", "stroke-dasharray": "3 3" }),
+  );
 
   const status = statusLine();
-  const draw = (line, risk, y) => {
+  const spread = (values, y) => {
     const at = Array.from({ length: POINTS + 1 }, (_, k) =>
-      Math.max(0, Math.round((k / POINTS) * risk.length) - 1),
+      Math.max(0, Math.round((k / POINTS) * values.length) - 1),
     );
-    const xs = at.map((i) => x((i + 1) / risk.length));
-    set(line, {
-      points: points(
-        xs,
-        at.map((i) => y(risk[i])),
-      ),
-    });
+    return points(
+      at.map((i) => x((i + 1) / values.length)),
+      at.map((i) => y(values[i])),
+    );
   };
+  const some = Array.from(alphas.keys()).filter((a) => a % 2 === 0);
+  const across = some.map((a) => x(alphas[a]));
   const repaint = painter(() => {
-    const now = compute(state, data, stream);
+    const now = compute(state, data, known);
     const risk = left.fit(Math.max(now.risk, now.plain_risk));
-    left.lines.forEach((line, k) => draw(line, now.curves[k], risk));
+    left.lines.forEach((line, k) => set(line, { points: spread(now.curves[k], risk) }));
     set(left.dot, { cx: x(now.coverage), cy: risk(now.risk) });
     const cost = right.fit(Math.max(state.price, ...now.costs));
-    set(right.lines[0], { points: points(Array.from(alphas, x), now.costs.map(cost)) });
+    set(right.lines[0], {
+      points: points(
+        across,
+        some.map((a) => cost(now.costs[a])),
+      ),
+    });
     set(right.dot, { cx: x(alphas[state.alpha]), cy: cost(now.cost) });
     set(level, { y1: cost(state.price), y2: cost(state.price) });
     return (
@@ -203,7 +220,7 @@ export function render({ model, el }) {
   }, status);
   const change = (name) => (value) => {
     state[name] = Number(value);
-    if (name === "rate") stream = streamOf(state, data);
+    if (name === "rate" || name === "screen") known = prepared(state, data);
     repaint();
   };
   const moved = (label, name, last, show) =>

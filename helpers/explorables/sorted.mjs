@@ -37,18 +37,20 @@ export function sorted({ score, shown }, { scores, labels, normal, pictured }) {
   };
 }
 
-/** How many of the values, in increasing order, lie below a limit; half of those that equal it. */
+/** The first place in the values, in increasing order, at which the test is true. */
+function first(values, test) {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (test(values[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** How many of the values lie below a limit; half of those that equal it. */
 function below(values, limit) {
-  const first = (test) => {
-    let [low, high] = [0, values.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (test(values[middle])) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  };
-  return (first((value) => value >= limit) + first((value) => value > limit)) / 2;
+  return (first(values, (value) => value >= limit) + first(values, (value) => value > limit)) / 2;
 }
 
 /** The images from `place` on in the order of the score, as many as there are in a row. */
@@ -56,14 +58,14 @@ export function compute(state, data, now = sorted(state, data)) {
   const { scores, labels, normal, row } = data;
   const chosen = now.pictured.slice(state.place, state.place + row);
   const values = chosen.map((i) => scores[state.score].values[i]);
-  const asHigh = now.normals.filter((value) => value >= values[0]).length;
+  const lower = first(now.normals, (value) => value >= values[0]);
   return {
     chosen,
     values,
     numbers: chosen.map((i) => now.numbers.get(i)),
     images: now.order.length,
     anomalous: chosen.filter((i) => labels[i] !== normal).length,
-    normals_above: asHigh / now.normals.length,
+    normals_above: 1 - lower / now.normals.length,
     auroc: now.auroc,
   };
 }
@@ -132,6 +134,7 @@ export function render({ model, el }) {
   };
   const drawImage = (k, i, number) => {
     const { canvas, node, caption } = frames[k];
+    node.hidden = false;
     const kind = labels[i] === normal ? "normal" : "anomaly";
     images.draw(canvas, where.get(i));
     if (k === row) maps[state.layer].draw(canvas, where.get(i), state.opacity);
@@ -145,7 +148,7 @@ export function render({ model, el }) {
       context.stroke(outlines[where.get(i)]);
       context.restore();
     }
-    node.setAttribute("class", kind);
+    if (node.getAttribute("class") !== kind) node.setAttribute("class", kind);
     const text =
       k === row ? `with ${layers[state.layer].name}` : `${classes[labels[i]]}, ${number}`;
     caption.textContent = text;
@@ -156,7 +159,7 @@ export function render({ model, el }) {
   const repaint = painter(() => {
     const { chosen, values, numbers, ...found } = compute(state, data, now);
     chosen.forEach((i, k) => drawImage(k, i, `number ${numbers[k]}`));
-    for (let k = 0; k < row; k++) frames[k].node.hidden = k >= chosen.length;
+    for (let k = chosen.length; k < row; k++) frames[k].node.hidden = true;
     if (layers.length) drawImage(row, chosen[0]);
     set(lines, { d: values.map((value) => `M${x(value).toFixed(1)},150V24`).join("") });
     const { name } = scores[state.score];
