@@ -12,65 +12,64 @@ import {
   statusLine,
 } from "./kit.mjs";
 
-/** The images of the stream at a rate, the most confident first: their positions in the data. */
-function streamOf({ rate }, { turn, foreign, ends }) {
-  const stream = new Int32Array(ends[rate][0] + ends[rate][1]);
-  let n = 0;
-  for (let i = 0; i < turn.length; i++) if (turn[i] < ends[rate][foreign[i]]) stream[n++] = i;
-  return stream;
-}
-
 /**
- * Risk after each image, and the area below. First come the images that are answered (whose `step`
+ * Risk after each image, and the area below. First come the images that are answered (whose step
  * is above alpha), then the refused ones; images of equal confidence count with their mean.
  */
-function curve(stream, { place, correct }, step, alpha) {
-  const risk = new Float64Array(stream.length);
-  let [done, wrong, area] = [0, 0, 0];
+function curve({ place, wrong, step }, alpha) {
+  const n = place.length;
+  const risk = new Float64Array(n);
+  let [done, sum, area] = [0, 0, 0];
   for (let refused = 0; refused < 2; refused++) {
     let [k, first] = [0, done];
-    while (k < stream.length) {
-      const here = place[stream[k]];
+    while (k < n) {
+      const here = place[k];
       let errors = 0;
-      for (; k < stream.length && place[stream[k]] === here; k++) {
-        const i = stream[k];
-        if (step[i] <= alpha !== (refused === 1)) continue;
-        errors += 1 - correct[i];
+      for (; k < n && place[k] === here; k++) {
+        if (step[k] <= alpha !== (refused === 1)) continue;
+        errors += wrong[k];
         done += 1;
       }
       const mean = errors / (done - first);
       for (; first < done; first++) {
-        wrong += mean;
-        risk[first] = wrong / (first + 1);
+        sum += mean;
+        risk[first] = sum / (first + 1);
         area += risk[first];
       }
     }
   }
-  return { risk, area: area / stream.length };
+  return { risk, area: area / n };
 }
 
 /** What does not change with alpha and price: the stream, its plain curve, counts by step. */
-export function prepared(state, data) {
-  const { screens, alphas, correct } = data;
-  const { step } = screens[state.screen];
-  const stream = streamOf(state, data);
+export function prepared(state, { turn, foreign, ends, place, correct, screens, alphas }) {
+  const end = ends[state.rate];
+  const stream = { place: new Int32Array(end[0] + end[1]) };
+  stream.wrong = new Uint8Array(stream.place.length);
+  stream.step = new Uint8Array(stream.place.length);
   const stopped = new Float64Array(alphas.length + 1);
   const spared = new Float64Array(alphas.length + 1);
-  for (let k = 0; k < stream.length; k++) {
-    const i = stream[k];
+  const { step } = screens[state.screen];
+  let [n, errors] = [0, 0];
+  for (let i = 0; i < turn.length; i++) {
+    if (turn[i] >= end[foreign[i]]) continue;
+    const wrong = 1 - correct[i];
+    stream.place[n] = place[i];
+    stream.wrong[n] = wrong;
+    stream.step[n] = step[i];
     stopped[step[i]] += 1;
-    spared[step[i]] += 1 - correct[i];
+    spared[step[i]] += wrong;
+    errors += wrong;
+    n += 1;
   }
-  let errors = 0;
-  for (const count of spared) errors += count;
-  return { stream, stopped, spared, errors, plain: curve(stream, data, step, Infinity) };
+  return { stream, stopped, spared, errors, plain: curve(stream, -1) };
 }
 
 /** Coverage, risk and cost of the screen at alpha; the least cost; both risk-coverage curves. */
 export function compute(state, data, now = prepared(state, data)) {
-  const { screens, alphas } = data;
+  const { alphas } = data;
   const { stream, stopped, spared, errors, plain } = now;
-  const n = stream.length;
+  const n = stream.place.length;
   let [refused, left, count, wrong] = [0, errors, 0, errors];
   const costs = Array.from(alphas, (_, a) => {
     count += stopped[a];
@@ -79,7 +78,7 @@ export function compute(state, data, now = prepared(state, data)) {
     return (state.price * count + wrong) / n;
   });
   const best = costs.indexOf(Math.min(...costs));
-  const screened = curve(stream, data, screens[state.screen].step, state.alpha);
+  const screened = curve(stream, state.alpha);
   return {
     coverage: 1 - refused / n,
     risk: refused < n ? left / (n - refused) : 0,
@@ -103,7 +102,12 @@ export function render({ model, el }) {
   data.screens = data.screens.map(({ name, step }) => ({ name, step: Int32Array.from(step) }));
   const { screens, alphas, rates } = data;
   const state = { ...model.get("start") };
-  let known = prepared(state, data);
+  const known = new Map(); // by rate and screen
+  const prepare = () => {
+    const key = `${state.rate}, ${state.screen}`;
+    if (!known.has(key)) known.set(key, prepared(state, data));
+    return known.get(key);
+  };
 
   const graph = (label, title, names) => {
     const node = drawing(320, 245, label);
@@ -194,7 +198,7 @@ export function render({ model, el }) {
   const some = Array.from(alphas.keys()).filter((a) => a % 2 === 0);
   const across = some.map((a) => x(alphas[a]));
   const repaint = painter(() => {
-    const now = compute(state, data, known);
+    const now = compute(state, data, prepare());
     const risk = left.fit(Math.max(now.risk, now.plain_risk));
     left.lines.forEach((line, k) => set(line, { points: spread(now.curves[k], risk) }));
     set(left.dot, { cx: x(now.coverage), cy: risk(now.risk) });
@@ -220,7 +224,6 @@ export function render({ model, el }) {
   }, status);
   const change = (name) => (value) => {
     state[name] = Number(value);
-    if (name === "rate" || name === "screen") known = prepared(state, data);
     repaint();
   };
   const moved = (label, name, last, show) =>
