@@ -1496,7 +1496,7 @@ seen(
 # Sort the test set by any score. What do the least anomalous images of a class have in common?
 
 # %% id="score-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import score_explorer
+from helpers.explorables import score_explorer
 
 score_explorer(test_images, kinds, scores)
 

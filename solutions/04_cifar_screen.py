@@ -1981,7 +1981,7 @@ def stream_with(rate):
 
 
 # %% id="cost"
-from helpers.widgets.risk import mean_cost
+from helpers.explorables.risk import mean_cost
 
 
 def costs_with(rate):
@@ -2042,7 +2042,7 @@ claim(
 # answering everything and refusing everything. Then take the best score, and compare.
 
 # %% id="explore-risk" tags=["nbval-ignore-output"]
-from helpers.widgets import risk_explorer
+from helpers.explorables import risk_explorer
 
 screens = {name: Screen(0.05).fit(scores["calibration"][name]) for name in learned}
 p_inside, p_outside = (

@@ -1053,15 +1053,9 @@ seen(
 # The figure counts the scans that each encoder has seen. A rung has fewer than the others where the pool has no more.
 
 # %% id="ladder-flow"
-from helpers.experiments.module_05 import seen_scans
+from helpers.explorables import ladder_explorer  # choose a rung and a disease
 
-plotting.show(
-    plotting.seen_flow(seen_scans(pool), len(normals)),
-    "Who has seen what. A filled circle: scans with their labels; an open circle: scans without labels. The "
-    "numbers are scans of the pool. Every decoder sees healthy scans only, and no rung sees a test patient.",
-    alt="A grid with the rungs as rows and the classes as columns. A circle marks the classes that the encoder has "
-    "seen. Arrows lead from each row to a decoder of healthy scans, and on to test scans of all classes.",
-)
+ladder_explorer(pool, validation, test)
 
 # %% [markdown] id="panels-text" tags=["optional"]
 # ### The ladder, disease by disease
@@ -1445,7 +1439,9 @@ seen(
 )
 
 # %% id="scan-explorer" tags=["nbval-ignore-output"]
-from helpers.widgets import scan_explorer  # browse the scans, sorted by score, with a map on them
+from helpers.explorables import (
+    scan_explorer,
+)  # browse the scans, sorted by score, with a map on them
 
 scan_explorer(test, {"L1": tested.L1.to_numpy(), "kNN": distances.max(axis=(1, 2))}, maps)
 

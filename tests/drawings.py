@@ -469,35 +469,6 @@ def perturb_explorer(data):
     ).figure
 
 
-def risk(data):
-    inside, outside = data.rng.uniform(0.5, 1, 400), data.rng.uniform(0.5, 1, 900)
-    p_values = {"energy and all stages": data.rng.random(400)}
-    foreign = {"energy and all stages": data.rng.beta(0.5, 2, 900)}
-    right = data.rng.random(400) < 0.8
-    return widgets.risk_explorer(inside, right, outside, p_values, foreign)
-
-
-@drawing()
-def risk_explorer(data):
-    return risk(data).figure
-
-
-@drawing(anomalies=True)
-def scan_explorer(data):
-    few = data.scans.take(np.arange(0, len(data.scans), 10))
-    scores = {"L1": data.rng.random(len(few)), "kNN": data.rng.random(len(few))}
-    maps = {"residual": few.images[:, 0] / 255}
-    made = widgets.scan_explorer(few, scores, maps)
-    return made.figure
-
-
-@drawing(anomalies=True)
-def score_explorer(data):
-    names = np.repeat(["Hand", "CXR", "HeadCT"], 50)
-    scores = {"AE MAE": data.rng.lognormal(size=150)}
-    return widgets.score_explorer(data.digits.images[:150], names, scores).figure
-
-
 @drawing(anomalies=True)
 def upload_explorer(data):
     def scores(images):

@@ -124,7 +124,7 @@ def test_every_figure_is_drawn_here():
         if re.search(r"return figure$", inspect.getsource(function), re.MULTILINE)
     }
     explorers = {name for name in widgets.__all__ if not name.startswith("show_")}
-    assert len(drawing) > 20 and len(explorers) == 5
+    assert len(drawing) > 20 and len(explorers) == 2
     assert drawing | explorers <= set(DRAWINGS)
 
 

@@ -16,9 +16,12 @@ from helpers.explorables.frames import (
     traversal_explorer,
 )
 from helpers.explorables.images import convolution, shapes, ssim
+from helpers.explorables.ladder import ladder_explorer
 from helpers.explorables.latent import amortisation, decoder
 from helpers.explorables.page import Explorable
+from helpers.explorables.risk import risk_explorer
 from helpers.explorables.scores import ranks, threshold
+from helpers.explorables.sorted import scan_explorer, score_explorer
 
 __all__ = [
     "Explorable",
@@ -28,12 +31,16 @@ __all__ = [
     "convolution",
     "decoder",
     "elbo",
+    "ladder_explorer",
     "latent_explorer",
     "logits",
     "ranks",
     "reliability",
     "residual_explorer",
+    "risk_explorer",
     "sample_quiz",
+    "scan_explorer",
+    "score_explorer",
     "shapes",
     "share_explorer",
     "ssim",

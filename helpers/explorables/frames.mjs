@@ -1,4 +1,15 @@
-import { choice, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  choice,
+  drawing,
+  element,
+  framed,
+  gallery,
+  painter,
+  scale,
+  set,
+  slider,
+  statusLine,
+} from "./kit.mjs";
 
 /** What belongs to the places of all controls: images by number, a text, marked points of curves. */
 export function compute({ places }, { controls, images, text, panels }) {
@@ -56,17 +67,8 @@ export function render({ model, el }) {
   const { controls, panels, titles, sheet } = data;
   const state = { places: controls.map(({ start }) => start) };
 
-  const canvases = titles.map((title) => {
-    const size = { width: sheet.width, height: sheet.height };
-    return element("canvas", { ...size, role: "img", "aria-label": title });
-  });
-  const pictures = element("div", { class: "pictures" });
-  const wide = sheet && `max-width: min(100%, ${(12 * sheet.width) / sheet.height}em)`;
-  canvases.forEach((canvas, k) =>
-    pictures.append(
-      element("figure", { style: wide }, canvas, element("figcaption", {}, titles[k])),
-    ),
-  );
+  const frames = titles.map((title) => framed(sheet, title, element("figcaption", {}, title)));
+  const pictures = element("div", { class: "pictures" }, ...frames.map(({ node }) => node));
   const drawn = panels.map(panel);
   const graphs = element("div", { class: "graphs" }, ...drawn.map(({ node }) => node));
   // which line is which
@@ -82,23 +84,14 @@ export function render({ model, el }) {
   });
 
   const status = statusLine();
-  const picture = new Image();
-  const draw = (canvas, number) => {
-    const context = canvas.getContext("2d");
-    const { width, height, columns } = sheet;
-    const from = [width * (number % columns), height * Math.floor(number / columns)];
-    context.drawImage(picture, ...from, width, height, 0, 0, width, height);
-  };
+  const images = sheet && gallery(sheet);
   const repaint = painter(() => {
     const now = compute(state, data);
-    if (picture.complete) canvases.forEach((canvas, k) => draw(canvas, now.images[k]));
+    frames.forEach(({ canvas }, k) => images.draw(canvas, now.images[k]));
     now.marks.forEach(({ y, line }, k) => drawn[k].move(state.places[panels[k].along], y, line));
     return now.text;
   }, status);
-  if (sheet) {
-    picture.src = sheet.source;
-    picture.decode().then(repaint);
-  }
+  images?.ready.then(repaint);
   const nodes = controls.map(({ label, options, list }, k) => {
     const change = (value) => {
       state.places[k] = Number(value);

@@ -74,8 +74,11 @@ def panel(title, x, lines, *, along, label, line=None, ticks=None):
     }
 
 
-def sheet(pictures, columns=20):
-    """Pictures (n, H, W) side by side in one PNG of a few greys, as a page takes it."""
+def sheet(pictures, columns=20, colours=None):
+    """Pictures (n, H, W) in [0, 1] side by side in one PNG of a few greys, as a page takes it.
+
+    colours : uint8 (GREYS, 3), in the place of greys from black to white
+    """
     pictures = np.asarray(pictures, dtype=float).clip(0, 1)
     n, height, width = pictures.shape
     columns = min(columns, n)
@@ -84,7 +87,8 @@ def sheet(pictures, columns=20):
     page[:n] = np.round(pictures * (GREYS - 1))
     page = page.reshape(rows, columns, height, width).swapaxes(1, 2)
     image = Image.fromarray(page.reshape(rows * height, columns * width), "P")
-    image.putpalette(np.repeat(np.linspace(0, 255, GREYS).round().astype(np.uint8), 3).tobytes())
+    greys = np.repeat(np.linspace(0, 255, GREYS).round().astype(np.uint8), 3)
+    image.putpalette((greys if colours is None else colours).tobytes())
     file = io.BytesIO()
     image.save(file, "png", optimize=True, bits=4)
     source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -358,39 +362,20 @@ SHOWN = 6  # images in a round, one of them real
 
 
 def sample_quiz(real, samples, rounds=8):
-    """Find the real image among six; choosing one says which it was. -> Explorable
+    """Find the real image among six; each round says which it was, and counts. -> Explorable
 
     real, samples : uint8 or float in [0, 1], (N, 1, H, W); enough of them that none comes twice
     """
     drawn = draw_rounds(real, samples, rounds)
-    text, numbers = [], []
-    for number, (_, place) in enumerate(drawn, start=1):
-        text.append(
-            f"Round {number}: one of the {SHOWN} images is a real digit, the others are samples. "
-            f"A guess is right in 1 of {SHOWN}."
-        )
-        for guess in range(1, SHOWN + 1):
-            verdict = "right" if guess == place else "wrong"
-            text.append(
-                f"Round {number}, {verdict}: image {place} is the real digit; you chose {guess}."
-            )
-        numbers += [range(SHOWN * (number - 1), SHOWN * number)] * (SHOWN + 1)
     pictures = np.concatenate([images for images, _ in drawn])
-    figure = plotting.image_rows({"round 1": pictures[:SHOWN, None]})
-    controls = [
-        control("round", range(1, rounds + 1)),
-        control("the real one is", ["–", *range(1, SHOWN + 1)], list=True),
-    ]
-    return frames(
+    data = {"places": [place for _, place in drawn], "shown": SHOWN, "sheet": sheet(pictures)}
+    return Explorable(
+        "quiz",
         "Which image is real?",
-        controls,
-        text,
-        [],
-        figure,
+        data,
+        plotting.image_rows({"round 1": pictures[:SHOWN, None]}),
         f"{SHOWN} images in a row, one of them a real digit and the others samples of a model.",
-        titles=[str(place) for place in range(1, SHOWN + 1)],
-        images=numbers,
-        pictures=pictures,
+        height=400,
     )
 
 

@@ -116,6 +116,43 @@ export function generator(seed) {
   };
 }
 
+/** A share in percent. */
+export function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** The bars of a histogram as one shape. */
+export function bars(counts, edges, x, y, attributes) {
+  const corners = [];
+  counts.forEach((count, i) => corners.push([x(edges[i]), y(count)], [x(edges[i + 1]), y(count)]));
+  const path = corners.map(([h, v]) => `${h.toFixed(1)},${v.toFixed(1)}`).join(" L");
+  const [first, last] = [x(edges[0]).toFixed(1), x(edges[edges.length - 1]).toFixed(1)];
+  return element("path", { d: `M${first},${y(0)} L${path} L${last},${y(0)} Z`, ...attributes });
+}
+
+/** The images of a sheet: draw(canvas, number) shows one of them, once `ready` is kept. */
+export function gallery({ source, width, height, columns }) {
+  const picture = new Image();
+  picture.src = source;
+  const draw = (canvas, number, opacity = 1) => {
+    if (!picture.complete) return;
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = opacity;
+    const from = [width * (number % columns), height * Math.floor(number / columns)];
+    context.drawImage(picture, ...from, width, height, 0, 0, canvas.width, canvas.height);
+  };
+  return { ready: picture.decode(), draw };
+}
+
+/** A canvas for an image of a sheet with its name below it, not wider than a few centimetres. */
+export function framed({ width, height }, label, caption, zoom = 1) {
+  const size = { width: zoom * width, height: zoom * height };
+  const canvas = element("canvas", { ...size, role: "img", "aria-label": label });
+  const style = `max-width: min(100%, ${(12 * width) / height}em)`;
+  return { canvas, node: element("figure", { style }, canvas, caption) };
+}
+
 /** The points of a curve as the attribute of a polyline. */
 export function points(xs, ys) {
   return xs.map((x, i) => `${x.toFixed(2)},${ys[i].toFixed(2)}`).join(" ");

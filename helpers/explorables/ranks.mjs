@@ -1,7 +1,16 @@
-import { axis, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  drawing,
+  element,
+  painter,
+  percent,
+  scale,
+  set,
+  slider,
+  statusLine,
+} from "./kit.mjs";
 
 const WIDTH = 640;
-const PERCENT = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** The conformal p-value of a score among calibration scores. */
 export function compute({ score, alpha }, { calibration }) {
@@ -58,7 +67,7 @@ export function render({ model, el }) {
   );
   const alpha = slider(
     "promised rate alpha",
-    { min: 0.01, max: 0.5, step: 0.01, value: state.alpha, show: PERCENT },
+    { min: 0.01, max: 0.5, step: 0.01, value: state.alpha, show: percent },
     (value) => {
       state.alpha = value;
       repaint();

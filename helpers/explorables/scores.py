@@ -42,7 +42,7 @@ def threshold(normal_scores, anomaly_scores, *, thresholds):
         "normal_bars": np.histogram(normal, edges)[0] / len(normal),
         "anomaly_bars": np.histogram(anomaly, edges)[0] / len(anomaly),
         "log": log,
-        "ticks": _ticks(low, high, log),
+        "ticks": round_ticks(low, high, log),
         "named": {name: int(np.searchsorted(steps, value)) for name, value in named.items()},
         "place": int(np.searchsorted(steps, named[start])),
     }
@@ -82,7 +82,7 @@ def ranks(calibration_scores, *, alpha=0.1, score=None):
         f"{p_value:.3f}."
     )
     data = {"calibration": calibration, "score": score, "alpha": alpha}
-    data |= {"range": [low, high], "ticks": _ticks(low, high, False)}
+    data |= {"range": [low, high], "ticks": round_ticks(low, high, False)}
     return Explorable("ranks", "A score among calibration scores", data, figure, alt)
 
 
@@ -108,7 +108,7 @@ def score_range(*groups):
     return low - margin, high + margin, False
 
 
-def _ticks(low, high, log):
+def round_ticks(low, high, log):
     """Round numbers between low and high."""
     locator = LogLocator(subs=(1, 2, 5)) if log else MaxNLocator(5)
     ticks = locator.tick_values(low, high)

@@ -1,17 +1,17 @@
 import {
   axis,
+  bars,
   button,
   drawing,
   element,
   painter,
+  percent,
   points,
   scale,
   set,
   slider,
   statusLine,
 } from "./kit.mjs";
-
-const PERCENT = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Counts and rates at the threshold with the number `place`. */
 export function compute(
@@ -23,17 +23,11 @@ export function compute(
     threshold: thresholds[place],
     false_alarms: alarms,
     found,
+    passed: normals - alarms,
+    missed: anomalies - found,
     fpr: alarms / normals,
     tpr: found / anomalies,
   };
-}
-
-function bars(counts, edges, x, y, attributes) {
-  const corners = [];
-  counts.forEach((count, i) => corners.push([x(edges[i]), y(count)], [x(edges[i + 1]), y(count)]));
-  const path = corners.map(([h, v]) => `${h.toFixed(1)},${v.toFixed(1)}`).join(" L");
-  const [first, last] = [x(edges[0]).toFixed(1), x(edges[edges.length - 1]).toFixed(1)];
-  return element("path", { d: `M${first},${y(0)} L${path} L${last},${y(0)} Z`, ...attributes });
 }
 
 export function render({ model, el }) {
@@ -42,23 +36,26 @@ export function render({ model, el }) {
   const edges = model.get("edges");
   const [first, last] = [edges[0], edges[edges.length - 1]];
   const warp = model.get("log") ? Math.log : (value) => value;
-  const straight = scale([warp(first), warp(last)], [30, 360]);
+  const straight = scale([warp(first), warp(last)], [15, 305]);
   const x = (value) => straight(warp(value));
   const most = Math.max(...model.get("normal_bars"), ...model.get("anomaly_bars"));
   const y = scale([0, most], [200, 30]);
   const state = { place: model.get("place") };
 
-  const svg = drawing(640, 250, "Histogram of the scores with the threshold, and the ROC curve");
+  const left = drawing(320, 250, "Histogram of the scores with the threshold");
+  const right = drawing(320, 250, "ROC curve with the point of the threshold");
   const line = element("line", { y1: 20, y2: 200, stroke: "var(--ink)", "stroke-width": 2.5 });
-  const [rx, ry] = [scale([0, 1], [440, 620]), scale([0, 1], [200, 20])];
+  const [rx, ry] = [scale([0, 1], [75, 255]), scale([0, 1], [200, 20])];
   const dot = element("circle", { r: 7, fill: "var(--ink)" });
-  svg.append(
+  left.append(
     bars(model.get("normal_bars"), edges, x, y, { fill: "var(--normal)", "fill-opacity": 0.55 }),
     bars(model.get("anomaly_bars"), edges, x, y, { fill: "var(--anomaly)", "fill-opacity": 0.55 }),
-    element("text", { x: 30, y: 14, class: "normal" }, "■ normal"),
-    element("text", { x: 110, y: 14, class: "anomaly" }, "■ anomaly"),
+    element("text", { x: 15, y: 14, class: "normal" }, "■ normal"),
+    element("text", { x: 95, y: 14, class: "anomaly" }, "■ anomaly"),
     axis(x, 200, model.get("ticks"), "anomaly score"),
     line,
+  );
+  right.append(
     axis(rx, 200, [0, 0.5, 1], "false-positive rate"),
     element("line", { x1: rx(0), x2: rx(0), y1: ry(0), y2: ry(1), stroke: "var(--ink)" }),
     element(
@@ -88,18 +85,45 @@ export function render({ model, el }) {
     dot,
   );
 
+  const counts = ["passed", "false_alarms", "missed", "found"].map((name) => ({
+    name,
+    number: element("b"),
+  }));
+  const cell = ({ number }, name) => element("td", {}, `${name} `, number);
+  const head = (scope, text) => element("th", { scope }, text);
+  const table = element(
+    "table",
+    { class: "counts" },
+    element("tr", {}, element("td"), head("col", "not flagged"), head("col", "flagged")),
+    element(
+      "tr",
+      {},
+      head("row", "normal"),
+      cell(counts[0], "true negatives"),
+      cell(counts[1], "false positives"),
+    ),
+    element(
+      "tr",
+      {},
+      head("row", "anomaly"),
+      cell(counts[2], "false negatives"),
+      cell(counts[3], "true positives"),
+    ),
+  );
+
   const status = statusLine();
   const named = model.get("named");
   const repaint = painter(() => {
     const now = compute(state, data);
     set(line, { x1: x(now.threshold), x2: x(now.threshold) });
     set(dot, { cx: rx(now.fpr), cy: ry(now.tpr) });
+    for (const { name, number } of counts) number.textContent = now[name];
     const name = Object.keys(named).find((key) => named[key] === state.place);
     return (
       `Threshold ${now.threshold.toPrecision(3)}${name ? ` (${name})` : ""}: ` +
       `${now.false_alarms} of ${data.normals} normal images are flagged, ` +
-      `a false-positive rate of ${PERCENT(now.fpr)}; ${now.found} of ${data.anomalies} anomalies are ` +
-      `flagged, a true-positive rate of ${PERCENT(now.tpr)}.`
+      `a false-positive rate of ${percent(now.fpr)}; ${now.found} of ${data.anomalies} anomalies are ` +
+      `flagged, a true-positive rate of ${percent(now.tpr)}.`
     );
   }, status);
 
@@ -120,5 +144,5 @@ export function render({ model, el }) {
   const buttons = element("div", { class: "buttons" });
   for (const [name, place] of Object.entries(named))
     buttons.append(button(name, () => control.move(place)));
-  el.append(svg, control.node, buttons, status);
+  el.append(element("div", { class: "graphs" }, left, right), control.node, buttons, table, status);
 }

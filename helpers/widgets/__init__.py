@@ -7,16 +7,10 @@ An image is flagged when its score is above the threshold.
 
 from helpers.widgets.explorer import show_controls
 from helpers.widgets.perturb import perturb_explorer
-from helpers.widgets.risk import risk_explorer
-from helpers.widgets.scans import scan_explorer
-from helpers.widgets.scores import score_explorer
 from helpers.widgets.upload import show_judgement, upload_explorer
 
 __all__ = [
     "perturb_explorer",
-    "risk_explorer",
-    "scan_explorer",
-    "score_explorer",
     "show_controls",
     "show_judgement",
     "upload_explorer",

@@ -2,13 +2,12 @@
 
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
 from helpers.explorables.scores import score_range
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
 
-SHORT, LONG = {"width": "24em"}, {"width": "36em", "max_width": "100%"}  # of sliders
+SHORT = {"width": "24em"}  # of sliders
 NAMES = {"description_width": "7em"}  # room for the names of the sliders
 
 
@@ -33,22 +32,10 @@ def histogram(axes, groups, threshold, mark=None):
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, frameon=False)
 
 
-def percent(share):
-    return f"{100 * share:.1f} %"
-
-
 def image(axes, image, title="", cmap="gray", vmin=0):
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes.imshow(np.asarray(image), cmap=cmap, vmin=vmin, vmax=1, interpolation="nearest")
-
-
-def frame(axes, corner, width, height, colour, line="-"):
-    """A frame around the pixels from `corner` on, all of it visible at the edge of the axes."""
-    x, y = corner
-    box = Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour, lw=3, ls=line)
-    box.set_clip_on(False)
-    axes.add_patch(box)
 
 
 def pictures(images, labels):

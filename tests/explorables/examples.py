@@ -5,6 +5,7 @@ import torch
 
 from helpers import explorables
 from helpers.corruptions import blur, invert
+from helpers.datasets import ImageSet
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.results import read_table
 
@@ -59,6 +60,37 @@ def autoencoder():
     return ConvAutoencoder(latent_dim=4)
 
 
+NAMES = np.repeat(["Hand", "CXR", "HeadCT"], [14, 8, 8])
+SCORES = {
+    "AE MAE": random.lognormal(0, 1, 30) + np.repeat([0, 1, 1], [14, 8, 8]),
+    "rounded": random.integers(-3, 4, 30).astype(float),  # with ties, and below 0
+}
+
+
+def scans(n=40, seed=3):
+    """Noise with a bright square in the diseased ones, four scans of each patient."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) // 4 % 4
+    images = rng.integers(0, 120, (n, 1, 16, 16), dtype=np.uint8)
+    masks = np.zeros((n, 16, 16), dtype=bool)
+    masks[labels != 3, 4:9, 5:12] = True
+    images[masks[:, None]] += 100
+    classes = ("CNV", "DME", "DRUSEN", "NORMAL")
+    return ImageSet(images, labels, classes, masks=masks, groups=np.arange(n) // 4 + 1000 * seed)
+
+
+MAPS = {
+    "residual": np.linspace(0, 1, 40)[:, None, None] + random.random((40, 16, 16)) / 10,
+    "patches": random.random((40, 16, 16)),
+}
+SCAN_SCORES = {"L1": random.random(40), "kNN": random.random(40)}
+
+CONFIDENCE = random.uniform(0.5, 1, 400).round(2), random.uniform(0.5, 1, 900).round(2)
+RIGHT = random.random(400) < 0.8
+P_INSIDE = {"blind": random.integers(1, 101, 400) / 100, "sharp": random.random(400)}
+P_OUTSIDE = {"blind": random.integers(1, 101, 900) / 100, "sharp": np.full(900, 0.001)}
+
+
 def betas():
     return read_table("02_beta", source="real", profile="quick")
 
@@ -92,4 +124,10 @@ EXAMPLES = {
     "latent": lambda: explorables.latent_explorer(autoencoder(), IMAGES, LABELS, CLASSES),
     "samples": lambda: explorables.sample_quiz(REAL, SAMPLES),
     "residual": lambda: explorables.residual_explorer(autoencoder(), IMAGES, CORRUPTIONS),
+    "scores": lambda: explorables.score_explorer(IMAGES, NAMES, SCORES),
+    "scans": lambda: explorables.scan_explorer(scans(), SCAN_SCORES, MAPS),
+    "risk": lambda: explorables.risk_explorer(
+        CONFIDENCE[0], RIGHT, CONFIDENCE[1], P_INSIDE, P_OUTSIDE
+    ),
+    "ladder": lambda: explorables.ladder_explorer(scans(160), scans(40, 4), scans(80, 5)),
 }

@@ -6,8 +6,11 @@ Run by node; skipped where there is none.
 import base64
 import io
 import json
+import re
 import shutil
 import subprocess
+import types
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -16,16 +19,25 @@ import pytest
 import torch
 from examples import (
     CLASSES,
+    CONFIDENCE,
     CORRUPTIONS,
     EXAMPLES,
     IMAGES,
     LABELS,
+    MAPS,
+    NAMES,
+    P_INSIDE,
+    P_OUTSIDE,
     REAL,
+    RIGHT,
     SAMPLES,
+    SCAN_SCORES,
+    SCORES,
     autoencoder,
     betas,
     digit,
     path,
+    scans,
     shares,
     two_detectors,
     vae,
@@ -36,11 +48,14 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from helpers import explorables, plotting
+from helpers.datasets.splits import stream
+from helpers.experiments.module_05 import seen_by
 from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
 from helpers.explorables.frames import draw_rounds
 from helpers.explorables.latent import decoded
-from helpers.metrics import auroc
+from helpers.explorables.risk import ALPHAS, mean_cost
+from helpers.metrics import answered, aurc, auroc, risk_coverage
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.scores import energy
 from helpers.thresholds import conformal_p_values
@@ -80,7 +95,8 @@ def test_threshold(random):
         assert t == pytest.approx(steps[state["place"]])
         assert got["fpr"] == pytest.approx(np.mean(normal > t), abs=1e-9)
         assert got["tpr"] == pytest.approx(np.mean(anomaly > t), abs=1e-9)
-        assert got["false_alarms"] == np.sum(normal > t)
+        table = [[got["passed"], got["false_alarms"]], [got["missed"], got["found"]]]
+        assert table == [[np.sum(s <= t), np.sum(s > t)] for s in (normal, anomaly)]
 
 
 @needs_node
@@ -296,7 +312,7 @@ def places(it, random):
 
 
 def frame(it, number):
-    """One picture of the sheet that an explorable of frames has in its page, in [0, 1]."""
+    """One picture of the sheet that an explorable has in its page, in [0, 1]."""
     given = it.data["sheet"]
     file = io.BytesIO(base64.b64decode(given["source"].partition(",")[2]))
     row, column = divmod(number, given["columns"])
@@ -397,18 +413,21 @@ def test_latent(random):
 
 @needs_node
 def test_sample_quiz(random):
-    """The image that is called real is the bright one, and none is shown twice."""
+    """The image that is called real is the bright one; right guesses and rounds are counted."""
     it = explorables.sample_quiz(REAL, SAMPLES)
-    states = places(it, random)
+    rounds = len(it.data["places"])
+    states = [
+        {"round": int(random.integers(rounds)), "guesses": random.integers(7, size=rounds).tolist()}
+        for _ in range(10)
+    ]
     for state, got in zip(states, computed(it, states), strict=True):
         shown = [frame(it, number).mean() for number in got["images"]]
-        real, guess = int(np.argmax(shown)) + 1, state["places"][1]
+        assert got["place"] == int(np.argmax(shown)) + 1
         assert max(shown) > 0.9 and sorted(shown)[-2] < 0.6
-        if guess:
-            assert f"image {real} is the real digit; you chose {guess}" in got["text"]
-            assert ("right" if guess == real else "wrong") in got["text"]
-        else:
-            assert "the others are samples" in got["text"]
+        assert got["guess"] == state["guesses"][state["round"]]
+        pairs = list(zip(state["guesses"], it.data["places"], strict=True))
+        assert got["asked"] == sum(guess > 0 for guess, _ in pairs)
+        assert got["right"] == sum(guess == place for guess, place in pairs)
     assert len({place for _, place in draw_rounds(REAL, SAMPLES, 8)}) > 2
     drawn = np.concatenate([images[:, 0, 0] for images, _ in draw_rounds(REAL, SAMPLES, 8)])
     assert len(np.unique(drawn)) == 48
@@ -433,6 +452,162 @@ def test_residual(random):
         want = [x[1, 0], x_hat[1, 0], (x_hat - x)[1, 0] / 2 + 0.5]
         for number, picture in zip(got["images"], want, strict=False):
             assert np.abs(frame(it, number) - picture.numpy()).max() < HALF_A_GREY
+
+
+def orders(it, random):
+    """Ten random states of an explorable that shows images in the order of a score."""
+    scores, classes = len(it.data["scores"]), len(it.data["classes"])
+    states = [
+        {"score": int(random.integers(scores)), "shown": int(random.integers(classes + 1))}
+        for _ in range(10)
+    ]
+    return [state | {"place": int(random.integers(4))} for state in states]
+
+
+def agrees_with_the_order(it, arrays, names, normal, random):
+    """Compare ten states with numpy's order and the course's AUROC; all pictures are shown."""
+    states = orders(it, random)
+    for state, got in zip(states, computed(it, states), strict=True):
+        values = list(arrays.values())[state["score"]]
+        shown = (["all", *it.data["classes"]])[state["shown"]]
+        members = np.flatnonzero((names == shown) | (shown == "all"))
+        order = members[np.argsort(values[members], kind="stable")]
+        pictured = order[np.isin(order, it.data["pictured"])]
+        chosen = pictured[state["place"] : state["place"] + it.data["row"]]
+        assert got["chosen"] == chosen.tolist()
+        assert got["values"] == pytest.approx(values[chosen], rel=1e-5)
+        assert got["numbers"] == [order.tolist().index(i) + 1 for i in chosen]
+        assert got["images"] == len(members)
+        assert got["anomalous"] == sum(names[chosen] != normal)
+        healthy = values[names == normal]
+        other = names != normal if shown in ("all", normal) else names == shown
+        assert got["auroc"] == pytest.approx(auroc(healthy, values[other]), abs=1e-4)
+        assert got["normals_above"] == pytest.approx((healthy >= values[chosen[0]]).mean())
+    return states
+
+
+@needs_node
+def test_scores(random):
+    it = explorables.score_explorer(IMAGES, NAMES, SCORES)
+    agrees_with_the_order(it, SCORES, NAMES, "Hand", random)
+    for k, i in enumerate(it.data["pictured"]):
+        assert np.abs(frame(it, k) - IMAGES[i, 0] / 255).max() < HALF_A_GREY
+    alone = next(iter(SCORES.values()))
+    for name in np.unique(NAMES):  # both ends of every class are in the page
+        members = np.flatnonzero(name == NAMES)
+        order = members[np.argsort(alone[members])]
+        assert set(order[[0, 5, -6, -1]]) <= set(it.data["pictured"])
+
+
+@needs_node
+def test_scans(random):
+    data = scans()
+    names = np.array(data.classes)[data.labels]
+    it = explorables.scan_explorer(data, SCAN_SCORES, MAPS)
+    agrees_with_the_order(it, SCAN_SCORES, names, "NORMAL", random)
+    (sheet,) = [layer["sheet"] for layer in it.data["layers"] if layer["name"] == "residual"]
+    shown = types.SimpleNamespace(data={"sheet": sheet})
+    light = [frame(shown, k).mean() for k in range(len(it.data["pictured"]))]
+    assert np.all(np.diff(light) > -0.03) and light[-1] - light[0] > 0.5  # MAPS rise
+    outlined = [bool(path) for path in it.data["outlines"]]
+    assert outlined == [names[i] != "NORMAL" for i in it.data["pictured"]]
+    # around the pixels from 4 to 8 and from 5 to 11
+    points = re.findall(r"([\d.]+),([\d.]+)", next(filter(None, it.data["outlines"])))
+    x, y = np.array(points, dtype=float).T
+    assert (x.min(), x.max(), y.min(), y.max()) == (5, 12, 4, 9)
+    unmasked = explorables.scan_explorer(replace(data, masks=None), SCAN_SCORES, MAPS)
+    assert not unmasked.data["outlines"]
+
+
+def test_wrong_scores_and_maps_are_named():
+    with pytest.raises(ValueError, match="30 numbers, one for each image; wrong: short"):
+        explorables.score_explorer(IMAGES, NAMES, {"short": np.ones(7)})
+    with pytest.raises(ValueError, match="'Hand' must be among the names CXR"):
+        explorables.score_explorer(IMAGES, np.repeat("CXR", 30), SCORES)
+    with pytest.raises(ValueError, match="finite"):
+        explorables.score_explorer(IMAGES, NAMES, {"bad": np.full(30, np.nan)})
+    with pytest.raises(ValueError, match="wrong: L1"):
+        explorables.scan_explorer(scans(), {"L1": np.ones(3)}, MAPS)
+    with pytest.raises(ValueError, match="wrong: small"):
+        explorables.scan_explorer(scans(), SCAN_SCORES, {"small": np.ones((40, 8, 8))})
+
+
+@needs_node
+def test_risk(random):
+    it = explorables.risk_explorer(CONFIDENCE[0], RIGHT, CONFIDENCE[1], P_INSIDE, P_OUTSIDE)
+    states = [
+        {"screen": int(s), "rate": int(r), "alpha": int(a), "price": float(p)}
+        for s, r, a, p in zip(
+            random.integers(2, size=10),
+            random.integers(13, size=10),
+            random.integers(101, size=10),
+            random.choice([0.1, 0.25, 0.7], 10),
+            strict=True,
+        )
+    ]
+    states += [states[0] | {"alpha": 0}, states[0] | {"alpha": 100}]
+    for state, got in zip(states, computed(it, states), strict=True):
+        i, j = stream(400, 900, state["rate"] / 20)
+        screen = list(P_INSIDE)[state["screen"]]
+        p = np.concatenate([P_INSIDE[screen][i], P_OUTSIDE[screen][j]])
+        correct = np.concatenate([RIGHT[i], np.zeros(len(j), dtype=bool)])
+        confidence = np.concatenate([CONFIDENCE[0][i], CONFIDENCE[1][j]])
+        refused = p <= ALPHAS[state["alpha"]]
+        costs = [mean_cost(correct, p <= alpha, state["price"]) for alpha in ALPHAS]
+        risk = 0 if refused.all() else np.mean(~correct[~refused])
+        want = {
+            "coverage": np.mean(~refused),
+            "risk": risk,
+            "plain_risk": np.mean(~correct),
+            "cost": costs[state["alpha"]],
+            "least_cost": min(costs),
+            "plain_aurc": aurc(confidence, correct),
+            "aurc": aurc(answered(confidence, refused), correct),
+        }
+        assert {name: got[name] for name in want} == pytest.approx(want, abs=1e-9)
+        assert got["costs"] == pytest.approx(costs, abs=1e-9)
+        assert costs[round(100 * got["best_alpha"])] == pytest.approx(min(costs))
+        for ranked, curve in zip(
+            (confidence, answered(confidence, refused)), got["curves"], strict=True
+        ):
+            assert list(curve.values()) == pytest.approx(risk_coverage(ranked, correct)[1])
+
+
+def test_screens_that_do_not_fit_the_images_are_refused():
+    with pytest.raises(ValueError, match="wrong: p_outside, sharp"):
+        explorables.risk_explorer(
+            CONFIDENCE[0], RIGHT, CONFIDENCE[1], P_INSIDE, P_OUTSIDE | {"sharp": [0.5]}
+        )
+    with pytest.raises(ValueError, match="names of the screens"):
+        explorables.risk_explorer(CONFIDENCE[0], RIGHT, CONFIDENCE[1], P_INSIDE, {})
+
+
+def test_the_cost_of_an_image():
+    assert mean_cost([True, False], [False, False], 0.3) == 0.5
+    assert mean_cost([True, False], [True, True], 0.3) == pytest.approx(0.3)
+    assert mean_cost([1, 0], [False, True], 0.3) == pytest.approx(0.15)
+
+
+@needs_node
+def test_ladder():
+    pool, validation, test = scans(160), scans(40, 4), scans(80, 5)
+    it = explorables.ladder_explorer(pool, validation, test)
+    names = [rung["name"] for rung in it.data["rungs"]]
+    labelled = {"CNV": ["CNV"], "DME": ["DME"], "DRUSEN": ["DRUSEN"]}
+    labelled["all labels"] = ["CNV", "DME", "DRUSEN"]
+    states = [{"rung": r, "disease": d} for r in range(len(names)) for d in (1, 2, 3)]
+    for state, got in zip(states, computed(it, states), strict=True):
+        rung, disease = names[state["rung"]], it.data["classes"][state["disease"]]
+        seen = pool.take(seen_by(rung, pool) if rung != "random" else [])
+        of = seen.of_class(disease)
+        assert (got["scans"], got["patients"]) == (len(of), len(np.unique(of.groups)))
+        told = labelled.get(rung, [])
+        assert got["labels"] == (disease in told)
+        assert got["other_labels"] == [name for name in told if name != disease]
+        assert got["decoder"] == got["threshold"] == 0
+        assert got["test"] == [20, 5]
+    healthy = it.data["rungs"][0]["counts"]
+    assert [healthy[part][0] for part in ("decoder", "threshold")] == [[40, 10], [8, 2]]
 
 
 def test_the_mode_of_a_network_is_left_as_it_is():
@@ -479,4 +654,5 @@ def test_the_static_image_can_be_read(name):
         plotting.use_course_style()
         figure = EXAMPLES[name]().figure
         assert not faults(figure)
-        assert name == "threshold" or not uses_the_colour_of_anomalies(figure)
+        anomalies = "threshold", "scans", "scores", "ladder"
+        assert name in anomalies or not uses_the_colour_of_anomalies(figure)
