@@ -72,7 +72,7 @@ def probe_autoencoder(cls):
     yield behaviour(not silent, says)
     # a transposed convolution with a 7×7 kernel in the place of `Linear` 64→1568: a bias a channel
     count = sum(p.numel() for p in net.parameters())
-    says = f"The table's network has 214,549 parameters; yours has {count:,}. Compare channels and kernel sizes layer by layer."
+    says = f"The network has 214,549 parameters; yours has {count:,}. Compare channels and kernel sizes with the text, layer by layer."
     yield form(count in (214_549, 214_549 - 1568 + 32), says, seen=count)
     codes = torch.linspace(-2, 2, 40).reshape(2, 20)
     image = torch.linspace(0, 1, 784).reshape(1, 1, 28, 28).square()
