@@ -49,8 +49,8 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 # %% [markdown] id="data-text"
 # ## 1 · Compress and rebuild
 #
-# Our normal images are handwritten digits of 28×28 pixels, in three parts. **Training** images are for the
-# network. **Test** images are for the numbers that we report. The third part is the calibration set.
+# Our normal images are handwritten digits of 28×28 pixels, in three parts that share no image. **Training** images
+# are for the network, **test** images for the numbers that we report. The third part is the calibration set.
 #
 # > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
 # > and to choose a threshold.
@@ -205,7 +205,7 @@ plotting.show(
 # %% [markdown] id="ex-1-2-text"
 # ### Exercise 1.2
 #
-# Write the network. The encoder is given; copy it into the cell below. The comments give the output sizes.
+# (Exercise numbers are names, not an order.) Write the network. The encoder is given; copy it into the cell below. The comments give the output sizes.
 #
 # ```python
 # self.encoder = nn.Sequential(
@@ -351,8 +351,7 @@ print(f"{epochs} epochs of {-(-len(train) // batch_size)} steps")
 
 # %% id="loop"
 history, curve = [], plotting.LiveCurve("epoch", "mean squared error")
-bar = tqdm(range(1, epochs + 1), file=sys.stdout, ncols=80, unit="epoch")
-for _ in bar:
+for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     ae.train()
     losses = [
         train_step(ae, x, optimizer, F.mse_loss)
@@ -383,13 +382,13 @@ claim("the loss on calibration images falls", history[-1]["validation"] < histor
 
 
 # %% id="train-histogram"
-def picture_errors(images):
+def image_errors(images):
     """Mean squared error of each image under the trained network. -> array (N,)"""
     return apply(lambda x: (ae(x) - x).square().mean(dim=(1, 2, 3)), images).numpy()
 
 
-seen_errors = picture_errors(train.images[: len(calibration)])
-unseen = picture_errors(calibration.images)
+seen_errors = image_errors(train.images[: len(calibration)])
+unseen = image_errors(calibration.images)
 plotting.show(
     plotting.score_histogram(
         {"training digits": seen_errors, "calibration digits": unseen},
@@ -489,7 +488,7 @@ plotting.show(
 # %% [markdown] id="error-text"
 # ## 4 · The error of one image
 #
-# The loss is a mean over a batch. A detector must judge *one* image, so it needs one error for each image: the
+# The loss is a mean over a batch. A detector needs one error for each image: the
 # mean of the squared differences over its channels and pixels. If three pixels differ by 0, 0.1 and 0.2, it is
 # (0 + 0.01 + 0.04) / 3.
 #
@@ -721,9 +720,9 @@ def conformal_p_values(calibration_scores, scores):
 conformal_p_values = check("1.6", conformal_p_values)
 
 # %% [markdown] id="promise-text"
-# Now $\alpha$ is 5 %. `conformal_threshold` gives the score above which $p \le \alpha$. The interval holds the rate
-# in 95 of 100 such experiments, if calibration and test images are alike. Does the detector keep its promise on the
-# test digits?
+# Now $\alpha$ is 5 %. `conformal_threshold` gives the score above which $p \le \alpha$. If calibration and test
+# images are alike, 95 of 100 such pairs of sets give a rate inside the interval. Does the detector keep its promise
+# on the test digits?
 
 # %% id="promise"
 from helpers.thresholds import conformal_threshold, false_alarm_interval
@@ -942,7 +941,7 @@ claim("with 200 scores the excess is small", abs(by_quantile[200] - 0.05) < 0.01
 # %% [markdown] id="rotated-text"
 # ## 6 · Does it find anomalies?
 #
-# Our anomalies are the test digits, rotated by 90°. Compare the two histograms: how much do they overlap?
+# Our anomalies are the test digits, rotated by 90°. Look at how much the two histograms overlap.
 
 # %% id="rotated"
 rotated = np.rot90(test.images, axes=(2, 3))

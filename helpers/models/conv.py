@@ -1,4 +1,4 @@
-"""Autoencoders of module 1 for 28×28 pictures."""
+"""Autoencoders of module 1 for 28×28 images."""
 
 import torch
 from torch import nn
