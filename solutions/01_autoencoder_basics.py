@@ -50,7 +50,7 @@ preload("seaborn", "helpers.checks.module_01")  # while you read
 # ## 1 · Compress and rebuild
 #
 # Our normal images are handwritten digits of 28×28 pixels, in three parts that share no image. **Training** images
-# are for the network, **test** images for the numbers that we report. The third part is the calibration set.
+# are for the network, **test** images for the numbers that we report. The third part has its own role:
 #
 # > **calibration set.** Normal images that the network was not trained on. We use them to watch the training
 # > and to choose a threshold.
@@ -1328,7 +1328,8 @@ from helpers.metrics import paired_difference
 ours, rows = scores["autoencoder"].values(), {}
 for name in baselines:
     theirs = scores[name].values()
-    rows[name] = auroc(*theirs), auroc(*ours) - auroc(*theirs), *paired_difference(*ours, *theirs)
+    ends = paired_difference(*ours, *theirs, resamples=200)
+    rows[name] = auroc(*theirs), auroc(*ours) - auroc(*theirs), *ends
 gains = pd.DataFrame(rows, index=["AUROC", "gain of the autoencoder", "95 % low", "95 % high"]).T
 print(f"AUROC of the autoencoder: {auroc(*ours):.3f}")
 gains.round(3)
@@ -1344,7 +1345,7 @@ _which = (
 )
 _best = max(scores, key=lambda name: auroc(*scores[name].values()))
 seen(
-    f"The highest AUROC has {_best}. Ink cannot detect a rotation at all, because rotating moves ink and adds none. "
+    f"The highest AUROC is that of '{_best}'. Ink cannot detect a rotation at all, because rotating moves ink and adds none. "
     f"Compared with the nearest of {len(train):,} training images, the network is {_which}: the difference is "
     f"{_gain['gain of the autoencoder']:+.3f} ({_gain['95 % low']:+.3f} to {_gain['95 % high']:+.3f})."
 )
@@ -1372,12 +1373,14 @@ claim(
 #
 # Which of the five scores finds clothes best? Each dot is an AUROC with its bootstrap interval.
 
-# %% id="baseline-table"
-from helpers.metrics import bootstrap_interval
-
+# %% id="clothes-scores"
 more = clothes.draw(min(len(few), len(clothes)), seed=0)[0].images
 on_clothes = {name: f(as_input(more).cpu()).numpy() for name, f in baselines.items()}
 on_clothes["autoencoder"] = score(more)
+
+# %% id="baseline-table"
+from helpers.metrics import bootstrap_interval
+
 interval = {"rotated": paired_interval, "clothes": bootstrap_interval}
 compared = pd.DataFrame(
     {
