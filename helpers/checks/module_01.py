@@ -1,5 +1,6 @@
 """Probes of module 1: autoencoder basics."""
 
+import re
 from contextlib import suppress
 
 import numpy as np
@@ -56,10 +57,16 @@ def probe_autoencoder(cls):
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
         yield form(getattr(net, part, None) is not ..., says)
-    z = net.encode(x)
-    yield shape("`encode` of a batch (3, 1, 28, 28) with latent_dim=20", z, (3, 20))
-    yield shape("`encode` with latent_dim=5", small.encode(x), (3, 5))
-    yield shape("`decode` of a batch (3, 20)", net.decode(z), (3, 1, 28, 28))
+    for model, n in ((net, 20), (small, 5)):
+        z = yield from fitting(model, "encode", x, n)
+        if z is None:
+            return
+        yield shape(f"`encode` of a batch (3, 1, 28, 28) with latent_dim={n}", z, (3, n))
+    for model, n in ((net, 20), (small, 5)):
+        image = yield from fitting(model, "decode", torch.zeros(3, n), n)
+        if image is None:
+            return
+        yield shape(f"`decode` of a batch (3, {n})", image, (3, 1, 28, 28))
     yield shape("`forward` of a single image with latent_dim=5", small(x[:1]), (1, 1, 28, 28))
     far = net.decode(100 * torch.randn(50, 20))
     inside = bool(far.min() >= 0), bool(far.max() <= 1)
@@ -72,7 +79,7 @@ def probe_autoencoder(cls):
     yield behaviour(not silent, says)
     # a transposed convolution with a 7×7 kernel in the place of `Linear` 64→1568: a bias a channel
     count = sum(p.numel() for p in net.parameters())
-    says = f"The table's network has 214,549 parameters; yours has {count:,}. Compare channels and kernel sizes layer by layer."
+    says = f"The network has 214,549 parameters; yours has {count:,}. Compare channels and kernel sizes with the text, layer by layer."
     yield form(count in (214_549, 214_549 - 1568 + 32), says, seen=count)
     codes = torch.linspace(-2, 2, 40).reshape(2, 20)
     image = torch.linspace(0, 1, 784).reshape(1, 1, 28, 28).square()
@@ -81,6 +88,43 @@ def probe_autoencoder(cls):
         fill(reached(net, run(given)).values(), half)
         what = f"Look at order, strides and ReLUs of your layers: with known weights `{name}`"
         yield value(what, run(given).flatten(), half(given).detach().flatten())
+
+
+def fitting(net, part, given, latent_dim):
+    """What a half gives. If sizes inside do not fit, a finding that says which, and None."""
+    try:
+        return getattr(net, part)(given)
+    except RuntimeError as error:
+        if not (says := misfit(str(error))):
+            raise
+        yield form(False, f"With latent_dim={latent_dim} your `{part}` stops: {says}", seen=says)
+
+
+def misfit(message):
+    """What torch's message about sizes that do not fit means, in words; None for other messages."""
+    if found := re.search(r"\((\d+)x(\d+) and (\d+)x\d+\)", message):
+        rows, given, takes = map(int, found.groups())
+        cause = "The numbers of an image are not yet in one row. " if rows > 3 else ""
+        return (
+            f"a `Linear` that takes {takes} numbers an image is given rows of {given}. {cause}"
+            "Look at what the layer before it gives."
+        )
+    if found := re.search(r"input to conv\w*, but got input of size: \[([\d, ]+)\]", message):
+        return (
+            f"a convolution takes (N, channels, height, width), and it is given ({found[1]}). "
+            "Give it the numbers as channels of images."
+        )
+    if found := re.search(r"to have (\d+) channels, but got (\d+) channels", message):
+        return (
+            f"a convolution whose first number is {found[1]} is given {found[2]} channels. The first "
+            "number is how many channels leave the layer before it."
+        )
+    if found := re.search(r"sizes \[([\d, ]+)\].* size of dim \d+ \((\d+)\)", message):
+        return (
+            f"an `Unflatten` to ({found[1]}) is given {found[2]} numbers an image. As many are "
+            "needed as its sizes multiplied give."
+        )
+    return None
 
 
 def reached(net, out):

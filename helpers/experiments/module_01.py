@@ -88,7 +88,7 @@ def shown(test):
 
 
 def as_strip(pictures):
-    """Pictures side by side as text: a PNG file in base 64. (N, 1, H, W) in [0, 1] -> str"""
+    """Images side by side as text: a PNG file in base 64. (N, 1, H, W) in [0, 1] -> str"""
     row = np.rint(255 * np.concatenate(list(pictures[:, 0]), axis=1)).astype(np.uint8)
     with io.BytesIO() as file:
         Image.fromarray(row).save(file, "png", optimize=True)
@@ -96,6 +96,6 @@ def as_strip(pictures):
 
 
 def from_strip(text):
-    """The pictures of `as_strip`, all of one width and height. str -> uint8 (N, 1, H, H)"""
+    """The images of `as_strip`, all of one width and height. str -> uint8 (N, 1, H, H)"""
     row = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
     return np.stack(np.split(row, row.shape[1] // row.shape[0], axis=1))[:, None]

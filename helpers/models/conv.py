@@ -1,4 +1,4 @@
-"""Autoencoders of module 1 for 28×28 pictures."""
+"""Autoencoders of module 1 for 28×28 images."""
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ def conv_output_size(size, kernel_size, stride=1, padding=0):
 
 
 class ConvAutoencoder(nn.Module):
-    """28×28 pictures to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]
+    """28×28 images to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]
 
     The last convolution of the encoder sees its whole 7×7 input, so it is written as the linear
     layer that it is; likewise the first of the decoder.

@@ -269,7 +269,87 @@ class AlwaysTwenty(Autoencoder):
         self.encoder, self.decoder = encoder(20), decoder(20)
 
 
-@wrong("1.2", "mat1 and mat2 shapes cannot be multiplied")
+@wrong("1.2", "no_flatten")
+class NotFlattened(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        del self.encoder[4]
+
+
+@wrong("1.2", "no_unflatten")
+class RowsToAConvolution(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        del self.decoder[3]
+
+
+@wrong("1.2", "no_padding")
+class NoRoomAtTheEdge(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.encoder[0] = nn.Conv2d(1, 16, 3, stride=2)
+        self.encoder[2] = nn.Conv2d(16, 32, 3, stride=2)
+
+
+@wrong("1.2", "no_stride")
+class NoStep(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.encoder[0] = nn.Conv2d(1, 16, 3, padding=1)
+        self.encoder[2] = nn.Conv2d(16, 32, 3, padding=1)
+
+
+@wrong("1.2", "a `Linear` that takes 1568 numbers an image is given rows of 6272")
+class OneConvolutionHalves(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.encoder[2] = nn.Conv2d(16, 32, 3, padding=1)
+
+
+@wrong("1.2", "no_linear_to_channels")
+class SixtyFourToChannels(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        del self.decoder[1]
+
+
+@wrong("1.2", "a convolution whose first number is 1 is given 16 channels")
+class EncoderChannelsSwapped(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.encoder[2] = nn.Conv2d(1, 32, 3, stride=2, padding=1)
+
+
+@wrong("1.2", "a convolution whose first number is 16 is given 32 channels")
+class DecoderChannelsSwapped(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.decoder[4] = nn.ConvTranspose2d(16, 32, 3, 2, 1, 1)
+
+
+@wrong("1.2", "an `Unflatten` to (32, 14, 14) is given 1568 numbers an image")
+class OtherUnflatten(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+        self.decoder[3] = nn.Unflatten(1, (32, 14, 14))
+
+
+@wrong("1.2", "It stopped with RuntimeError")
+class AnotherError(Autoencoder):
+    def encode(self, x):
+        return self.encoder(x.view(3, 1000))
+
+
+@wrong("1.2", "decoder_without_latent_dim")
 class DecoderAlwaysTwenty(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -746,6 +826,21 @@ def summed(x, x_hat):
     return ((x - x_hat) ** 2).sum(dim=(1, 2, 3))
 
 
+@wrong("1.4", "divided_twice")
+def mean_and_number_of_pixels(x, x_hat):
+    return (x - x_hat).pow(2).mean((1, 2, 3)) / x.shape[1:].numel()
+
+
+@wrong("1.4", "mean_over_784")
+def mean_and_784(x, x_hat):
+    return torch.mean((x - x_hat) ** 2, dim=(1, 2, 3)) / 784
+
+
+@wrong("1.4", "mean_over_784")
+def mean_and_28_times_28(x, x_hat):
+    return 1 / (28 * 28) * torch.mean((x - x_hat) ** 2, dim=(1, 2, 3))
+
+
 @wrong("1.4", "absolute_error")
 def absolute(x, x_hat):
     return (x - x_hat).abs().mean(dim=(1, 2, 3))
@@ -848,7 +943,7 @@ def output_clipped(x, x_hat):
     return ((x - x_hat.clamp(0, 1)) ** 2).mean(dim=(1, 2, 3))
 
 
-@wrong("1.4")
+@wrong("1.4", "sum_over_784")
 def divided_by_28_squared(x, x_hat):
     return ((x - x_hat) ** 2).sum(dim=(1, 2, 3)) / 784
 
@@ -1129,6 +1224,24 @@ def decisions(calibration_scores, scores):
     return (1 + count) / (len(calibration_scores) + 1) <= 0.05
 
 
+@wrong("1.6", "no_brackets_above")
+def one_outside_the_fraction(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([1 + (calibration_scores >= s).sum() / (n + 1) for s in scores])
+
+
+@wrong("1.6", "no_brackets_below")
+def n_and_then_one(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([(1 + (calibration_scores >= s).sum()) / n + 1 for s in scores])
+
+
+@wrong("1.6", "no_brackets")
+def no_brackets_at_all(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([1 + (calibration_scores >= s).sum() / n + 1 for s in scores])
+
+
 # --- 1.7 --------------------------------------------------------------------------------------
 
 
@@ -1382,6 +1495,20 @@ def never_below_one_half(normal_scores, anomaly_scores):
     labels = [0] * len(normal_scores) + [1] * len(anomaly_scores)
     area = roc_auc_score(labels, [*normal_scores, *anomaly_scores])
     return max(area, 1 - area)
+
+
+@wrong("1.8", "no_brackets_above")
+def only_the_second_divided(normal_scores, anomaly_scores):
+    n, m = len(normal_scores), len(anomaly_scores)
+    ranks = rankdata([*normal_scores, *anomaly_scores])
+    return ranks[n:].sum() - m * (m + 1) / 2 / (n * m)
+
+
+@wrong("1.8", "no_brackets_below")
+def divided_and_multiplied(normal_scores, anomaly_scores):
+    n, m = len(normal_scores), len(anomaly_scores)
+    ranks = rankdata([*normal_scores, *anomaly_scores])
+    return (ranks[n:].sum() - m * (m + 1) / 2) / n * m
 
 
 # --- 1.9 --------------------------------------------------------------------------------------
@@ -1753,6 +1880,8 @@ WRONG["1.12"] = [
     ({"spread": 0.125, "flagged": 0.55}, "share_below"),
     ({"spread": 0.125, "flagged": 0.5}, "half"),
     ({"spread": 0.125, "flagged": 0.05}, "usual_five"),
+    ({"spread": 0.125, "flagged": 6.2e-16}, "eight_not_an_eighth"),  # norm.sf(8)
+    ({"spread": 0.125, "flagged": 1.3e-12}, "eight_not_an_eighth"),  # norm.sf(7)
     ({"spread": 0.125, "flagged": 45}, "percent"),
     ({"spread": 0.125, "flagged": 0.3}, "which is too low"),
     ({"spread": 0.125, "flagged": ...}, "is still `...`"),
