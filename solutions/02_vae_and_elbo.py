@@ -13,7 +13,7 @@
 # - judge a VAE's anomaly score, and explain why it may prefer the anomaly.
 #
 # **You need** module 1, the mean and standard deviation of a Gaussian, and what a density is: a curve whose
-# area is 1. (Chapter 3 of deeplearningbook.org explains it.)
+# area is 1 (deeplearningbook.org, chapter 3).
 
 # %% id="setup" tags=["setup"]
 import math
@@ -147,8 +147,8 @@ hold_one_out = check("2.1", hold_one_out)
 # $$\log p(x \mid z) = \sum_{i=1}^{D} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma^2}
 # - \frac12 \log(2\pi\sigma^2) \right].$$
 #
-# This is the **log-likelihood** of one image, in nats: how probable the decoder makes it, as a logarithm. A
-# decoder that maximises it minimises the squared error. With $\sigma = 1$ the squared error has the weight 1/2.
+# This is the **log-likelihood** of one image, in nats: how probable the decoder makes it, as a logarithm. The
+# higher it is, the smaller is the squared error, whose weight is 1/2 for $\sigma = 1$.
 
 # %% [markdown] id="ex-2-2-text" tags=["optional"]
 # ### Exercise 2.2
@@ -216,10 +216,10 @@ seen(
 # > **logits.** Numbers between −∞ and ∞ that a sigmoid turns into probabilities. A logit of 0
 # > means a probability of one half, and large logits mean probabilities near 1.
 #
-# Each pixel is like a coin. Suppose that ink has the probability 0.9. A pixel with ink then has the log-likelihood
+# Suppose that ink has the probability 0.9. A pixel with ink then has the log-likelihood
 # $\log 0.9 = -0.1$ nats, and a pixel without ink has $\log 0.1 = -2.3$ nats. The sum over all pixels is called the
 # *Bernoulli* log-likelihood of the image. For a grey pixel we take the mean of both, weighted by its brightness. So
-# we can train on grey images and still count in nats.
+# we can train on grey images, and still count in nats.
 
 # %% [markdown] id="ex-2-3-text" tags=["optional"]
 # ### Exercise 2.3
@@ -300,12 +300,16 @@ plotting.show(
 # > **posterior.** The distribution of the codes that can have produced a given image,
 # > $p(z \mid x)$. The encoder's Gaussian, $q(z \mid x)$, is meant to approximate it.
 #
-# How probable is an image under the whole model? We cannot average over all codes, but we can relate
-# $\log p(x)$ to the encoder's Gaussian. Code and image together have the density $p(x \mid z)\,p(z)$, which is also
-# $p(z \mid x)\,p(x)$. So
-# $\log p(z \mid x) = \log p(x \mid z) + \log p(z) - \log p(x)$. The KL divergence from $q(z \mid x)$ to the
-# posterior is the expectation of $\log q(z \mid x) - \log p(z \mid x)$. Put the sum in, and solve for
-# $\log p(x)$, which is the same for all $z$:
+# How probable is an image under the whole model? We cannot average over all codes. But image and code together have
+# the density $p(x \mid z)\,p(z)$, which is also $p(x)\,p(z \mid x)$. So for every code $z$
+#
+# $\log p(x) = \log p(x \mid z) + \log p(z) - \log p(z \mid x).$
+#
+# We subtract $\log q(z \mid x)$ and add it again:
+#
+# $\log p(x) = \log p(x \mid z) - [\log q(z \mid x) - \log p(z)] + [\log q(z \mid x) - \log p(z \mid x)].$
+#
+# Now take the mean over draws $z$ from $q$. The left side stays as it is, and both brackets become KL divergences:
 #
 # $$\log p(x) = \underbrace{\mathbb E_q[\log p(x \mid z)]}_{\text{reconstruction}}
 # - \underbrace{\text{KL}\big(q(z \mid x) \,\Vert\, p(z)\big)}_{\text{KL to the prior}}
@@ -385,7 +389,7 @@ plotting.show(
 # %% [markdown] id="ex-2-4-text"
 # ### Exercise 2.4
 #
-# This is the first exercise of the core: their numbers are names, and not an order.
+# This is the first exercise of the core: the numbers of exercises are names, and not an order.
 #
 # The KL to the prior has a formula. A mean $\mu_j$ far from 0 costs something, and so does a variance
 # $\sigma_j^2$ that is not 1:
@@ -616,8 +620,8 @@ for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     unseen.append(np.subtract(*mean_terms(vae, zeros)[::-1]))  # KL less log-likelihood
 
 # %% [markdown] id="two-curves-question"
-# Below are both terms after each epoch, as costs: lower is better. Which term falls, and which one rises? And
-# what happens to the digit that the network never sees?
+# Below are both terms after each epoch, as costs: lower is better. Which term falls, and which one rises? What
+# happens to the digit that the network never sees?
 
 # %% id="two-curves"
 reconstruction, kl = np.array(nats).T
@@ -663,7 +667,7 @@ quiz("02", "unseen-cost", value=unseen[-1] / (kl - reconstruction)[-1])
 # %% [markdown] id="ex-2-9-text" tags=["optional"]
 # ### Exercise 2.9
 #
-# Count the latents that do carry something. Burda et al. (arXiv 1509.00519) call a latent **active** if
+# Count the latents that do carry something. Burda et al. (arXiv 1509.00519) call a latent an *active unit* if
 # its mean `mu` varies from image to image, with a variance above 0.01. `mu` has the shape (N, d); return a
 # whole number (`int`). **Done** when a latent that is constant does not count, however large it is.
 
@@ -701,8 +705,7 @@ with torch.inference_mode():
     samples = vae.decode(torch.randn(48, 10, device=device())).cpu()
 plotting.show(
     plotting.image_rows({"from the prior": samples[:12], "test digits": test.images[:12]}),
-    "Above, images decoded from draws of the prior; brightness is the probability of ink. Below, real "
-    "digits.",
+    "Above, images decoded from draws of the prior. Below, real digits.",
     alt="Two rows of twelve images. The upper row shows soft shapes, many of them readable digits and "
     "some between two digits. The lower row shows sharp handwritten digits.",
 )
@@ -1081,8 +1084,8 @@ print(
 #
 # The notebook on which this module is based trains a VAE with 100 latents on pixels in [−1, 1] and batches
 # of 256. Its loss is the mean of the squared error over batch and pixels, plus the sum of the KL over batch
-# and latents. It reports training errors of 0.2573 without the zeros and 0.2767 without the ones, and
-# goes on to detect anomalies. Does that look harmless?
+# and latents. It reports training errors of 0.2573 without the zeros and 0.2767 without the ones.
+# Does that look harmless?
 #
 # For one image and $\sigma = 1$, the two terms have these weights:
 #
@@ -1099,7 +1102,7 @@ print(
 # ### What such a beta does
 #
 # With such a $\beta$ every code costs too much. The cheapest network sends no code and always returns the same
-# image. The best constant is the mean image. We train our own network with this loss, for fewer steps, and compare.
+# image. The best constant is the mean image. We train our own network with this loss, and compare.
 
 
 # %% id="collapse"
@@ -1187,7 +1190,7 @@ for name, model in {"its loss": collapsed["0"], "in nats": repaired}.items():
 after = error_on_wide_pixels(rebuilt(repaired, calibration.images), calibration.images)
 plotting.show(
     plotting.image_rows(rows),
-    f"With its loss, hardly more than one grey image: {active['its loss']} of 100 latents active, a KL of "
+    f"With the notebook's loss, hardly more than one grey image: {active['its loss']} of 100 latents active, a KL of "
     f"{kl_of['its loss']:.4f} nats. In nats: {active['in nats']} active, a KL of {kl_of['in nats']:.1f} nats, "
     f"and an error of {after:.4f} on digits never seen.",
     alt="Three rows of twelve images: sharp digits; below them dark grey blurs that hardly differ from one "
@@ -1228,7 +1231,7 @@ quiz("02", "mean-loss-beta")
 # %% [markdown] id="ex-2-14-text" tags=["optional"]
 # ### Exercise 2.14
 #
-# Predict the beta of each loss before you run the last cell of this section. For each loss,
+# Predict the beta of each loss before you run the cell below the check. For each loss,
 # find the weight of one image's KL and the weight of one image's error. Divide each by its weight in minus the ELBO.
 # Beta is the first result divided by the second. Does the size of the batch stand in both? (The summed cross-entropy
 # is minus the log-likelihood itself.) **Done** when all three are right to within 2 %.
@@ -1472,11 +1475,11 @@ elbo = check("2.8", elbo)
 # %% [markdown] id="scores-text"
 # ## 8 · Scores for one model
 #
-# Back to the first VAE, which was trained in nats without the zeros. What could serve as an anomaly score? A higher
-# score is to mean more anomalous.
+# Back to the first VAE, which was trained in nats without the zeros. What could serve as an anomaly score, higher for
+# anomalies?
 # - The reconstruction error, as in module 1.
 # - The KL: how far the code of an image lies from the prior.
-# - Minus the ELBO: the cost of the pixels plus the KL, both in nats.
+# - Minus the ELBO: the cost of the pixels plus the KL.
 
 # %% [markdown] id="probability-text" tags=["optional"]
 # ### How many draws does a score need?
@@ -1527,8 +1530,8 @@ seen(
 # %% [markdown] id="compare-text"
 # ### Zeros and ones
 #
-# The published notebook also held out the 1. So we train a second VAE, without ones. Both digits are unlike the
-# digits that their VAE was trained on. Will minus the ELBO find both? Write down your guess for the two AUROCs.
+# The published notebook also held out the 1, so we train a second VAE, without ones. Will minus the ELBO find both
+# digits? Write down your guess for the two AUROCs.
 
 # %% id="two-digits"
 from helpers.experiments.module_02 import held_out_vae, reported, vae_scores
@@ -1615,15 +1618,14 @@ seen(
 # %% id="shape"
 cost, is_one = scores["1"]["-ELBO"], anomaly["1"]
 ones = part.images[is_one]
-shuffled = (
-    np.random.default_rng(0).permuted(ones.reshape(len(ones), -1), axis=1).reshape(ones.shape)
-)
-own_costs = {}
-for name, images in {
+rng = np.random.default_rng(0)
+changed = {
     "ones": ones,
     "ones, turned by 90°": np.rot90(ones, axes=(2, 3)),
-    "ones, pixels shuffled": shuffled,
-}.items():
+    "ones, pixels shuffled": rng.permuted(ones.reshape(-1, 784), axis=1).reshape(ones.shape),
+}
+own_costs = {}
+for name, images in changed.items():
     own_costs[name] = own = vae_scores(vaes["1"], images, samples=4)["-ELBO"]
     print(f"{name:22} minus ELBO {own.mean():6.1f} nats, AUROC {auroc(cost[~is_one], own):.3f}")
 
@@ -1858,8 +1860,8 @@ score_choice = check("2.15", score_choice)
 # ### Every digit in turn
 #
 # Here every digit is held out in turn, by VAEs that were trained beforehand. The last row needs no network: it is the
-# error per ink between an image and the nearest training image. Which digit is hard for every score of the VAE? And
-# by the means, would you still choose a VAE?
+# error per ink between an image and the nearest training image. Which digit is hard for the VAE? And by the means,
+# would you still choose a VAE?
 
 # %% id="ten-digits"
 from helpers.experiments.module_02 import areas_by_digit
@@ -1869,11 +1871,10 @@ digits_mean = over_seeds(held, "held_out")
 aurocs = areas_by_digit(digits_mean)
 areas = aurocs["mean"]
 few_rows = aurocs.loc[[*remedies, "nearest, per ink"]]
-trainings = held.seed.nunique()
-made_by = f"{trainings} training{'s' * (trainings > 1)} ({held.source[0]} data, {held.profile[0]} profile)"
+made_by = f"{held.source[0]} data, {held.profile[0]} profile; trainings of each VAE: {held.seed.nunique()}"
 plotting.show(
     plotting.auroc_table(few_rows),
-    f"AUROC of five scores with each digit held out, mean over {made_by}.",
+    f"AUROC of five scores with each digit held out ({made_by}).",
     alt="A table of AUROCs, one row a score and one column a digit, blue above one half and pink below, the "
     f"best of each column bold. The lowest value is {few_rows.min().min():.2f}, for the {few_rows.min().idxmin()}.",
 )
@@ -1909,7 +1910,7 @@ claim("the nearest image per ink beats every VAE", areas["nearest, per ink"] > a
 names = list(aurocs.index)
 plotting.show(
     plotting.auroc_table(aurocs),
-    f"AUROC of each score with each digit held out, mean over {made_by}.",
+    f"AUROC of each score with each digit held out ({made_by}).",
     alt="A table of AUROCs, one row a score and one column a digit, blue above one half and pink below, the best of "
     f"each column bold. The lowest value is {aurocs.min().min():.2f}, for the {aurocs.min().idxmin()}.",
 )
@@ -1919,8 +1920,8 @@ _best = aurocs.loc[names[:9]].drop(columns="mean").max()
 _hard = _best.idxmin()
 _of_vae = areas[names[:9]]
 seen(
-    f"The {_hard} is hard for every score of a VAE: the highest AUROC of the nine is {_best[_hard]:.3f}, by "
-    f"{aurocs.loc[names[:9], _hard].idxmax()}. The best mean of a VAE is {_of_vae.max():.3f}, by {_of_vae.idxmax()}. "
+    f"The {_hard} is the hardest digit for a VAE: none of its nine scores has an AUROC above {_best[_hard]:.3f} there. "
+    f"The best mean of a VAE is {_of_vae.max():.3f}, by {_of_vae.idxmax()}. "
     f"Scores without a network reach {areas[names[9:]].max():.3f}, by {areas[names[9:]].idxmax()}."
 )
 
@@ -2116,7 +2117,7 @@ seen(
 #
 # **Believe**
 # - an ELBO that comes with its unit, its reduction and its model of the pixels;
-# - that KL, active latents and the mean image's error tell a collapsed VAE at once;
+# - that KL, active latents and the mean image's error show a collapsed VAE;
 # - an order of scores that holds for digits on which it was not chosen.
 #
 # **Do not believe**
