@@ -137,7 +137,7 @@ def hold_one_out(labels, held_out, calibration_share=1 / 6, seed=0):
 # %% id="check-2-1" tags=["check", "nbval-check-output"]
 hold_one_out = check("2.1", hold_one_out)
 
-# %% [markdown] id="gaussian-text"
+# %% [markdown] id="gaussian-text" no_result="a property of the formula"
 # ### From an error to a likelihood
 #
 # A decoder that returns a grey image $\hat x$ does not say how sure it is. A **latent variable model** does.
@@ -147,8 +147,8 @@ hold_one_out = check("2.1", hold_one_out)
 # $$\log p(x \mid z) = \sum_{i=1}^{D} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma^2}
 # - \frac12 \log(2\pi\sigma^2) \right].$$
 #
-# This is the **log-likelihood** of one image, in nats: how probable the decoder makes it, as a logarithm. The
-# higher it is, the smaller is the squared error, whose weight is 1/2 for $\sigma = 1$.
+# This is the **log-likelihood** of one image, in nats: how probable the decoder makes it, as a logarithm. A
+# decoder that maximises it minimises the squared error. For $\sigma = 1$ its weight is 1/2.
 
 # %% [markdown] id="ex-2-2-text" tags=["optional"]
 # ### Exercise 2.2
@@ -457,9 +457,8 @@ plotting.show(
 # %% [markdown] id="reparam-text" no_result="arithmetic on paper"
 # ### A gradient through a random draw
 #
-# The code $z$ is drawn from $q$, and $q$ depends on the encoder's weights. No gradient flows through the act of
-# drawing. So we draw noise $\varepsilon \sim \mathcal N(0, 1)$ that does not depend on the weights, and then
-# move and stretch it.
+# The code $z$ is drawn from $q$, and $q$ depends on the encoder's weights. No gradient flows through a draw. So we
+# draw noise $\varepsilon \sim \mathcal N(0, 1)$ that does not depend on the weights, and then move and stretch it.
 #
 # > **reparametrisation.** Writing a random number as a function of fixed noise and of the parameters,
 # > $z = \mu + \sigma\,\varepsilon$, so that gradients reach the parameters.
@@ -1723,8 +1722,6 @@ claim("nats are spent on edges", on_edges > 1.5 * edge.float().mean())
 # %% [markdown] id="complexity-text" held_by="claim-remedies"
 # ### Two remedies
 #
-# Two corrections have been tried:
-#
 # - **Serrà et al.** (arXiv 1909.11480) subtract the complexity of the image: the size of its PNG file, in nats.
 # - **Error per ink** divides the reconstruction error by the ink, after smoothing the digit and its reconstruction.
 #
@@ -1859,9 +1856,8 @@ score_choice = check("2.15", score_choice)
 # %% [markdown] id="table-text"
 # ### Every digit in turn
 #
-# Here every digit is held out in turn, by VAEs that were trained beforehand. The last row needs no network: it is the
-# error per ink between an image and the nearest training image. Which digit is hard for the VAE? And by the means,
-# would you still choose a VAE?
+# These VAEs were trained beforehand. The last row needs no network: it is the error per ink between an image and the
+# nearest training image. Which digit is hard for the VAE? And by the means, would you still choose a VAE?
 
 # %% id="ten-digits"
 from helpers.experiments.module_02 import areas_by_digit
