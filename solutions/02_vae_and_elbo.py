@@ -543,9 +543,9 @@ claim("the score function varies more", by_score.std() > 3 * by_path.std())
 # %% [markdown] id="ex-2-7-text"
 # ### Exercise 2.7
 #
-# Write the encoder of the table, `encode`, which returns `(mu, logvar)`, and `forward`, which returns
-# `(x_hat, mu, logvar)`. **Done** when both modes behave, and in training mode gradients reach `mu` and `logvar`
-# through `x_hat`.
+# Write the encoder of the table and three methods: `encode` returns `(mu, logvar)`, `decode` returns pixels, and
+# `forward` returns `(x_hat, mu, logvar)`. **Done** when both modes behave, and in training mode gradients reach
+# `mu` and `logvar` through `x_hat`.
 
 
 # %% id="ex-2-7" tags=["exercise"] reference="helpers.models.ConvVAE"
@@ -565,8 +565,7 @@ class ConvVAE(nn.Module):
 
     def encode(self, x): ...  # .chunk(2, dim=1) cuts a tensor in two
 
-    def decode(self, z):
-        return torch.sigmoid(self.decoder(z))
+    def decode(self, z): ...  # from logits to pixels
 
     def forward(self, x): ...  # self.training tells the mode
 
@@ -1554,7 +1553,7 @@ live.round(3)
 
 # %% id="seen-two-digits" tags=["seen"]
 seen(
-    f"For zeros minus the ELBO has an AUROC of {zero['-ELBO']:.3f}. For ones it has {one['-ELBO']:.3f}, far below "
+    f"For zeros minus the ELBO has an AUROC of {zero['-ELBO']:.3f}. For ones it has {one['-ELBO']:.3f}, below "
     "one half: a VAE that has never seen a 1 finds ones more probable than the digits it was trained on. "
     f"With the sign turned, the score would miss the zeros instead ({1 - zero['-ELBO']:.3f})."
 )
