@@ -1046,7 +1046,7 @@ NETWORKS = [
     (network("NoSigmoid", decode=lambda self, z: self.decoder(z)), "no_sigmoid"),
     (network("Clamp", decode=lambda self, z: self.decoder(z).clamp(0, 1)), "sigmoid(decoder(z))"),
     (network("TanhAtTheEnd", decode=lambda self, z: self.decoder(z).tanh()), "sigmoid(decoder(z))"),
-    (network("ForwardGivesLogits", forward=forward_of_logits), "decode(mu)"),
+    (network("ForwardGivesLogits", forward=forward_of_logits), "logits_in_forward"),
     (
         type(
             "SigmoidInDecoder",
@@ -1058,7 +1058,7 @@ NETWORKS = [
     (spoiled("SigmoidTwice", append(nn.Sigmoid())), "sigmoid_twice"),
     (spoiled("ReluAtTheEnd", append(nn.ReLU())), "relu_at_the_end"),
     (spoiled("TanhInDecoder", append(nn.Tanh())), "logits of the decoder"),
-    (spoiled("ReluAfterEncoder", append(nn.ReLU(), "encoder")), "mu and logvar"),
+    (spoiled("ReluAfterEncoder", append(nn.ReLU(), "encoder")), "relu_after_encoder"),
     (spoiled("TanhAfterEncoder", append(nn.Tanh(), "encoder")), "mu and logvar"),
     (network("NoRelu", activation=nn.Identity), "no_relu"),
     (network("Tanh", activation=nn.Tanh), "tanh_for_relu"),
@@ -1069,8 +1069,14 @@ NETWORKS = [
     (network("Softplus", activation=nn.Softplus), "With weights that give"),
     (network("Elu", activation=nn.ELU), "With weights that give"),
     (network("Relu6", activation=nn.ReLU6), "With weights that give"),
-    (spoiled("NoReluAfterConv", replace("encoder", 1, lambda d: nn.Identity())), "convolution"),
-    (spoiled("NoReluInEncoder", replace("encoder", 4, lambda d: nn.Identity())), "linear layer"),
+    (
+        spoiled("NoReluAfterConv", replace("encoder", 1, lambda d: nn.Identity())),
+        "no_relu_after_convolution",
+    ),
+    (
+        spoiled("NoReluInEncoder", replace("encoder", 4, lambda d: nn.Identity())),
+        "no_relu_in_encoder",
+    ),
     (spoiled("NoReluInDecoder", replace("decoder", 1, lambda d: nn.Identity())), "hidden layer"),
     (spoiled("WithDropout", replace("encoder", 4, lambda d: nn.Dropout(0.5))), ""),
     (spoiled("BatchNorm", append(nn.BatchNorm2d(1))), "parameters"),
@@ -1088,6 +1094,10 @@ NETWORKS = [
             replace("encoder", 0, lambda d: nn.Conv2d(1, 8, 4, 2, 1, 1, 1, True, "reflect")),
         ),
         "mu and logvar of `encode`",
+    ),
+    (
+        network("ChunkOfTheBatch", encode=lambda self, x: self.encoder(x).chunk(2)),
+        "chunk_of_the_batch",
     ),
     (network("OneTensor", encode=lambda self, x: self.encoder(x)), "one_tensor"),
     (
