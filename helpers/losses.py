@@ -1,6 +1,6 @@
 """What a variational autoencoder maximises, piece by piece: in nats, one value for each image.
 
-A NaN or infinite pixel makes the value of its own picture NaN or infinite, and no other's.
+A NaN or infinite pixel makes the value of its own image NaN or infinite, and no other's.
 """
 
 import math
@@ -13,7 +13,7 @@ from helpers.arrays import number, one_of, reads, spread, tensor, whole
 ANY = tensor("float codes of any shape", least_ndim=0)
 CODES = tensor("codes (N, d)")
 SURE = tensor("finite codes (N, d)", ndim=2, finite=True)
-ONE_EACH = tensor("one number for each picture, shape (N,)", least_ndim=0)
+ONE_EACH = tensor("one number for each image, shape (N,)", least_ndim=0)
 
 
 def reparameterize(mu, logvar):
@@ -108,7 +108,7 @@ def elbo_terms(vae, x):
     """log p(x given z) for one draw of z, and the KL, in nats. (N, 1, 28, 28) -> (N,), (N,)
 
     Pixels are Bernoulli. A grey value in [0, 1] counts as the share of ink in it: the result is the
-    mean over all ways to draw the picture in black and white.
+    mean over all ways to draw the image in black and white.
     """
     mu, logvar = vae.encode(x)
     logits = vae.decoder(reparameterize(mu, logvar))

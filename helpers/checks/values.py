@@ -55,10 +55,16 @@ def predicted(exercise, answer):
     off = [part for part, band in bands.items() if not within(own[part], band)]
     if not off:
         return Verdict("passed", "passed", exercise.about["why"])
-    plain = direction(exercise.name, off[0], own, bands)
+    plain = "\n".join(direction(exercise.name, part, own, bands) for part in off)
+    names, says, spoken = [], [], set()
     for name, mistake in exercise.about.get("mistakes", {}).items():
-        if all(within(own[part], band) for part, band in wrong_bands(exercise, mistake).items()):
-            return Verdict("wrong_value", VALUE, f"{mistake['says']}\n{plain}", name)
+        wrong = wrong_bands(exercise, mistake)
+        if wrong.keys() - spoken and all(within(own[part], band) for part, band in wrong.items()):
+            names.append(name)
+            says.append(mistake["says"])
+            spoken |= wrong.keys()  # each part has one sentence
+    if names:
+        return Verdict("wrong_value", VALUE, "\n".join([*says, plain]), names[0])
     if all(as_percent(own[part], bands[part]) for part in off):
         says = "This is a percentage. The cell asks for a share between 0 and 1: 25 % is 0.25."
         return Verdict("wrong_form", FORM, says, "percent")

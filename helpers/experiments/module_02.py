@@ -60,7 +60,7 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
 
 
 def vae_scores(vae, images, samples=16):
-    """The module's scores of each picture, as {name: array (N,)}. uint8 (N, 1, 28, 28)"""
+    """The module's scores of each image, as {name: array (N,)}. uint8 (N, 1, 28, 28)"""
     set_seed(0)
 
     def columns(x):
@@ -81,7 +81,7 @@ def vae_scores(vae, images, samples=16):
     names = ("error", "KL", "-ELBO", "-IWAE", "reconstruction probability", "error per ink")
     names = (*names, "-ELBO, black and white")
     scores = dict(zip(names, apply(columns, images).numpy().T, strict=True))
-    # of the same picture as the likelihood, or the difference would compare two things
+    # of the same image as the likelihood, or the difference would compare two things
     bits = np.array(compressed_bits(255 * (images > 127).astype(np.uint8)))
     scores["-ELBO less PNG bits"] = scores["-ELBO, black and white"] - bits * np.log(2)
     return scores
@@ -103,7 +103,7 @@ def baseline_scores(train_images, images):
 
 
 def reported(test):
-    """The test pictures to report on: on the other two fifths the corrected score was chosen."""
+    """The test images to report on: on the other two fifths the corrected score was chosen."""
     return test.take(slice(2 * len(test) // 5, None))
 
 
@@ -179,7 +179,7 @@ def beta(latent_dim, beta, seed=0):
 
 
 def binarised(latent_dim, seed=0):
-    """ELBO and IWAE bounds of a VAE of all digits, in nats, on pictures drawn in black and white.
+    """ELBO and IWAE bounds of a VAE of all digits, in nats, on images drawn in black and white.
 
     Each pixel is 1 with the probability of its grey value, drawn anew at each training step and
     once for the test set, as Burda et al. did (arXiv 1509.00519).
@@ -214,41 +214,57 @@ def binarised(latent_dim, seed=0):
     return values
 
 
-def summary(test, binarised, collapsed, areas, of_vae):
+def interval_rows(scores, anomaly, names):
+    """AUROC of the named scores with its 95 % interval, as rows for `plotting.intervals`.
+
+    scores : {name: array (N,)}; anomaly : bool (N,)
+    -> a list of dicts with the keys score, auroc, low and high
+    """
+    rows = []
+    for name in names:
+        normal, odd = scores[name][~anomaly], scores[name][anomaly]
+        low, high = bootstrap_interval(normal, odd, resamples=200)
+        rows.append({"score": name, "auroc": auroc(normal, odd), "low": low, "high": high})
+    return rows
+
+
+def areas_by_digit(table):
+    """AUROCs as one row a score and one column a held-out digit, with their mean as last column.
+
+    table : 02_held_out, one row a digit, with the digits as index
+    """
+    names = [c.removesuffix(", low") for c in table.columns if c.endswith(", low")]
+    areas = table[names].T
+    areas["mean"] = areas.mean(axis=1)
+    return areas
+
+
+def summary(test, collapsed, areas):
     """The module's results as a Markdown table.
 
-    test : the test set; binarised : the entry of the table 02_binarised; collapsed : the notebook's
-    table of errors by held-out digit; areas : mean AUROC of each score over ten digits, of which
-    those named in `of_vae` need a VAE
+    test : the test set; collapsed : the notebook's table of errors by held-out digit; areas : mean
+    AUROC of each score over ten digits
     """
-    best = areas[of_vae]
-    rows = {
-        "ELBO, black and white digits, 20 latents, full profile": (
-            f"{binarised['bound, 1']:.1f} ± {binarised['standard error, 1']:.1f} nats"
-        )
-    }
+    rows = {}
     for name in ("0", "1"):
         errors = collapsed.loc[name]
-        rows[f"collapsed VAE and mean image, without {name}"] = (
+        rows[f"error of the collapsed VAE and of the mean image, without {name}"] = (
             f"{errors['trained here']:.4f} and {errors['mean image']:.4f}"
         )
-    rows |= {
-        "mean AUROC over ten held-out digits, minus ELBO": f"{areas['-ELBO']:.3f}",
-        f"the same, {best.idxmax()}": f"{best.max():.3f}",
-        "the same, PCA (20) and nearest training image": (
-            f"{areas['PCA, 20']:.3f} and {areas['nearest']:.3f}"
-        ),
-        "the same, both per ink": (
-            f"{areas['PCA, 20, per ink']:.3f} and {areas['nearest, per ink']:.3f}"
-        ),
-    }
+    for score, name in {
+        "-ELBO": "minus ELBO",
+        "error": "reconstruction error",
+        "error per ink": "error per ink",
+        "nearest, per ink": "error per ink of the nearest training image",
+    }.items():
+        rows[f"mean AUROC over ten held-out digits, {name}"] = f"{areas[score]:.3f}"
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"| {test.name}, {test.source} data | |\n|---|---|\n{table}"
 
 
-def as_png(pictures):
-    """A strip of pictures (N, 1, H, W) in [0, 1] as a base64-encoded PNG."""
-    strip = np.hstack((255 * pictures[:, 0].numpy()).astype(np.uint8))
+def as_png(images):
+    """A strip of images (N, 1, H, W) in [0, 1] as a base64-encoded PNG."""
+    strip = np.hstack((255 * images[:, 0].numpy()).astype(np.uint8))
     page = BytesIO()
     Image.fromarray(strip).save(page, format="png")
     return base64.b64encode(page.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""The variational autoencoder of module 2 for 28×28 pictures."""
+"""The variational autoencoder of module 2 for 28×28 images."""
 
 import torch
 from torch import nn

@@ -132,7 +132,7 @@ def bottleneck(table):
 
 
 def beta_sweep(table):
-    """Reconstruction, KL, active units and AUROC over beta, one line a size of the code.
+    """Reconstruction, KL, active latents and AUROC over beta, one line a size of the code.
 
     table : one row for each beta, latent_dim and seed; lines are means, bands the seeds' range
 
@@ -142,7 +142,7 @@ def beta_sweep(table):
     panels = {
         "reconstruction": "reconstruction, nats",
         "kl": "KL, nats",
-        "active": "active units",
+        "active": "active latents",
         "auroc": "AUROC",
     }
     betas = np.sort(table.beta.unique())

@@ -504,6 +504,23 @@ def kl_clamped(mu, logvar):
     return kl_terms(mu, logvar.clamp(min=0)).sum(1)
 
 
+def kl_of_squared_logvar(mu, logvar):
+    return 0.5 * (mu**2 + logvar**2 - 1 - logvar).sum(1)
+
+
+def kl_of_fourth_power(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() ** 2 - 1 - logvar).sum(1)
+
+
+def kl_with_half_log(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() - 1 - torch.exp(logvar / 2).log()).sum(1)
+
+
+def kl_of_sigma_in_both(mu, logvar):
+    sigma = torch.exp(0.5 * logvar)
+    return 0.5 * (mu**2 + sigma - 1 - sigma.log()).sum(1)
+
+
 def kl_detached(mu, logvar):
     return kl_terms(mu, logvar.detach()).sum(1)
 
@@ -691,6 +708,18 @@ def sample_by_half_logvar(mu, logvar):
 
 def sample_by_root_of_logvar(mu, logvar):
     return sample(mu, logvar, sigma=logvar.abs().sqrt())
+
+
+def sample_by_half_the_variance(mu, logvar):
+    return sample(mu, logvar, sigma=logvar.exp() / 2)
+
+
+def sample_moved_by_sigma(mu, logvar):
+    return torch.exp(0.5 * logvar) + torch.randn_like(logvar) * mu
+
+
+def sample_of_the_prior(mu, logvar):
+    return torch.randn(mu.shape).to(mu)
 
 
 def sample_uniform(mu, logvar):
@@ -1017,7 +1046,7 @@ NETWORKS = [
     (network("NoSigmoid", decode=lambda self, z: self.decoder(z)), "no_sigmoid"),
     (network("Clamp", decode=lambda self, z: self.decoder(z).clamp(0, 1)), "sigmoid(decoder(z))"),
     (network("TanhAtTheEnd", decode=lambda self, z: self.decoder(z).tanh()), "sigmoid(decoder(z))"),
-    (network("ForwardGivesLogits", forward=forward_of_logits), "decode(mu)"),
+    (network("ForwardGivesLogits", forward=forward_of_logits), "logits_in_forward"),
     (
         type(
             "SigmoidInDecoder",
@@ -1029,7 +1058,7 @@ NETWORKS = [
     (spoiled("SigmoidTwice", append(nn.Sigmoid())), "sigmoid_twice"),
     (spoiled("ReluAtTheEnd", append(nn.ReLU())), "relu_at_the_end"),
     (spoiled("TanhInDecoder", append(nn.Tanh())), "logits of the decoder"),
-    (spoiled("ReluAfterEncoder", append(nn.ReLU(), "encoder")), "mu and logvar"),
+    (spoiled("ReluAfterEncoder", append(nn.ReLU(), "encoder")), "relu_after_encoder"),
     (spoiled("TanhAfterEncoder", append(nn.Tanh(), "encoder")), "mu and logvar"),
     (network("NoRelu", activation=nn.Identity), "no_relu"),
     (network("Tanh", activation=nn.Tanh), "tanh_for_relu"),
@@ -1040,8 +1069,14 @@ NETWORKS = [
     (network("Softplus", activation=nn.Softplus), "With weights that give"),
     (network("Elu", activation=nn.ELU), "With weights that give"),
     (network("Relu6", activation=nn.ReLU6), "With weights that give"),
-    (spoiled("NoReluAfterConv", replace("encoder", 1, lambda d: nn.Identity())), "convolution"),
-    (spoiled("NoReluInEncoder", replace("encoder", 4, lambda d: nn.Identity())), "linear layer"),
+    (
+        spoiled("NoReluAfterConv", replace("encoder", 1, lambda d: nn.Identity())),
+        "no_relu_after_convolution",
+    ),
+    (
+        spoiled("NoReluInEncoder", replace("encoder", 4, lambda d: nn.Identity())),
+        "no_relu_in_encoder",
+    ),
     (spoiled("NoReluInDecoder", replace("decoder", 1, lambda d: nn.Identity())), "hidden layer"),
     (spoiled("WithDropout", replace("encoder", 4, lambda d: nn.Dropout(0.5))), ""),
     (spoiled("BatchNorm", append(nn.BatchNorm2d(1))), "parameters"),
@@ -1059,6 +1094,10 @@ NETWORKS = [
             replace("encoder", 0, lambda d: nn.Conv2d(1, 8, 4, 2, 1, 1, 1, True, "reflect")),
         ),
         "mu and logvar of `encode`",
+    ),
+    (
+        network("ChunkOfTheBatch", encode=lambda self, x: self.encoder(x).chunk(2)),
+        "chunk_of_the_batch",
     ),
     (network("OneTensor", encode=lambda self, x: self.encoder(x)), "one_tensor"),
     (
@@ -1854,8 +1893,12 @@ WRONG = {
         (kl_without_exp, "prior itself"),
         (kl_of_mu_only, "exp_forgotten"),
         (kl_without_log, "log_forgotten"),
-        (kl_with_log_added, "sigma² = 4"),
-        (kl_mu_not_squared, "mu = (1, -2, 0)"),
+        (kl_with_log_added, "log_added"),
+        (kl_of_squared_logvar, "squared_logvar"),
+        (kl_of_fourth_power, "fourth_power"),
+        (kl_with_half_log, "half_log"),
+        (kl_of_sigma_in_both, "sigma_in_both"),
+        (kl_mu_not_squared, "mu_not_squared"),
         (kl_absolute_mu, "mu = (1, -2, 0)"),
         (kl_half_of_the_first, "sigma² = 4"),
         (kl_swapped, ""),
@@ -1895,12 +1938,15 @@ WRONG = {
         (monte_carlo_single_precision, "float64"),
     ],
     "2.6": [
-        (sample_one_sigma_away, "Two calls"),
+        (sample_one_sigma_away, "noise_forgotten"),
         (sample_by_variance, "exp_logvar_as_sigma"),
         (sample_of_spread_one, "sigma_ignored"),
         (sample_by_logvar, "logvar_as_sigma"),
-        (sample_by_half_logvar, "standard deviation"),
-        (sample_by_root_of_logvar, "standard deviation"),
+        (sample_by_half_logvar, "half_logvar"),
+        (sample_by_root_of_logvar, "root_of_logvar"),
+        (sample_by_half_the_variance, "half_the_variance"),
+        (sample_moved_by_sigma, "mu_and_sigma_swapped"),
+        (sample_of_the_prior, "noise_alone"),
         (sample_uniform, "uniform_noise"),
         (sample_uniform_between_ones, "standard deviation"),
         (sample_uniform_of_spread_one, "not_normal"),
@@ -1910,10 +1956,10 @@ WRONG = {
         (sample_of_absolutes, "standard deviation"),
         (sample_with_one_noise, "one_epsilon_for_the_batch"),
         (sample_with_one_noise_for_latents, "one_epsilon_for_the_latents"),
-        (sample_with_one_number, "standard deviation"),
+        (sample_with_one_number, "one_number"),
         (sample_mirrored, "halves of the batch"),
         (sample_nothing, "mean_returned"),
-        (sample_without_mu, "mean of 20,000 draws"),
+        (sample_without_mu, "mu_forgotten"),
         (sample_around_noise, ""),
         (sample_seeded, "torch's random seed"),
         (sample_with_own_seed, "seeded_inside"),
@@ -2059,6 +2105,11 @@ WRONG = {
         ({"PyTorch": 1, "ARENA": 1 / 7.84, "MIT": 6.144}, "upside_down"),
         ({"PyTorch": 784, "ARENA": 7.84, "MIT": 6.144}, "pytorch_pixels"),
         ({"PyTorch": 0.5, "ARENA": 7.84, "MIT": 6.144}, "pytorch_half"),
+        ({"PyTorch": 1, "ARENA": 31.36, "MIT": 6.144}, "half_multiplied"),
+        ({"PyTorch": 1, "ARENA": 7.84, "MIT": 12.288}, "mit_doubled"),
+        ({"PyTorch": 128, "ARENA": 7.84, "MIT": 6.144}, "pytorch_batch"),
+        ({"PyTorch": 392, "ARENA": 0.1, "MIT": 3.072}, "pytorch_pixels"),
+        ({"PyTorch": 1, "ARENA": 39.2, "MIT": 3.072}, "which has none"),
         ({"PyTorch": 1, "ARENA": 7.84, "MIT": 8}, "which is too high"),
         ({"PyTorch": 1, "ARENA": 7.84, "MIT": ...}, "is still `...`"),
         ({"PyTorch": 1, "ARENA": "7.84", "MIT": 6.144}, "without quotes"),
