@@ -19,7 +19,7 @@ GREYS = 16  # of the images in a page: half the bytes of all 256
 CURVES = {
     "reconstruction": "reconstruction (nats)",
     "kl": "KL (nats)",
-    "active": "active units",
+    "active": "active latents",
     "auroc": "AUROC",
 }
 
@@ -169,7 +169,7 @@ def _beta_text(beta, size, groups):
     several = f" ({rows.auroc.min():.3f} to {rows.auroc.max():.3f}, {len(rows)} seeds)"
     return (
         f"{name}: reconstruction {mean.reconstruction:.1f} nats, KL {mean.kl:.1f} nats, "
-        f"{mean.active:g} active unit{'' if mean.active == 1 else 's'}, AUROC {mean.auroc:.3f}"
+        f"{mean.active:g} active latent{'' if mean.active == 1 else 's'}, AUROC {mean.auroc:.3f}"
         f"{several if len(rows) > 1 else ''}."
     )
 
