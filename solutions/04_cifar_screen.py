@@ -600,8 +600,8 @@ claim("a blind score looks good on the seven as well", drawn["blind, the seven"]
 # - `fit` stores the scores as `calibration_scores_` and the threshold as `threshold_`, and returns `self`. The
 #   threshold is infinite (`np.isinf`) where too few scores cannot promise $\alpha$. Then `fit` warns
 #   (`warnings.warn`), and the screen refuses nothing.
-# - The others begin with `check_is_fitted(self)`, an error where `fit` was forgotten. An image is refused when
-#   its score is *above* the threshold.
+# - The others stop with an error where `fit` was forgotten: `check_is_fitted(self)` raises it. An image is
+#   refused when its score is *above* the threshold.
 #
 # **Done** when `predict` agrees with the p-values, and NaN and a missing `fit` are errors.
 
@@ -1269,7 +1269,7 @@ claim("a screen at 5 % refuses few of the others", judged["refused out"].max() <
 # %% [markdown] id="choose-text" tags=["optional"] no_result="a task, and its arithmetic"
 # ### Which number should decide?
 #
-# "FPR at 95 %" is a third number for a score: the share of pets refused where 95 % of the others are.
+# "FPR at 95 %" is one more number for a score: the share of pets refused where 95 % of the others are.
 #
 # A shelter photographs 1,000 animals a day, and one image in fifty shows neither a cat nor a dog. Its staff
 # can look at about 60 refused images a day. 5 % of the 980 pets are 49 refusals, which leaves room for the
