@@ -1887,7 +1887,8 @@ streamed = {
 }
 calibrated = {name: Screen(0.05).fit(scores["calibration"][name]) for name in learned}
 stream_rng = np.random.default_rng(0)
-streamed["blind"], calibrated["blind"] = stream_rng.random(len(correct)), blind
+streamed["blind"] = stream_rng.random(len(correct))
+calibrated["blind"] = Screen(0.05).fit(stream_rng.random(k))
 resampled = stream_rng.integers(len(correct), size=(100, len(correct)))
 plain_aurc = aurc(confidence, correct)
 base = np.array([aurc(confidence[r], correct[r]) for r in resampled])
