@@ -1881,7 +1881,7 @@ risk_coverage = check("4.12", risk_coverage)
 # The table holds all learned scores: as a screen in front of the classifier, and alone, as the confidence. Each
 # change of the AURC has an interval, for which both ways are judged on the same resampled images.
 
-# %% id="stream-gains"
+# %% id="streamed"
 streamed = {
     name: np.concatenate([scores["test"][name][i], scores["others"][name][j]]) for name in learned
 }
@@ -1889,6 +1889,8 @@ calibrated = {name: Screen(0.05).fit(scores["calibration"][name]) for name in le
 stream_rng = np.random.default_rng(0)
 streamed["blind"] = stream_rng.random(len(correct))
 calibrated["blind"] = Screen(0.05).fit(stream_rng.random(k))
+
+# %% id="stream-gains"
 resampled = stream_rng.integers(len(correct), size=(100, len(correct)))
 plain_aurc = aurc(confidence, correct)
 base = np.array([aurc(confidence[r], correct[r]) for r in resampled])
