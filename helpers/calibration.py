@@ -11,8 +11,8 @@ def reliability(confidence, correct, bins=10):
     """Pictures grouped by confidence, in bins of equal width between 0 and 1. -> DataFrame
 
     confidence, correct : (N,), the probability of the answer and whether it was right
-    columns : confidence and accuracy, means over the bin's pictures, and how many these are
-    Pictures that a screen refused have no answer: where either is NaN, a picture does not count.
+    columns : confidence and accuracy, means over the bin's images, and how many these are
+    Images that a screen refused have no answer: where either is NaN, an image does not count.
     """
     frame = pd.DataFrame({"confidence": confidence, "accuracy": correct}).dropna()
     place = np.minimum((frame.confidence * bins).astype(int), bins - 1)
@@ -24,12 +24,12 @@ def _in_length(confidence, correct, bins):
     if len(confidence) != len(correct):
         return f"{len(confidence)} confidences, {len(correct)} answers"
     if np.isnan(confidence).all():
-        return "no picture has an answer"
+        return "no image has an answer"
 
 
 READERS = {
     "confidence": numbers(
-        "one number from 0 to 1 for each picture", nan=np.nan, low=0, high=1 + 1e-6
+        "one number from 0 to 1 for each image", nan=np.nan, low=0, high=1 + 1e-6
     ),
     "correct": numbers("whether each answer was right", nan=np.nan, low=0, high=1),
     "bins": whole(1),
@@ -39,9 +39,9 @@ reliability = reads(reliability, **READERS)
 
 
 def expected_calibration_error(confidence, correct, bins=10):
-    """Mean gap between confidence and accuracy, each bin by its share of pictures. -> float
+    """Mean gap between confidence and accuracy, each bin by its share of images. -> float
 
-    Of the pictures that were answered, as in `reliability` [Guo et al., arXiv 1706.04599].
+    Of the images that were answered, as in `reliability` [Guo et al., arXiv 1706.04599].
     """
     table = reliability(confidence, correct, bins)
     gap = (table.confidence - table.accuracy).abs()
@@ -76,6 +76,6 @@ def _a_label_each(logits, labels):
 fit_temperature = reads(
     fit_temperature,
     logits=tensor("finite logits (N, K), N at least 1", ndim=2, rows=1, finite=True),
-    labels=positions("the number of the right class of each picture, shape (n,)"),
+    labels=positions("the number of the right class of each image, shape (n,)"),
     check=_a_label_each,
 )

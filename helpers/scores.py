@@ -22,9 +22,7 @@ NEW_CODES = tensor("finite codes (N, d)", ndim=2, finite=True)
 LOGITS = tensor("logits (N, K)", ndim=2)
 GREY = tensor("pictures (N, 1, H, W)", ndim=4)
 WINDOWS = tensor("finite pictures (N, C, H, W) of 7×7 pixels or more", ndim=4, side=7, finite=True)
-POSITIVE = numbers(
-    "one finite number above 0 for each picture, shape (n,)", finite=True, low=5e-324
-)
+POSITIVE = numbers("one finite number above 0 for each image, shape (n,)", finite=True, low=5e-324)
 
 
 def reconstruction_error(x, x_hat):
@@ -173,15 +171,15 @@ def total_variation(x):
 
 
 total_variation = reads(
-    total_variation, x=tensor("pictures (N, C, H, W) of 2×2 pixels or more", ndim=4, side=2)
+    total_variation, x=tensor("images (N, C, H, W) of 2×2 pixels or more", ndim=4, side=2)
 )
 
 
 def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
-    """How far log(error) lies above what a picture's complexity leads one to expect. -> (N,)
+    """How far log(error) lies above what an image's complexity leads one to expect. -> (N,)
 
     errors_fit, complexity_fit : (M,), positive; a straight line is fitted to their logarithms
-    errors, complexity : (N,), positive, of the pictures to be scored
+    errors, complexity : (N,), positive, of the images to be scored
     """
     slope, intercept = np.polyfit(np.log(complexity_fit), np.log(errors_fit), 1)
     return np.log(errors) - (intercept + slope * np.log(complexity))
@@ -189,9 +187,9 @@ def beyond_complexity(errors_fit, complexity_fit, errors, complexity):
 
 def _line_can_be_fitted(errors_fit, complexity_fit, errors, complexity):
     if len(errors_fit) != len(complexity_fit) or len(errors) != len(complexity):
-        return "each picture has one error and one complexity, but their numbers differ"
+        return "each image has one error and one complexity, but their numbers differ"
     if (complexity_fit == complexity_fit[0]).all():
-        return "all pictures to fit are equally complex: no line can be fitted"
+        return "all images to fit are equally complex: no line can be fitted"
 
 
 beyond_complexity = reads(
@@ -215,7 +213,7 @@ max_softmax = reads(max_softmax, logits=LOGITS)
 
 
 def energy(logits, temperature=1.0):
-    """-T·log(sum of exp(logits / T)) of each picture. (N, K) -> (N,)
+    """-T·log(sum of exp(logits / T)) of each image. (N, K) -> (N,)
 
     Low where some logit is large [Liu et al., arXiv 2010.03759].
     """

@@ -12,10 +12,10 @@ class ScreenedClassifier:
     """Answers where no screen objects: screen | classifier.
 
     classifier : float batch (N, C, H, W) -> logits (N, K); classes : K names
-    scores : uint8 pictures (N, C, H, W) -> {name: (N,)}, one for each screen; higher is more
+    scores : uint8 images (N, C, H, W) -> {name: (N,)}, one for each screen; higher is more
         anomalous. One function for all, so that what they share is computed once; or a function
-        for each, {name: uint8 pictures -> (N,)}.
-    alpha : share of normal pictures that may be refused by all screens together; each screen
+        for each, {name: uint8 images -> (N,)}.
+    alpha : share of normal images that may be refused by all screens together; each screen
         gets an equal part of it (Bonferroni)
     temperature : that divides the logits (`helpers.calibration.fit_temperature`)
     """
@@ -25,14 +25,14 @@ class ScreenedClassifier:
         self.alpha, self.temperature = alpha, temperature
 
     def fit(self, images):
-        """Calibrate every screen on normal pictures that no network was trained on. -> itself"""
+        """Calibrate every screen on normal images that no network was trained on. -> itself"""
         found = self._found(images)
         level = self.alpha / len(found)
         self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 
     def _found(self, images):
-        """The scores of all screens, one for each picture."""
+        """The scores of all screens, one for each image."""
         if callable(self.scores):
             found = self.scores(images)
         else:
@@ -41,7 +41,7 @@ class ScreenedClassifier:
         lengths = {name: len(s) for name, s in found.items()}
         if set(lengths.values()) != {len(images)}:
             raise ValueError(
-                f"expected one score for each of {len(images)} pictures from each screen; got "
+                f"expected one score for each of {len(images)} images from each screen; got "
                 f"{lengths}: look at the function `scores`"
             )
         return found
@@ -56,9 +56,9 @@ class ScreenedClassifier:
         return tables
 
     def predict(self, images):
-        """One row a picture: answer (a class, or "refused"), probability, reason. -> DataFrame
+        """One row an image: answer (a class, or "refused"), probability, reason. -> DataFrame
 
-        The probability is the classifier's, and NaN where the picture was refused.
+        The probability is the classifier's, and NaN where the image was refused.
         """
         logits = apply(self.classifier, images) / self.temperature
         probability, place = logits.softmax(dim=1).max(dim=1)

@@ -94,16 +94,16 @@ as_scores = reads(
 
 
 class Screen(BaseEstimator):
-    """Refuses what is more anomalous than all but a share `alpha` of normal pictures.
+    """Refuses what is more anomalous than all but a share `alpha` of normal images.
 
-    In scikit-learn's manner: `fit` on the scores of calibration pictures, then `predict`.
+    In scikit-learn's manner: `fit` on the scores of calibration images, then `predict`.
     """
 
     def __init__(self, alpha):
         self.alpha = alpha
 
     def fit(self, calibration_scores):
-        """Keep the scores of normal pictures (n,) and set `threshold_`. -> the screen itself
+        """Keep the scores of normal images (n,) and set `threshold_`. -> the screen itself
 
         Warns where so few scores can promise no rate as small as alpha: nothing is refused then.
         """
@@ -121,25 +121,25 @@ class Screen(BaseEstimator):
         return self
 
     def decision_function(self, scores):
-        """Score minus threshold: above 0 where the picture is refused. (m,) -> (m,)"""
+        """Score minus threshold: above 0 where the image is refused. (m,) -> (m,)"""
         check_is_fitted(self)
         return as_scores(scores) - self.threshold_
 
     def predict(self, scores):
-        """Whether each picture is refused. (m,) -> bool (m,)"""
+        """Whether each image is refused. (m,) -> bool (m,)"""
         return self.decision_function(scores) > 0
 
     def p_values(self, scores):
-        """Conformal p-value of each picture: at most alpha where refused. (m,) -> (m,)"""
+        """Conformal p-value of each image: at most alpha where refused. (m,) -> (m,)"""
         check_is_fitted(self)
         return conformal_p_values(self.calibration_scores_, as_scores(scores))
 
 
 def false_alarm_interval(n, m, alpha, confidence=0.95):
-    """Where the false-alarm rate among m normal pictures lies after one calibration on n.
+    """Where the false-alarm rate among m normal images lies after one calibration on n.
 
     The number of alarms is beta-binomial: its rate varies with the calibration set (a Beta law
-    with k and n + 1 - k, k the largest whole number <= alpha·(n + 1)), and the m pictures are a
+    with k and n + 1 - k, k the largest whole number <= alpha·(n + 1)), and the m images are a
     draw as well [Vovk 2012, arXiv 1209.2673]. -> (low, high)
     """
     from scipy.stats import betabinom

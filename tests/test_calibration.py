@@ -56,7 +56,7 @@ def test_refused_pictures_do_not_count():
     assert expected_calibration_error([0.9, nan, 0.6, nan], [1, 0, 0, 1]) == answered
     assert expected_calibration_error([0.9, nan], [1, 0]) == pytest.approx(0.1)
     assert reliability([0.9, nan], [1, 0]).pictures.sum() == 1
-    with pytest.raises(ValueError, match="no picture has an answer"):
+    with pytest.raises(ValueError, match="no image has an answer"):
         reliability([nan], [1])
 
 

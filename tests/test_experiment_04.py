@@ -1,4 +1,4 @@
-"""The table of module 4 on a few drawn pictures: roles, augmentation, scores, the entry."""
+"""The table of module 4 on a few drawn images: roles, augmentation, scores, the entry."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def parts(monkeypatch):
     return module_04.roles()
 
 
-def test_roles_share_no_picture(parts):
+def test_roles_share_no_image(parts):
     seen = [{image.tobytes() for image in part.images} for part in parts]
     assert sum(map(len, seen)) == len(set.union(*seen)) == 1200 + 80 + 8 * 6
     assert [len(part) for part in parts[:4]] == [840, 216, 48, 96]
@@ -48,7 +48,7 @@ def test_roles_share_no_picture(parts):
     assert not {"cat", "dog"} & {CLASSES[i] for i in parts.others.labels}
 
 
-def test_flipped_and_shifted_pictures_hold_the_middle_of_the_picture():
+def test_flipped_and_shifted_images_hold_the_middle_of_the_image():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         x = torch.rand(200, 3, 32, 24)
@@ -90,6 +90,38 @@ def test_every_score_is_finite_and_knows_the_square(parts):
     np.testing.assert_allclose(same, scores["max softmax"], atol=1e-6)
 
 
+def test_scores_by_role_are_those_of_the_table_and_hold_the_energy_that_is_given(parts):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, ae = SmallResNet((4, 6, 8), stride=2).eval(), ColourAutoencoder((2, 3, 4), 5)
+    scores, trivial = module_04.scores_by_role(module_04.scorer(model, ae, parts), parts)
+    assert {"brightness", "chroma", "PCA, 200"} <= set(trivial) and "energy" not in trivial
+    images = np.concatenate([parts.tuning.images, parts.test.images])
+    table = module_04.every_score([model], ae, parts, images, len(parts.tuning))
+    for name in set(table) - {"ensemble"}:
+        expected = table[name][len(parts.tuning) :]
+        np.testing.assert_allclose(scores["test"][name], expected, rtol=1e-3, atol=1e-3)
+    assert [len(s["chroma"]) for s in scores.values()] == [
+        len(part) for part in (parts.calibration, parts.test, parts.others)
+    ]
+    own = module_04.scorer(model, ae, parts, energy=lambda logits: logits[:, 0])
+    logits = module_04.features_and_logits(model, images)[1]
+    np.testing.assert_allclose(own(images)["energy"], logits[:, 0], atol=1e-6)
+
+
+def test_notes_of_a_training_hold_eight_images_and_both_parts_of_the_error(parts):
+    notes, ae = module_04.TrainingNotes(parts), ColourAutoencoder((2, 3, 4), 5)
+    for epochs in (1, 2):
+        notes(ae, [{"epoch": i + 1, "train": 0.5} for i in range(epochs)])
+    assert list(notes.snapshots) == ["epoch 1"]
+    assert notes.snapshots["epoch 1"].shape == notes.watched.shape == (8, 3, 32, 32)
+    assert [row["epoch"] for row in notes.epochs] == [1, 2]
+    error = module_04.cae_error(ae, parts.tuning.images).mean()
+    assert notes.epochs[0]["lightness"] + notes.epochs[0]["colour"] == pytest.approx(
+        error, rel=1e-5
+    )
+
+
 def test_combined_scores_have_equal_weight():
     a, b = np.array([1.0, 2, 3, 4]), np.array([400.0, 300, 200, 100])
     both = module_04.combined({"a": a, "b": b}, {"a": a, "b": b})
@@ -97,7 +129,7 @@ def test_combined_scores_have_equal_weight():
 
 
 @pytest.mark.parametrize("rate", [0, 0.2, 0.5, 1])
-def test_stream_has_the_rate_and_repeats_no_picture(rate):
+def test_stream_has_the_rate_and_repeats_no_image(rate):
     inside, outside = stream(200, 500, rate)
     assert len(outside) / (len(inside) + len(outside)) == pytest.approx(rate, abs=0.01)
     for part, n in ((inside, 200), (outside, 500)):
@@ -107,7 +139,7 @@ def test_stream_has_the_rate_and_repeats_no_picture(rate):
     assert np.array_equal(again[0], inside) and np.array_equal(again[1], outside)
 
 
-def test_refused_pictures_come_last():
+def test_refused_images_come_last():
     ranked = answered([0.9, 0.6, 0.8], [True, False, False])
     assert np.argsort(-ranked).tolist() == [2, 1, 0]
 

@@ -156,5 +156,5 @@ def test_temperature_changes_the_probability_and_not_the_answer(system, images):
     "scores", [lambda images: {}, lambda images: {"brightness": brightness(images)[1:]}]
 )
 def test_a_screen_that_does_not_score_every_picture_is_refused(scores):
-    with pytest.raises(ValueError, match="one score for each of 30 pictures from each screen"):
+    with pytest.raises(ValueError, match="one score for each of 30 images from each screen"):
         ScreenedClassifier(sided, ("left", "right"), scores).fit(normal_pictures(30, seed=0))

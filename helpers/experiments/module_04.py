@@ -45,7 +45,7 @@ class Roles(NamedTuple):
 
 
 def roles():
-    """The roles of CIFAR-10's pictures; of each other class the first ones of the test set."""
+    """The roles of CIFAR-10's images; of each other class the first ones of the test set."""
     data = load("cifar10")
     train, test = data["train"], data["test"]
     wanted = [train.classes.index(name) for name in PETS]
@@ -84,7 +84,7 @@ def autoencoder(
 
     validation : uint8 images (N, 3, 32, 32), whose mean error the history then holds
     size, epochs : one of `SIZES`, and how long; those of the profile by default
-    Starts from Xavier weights, as the source does. Small batches: few pictures, many steps.
+    Starts from Xavier weights, as the source does. Small batches: few images, many steps.
     """
     set_seed(seed)
     model = ColourAutoencoder(*SIZES[size or choose(quick="small", full="large")])
@@ -108,12 +108,12 @@ def autoencoder(
 
 
 def cae_error(ae, images):
-    """Squared error of each picture's reconstruction. uint8 (N, 3, 32, 32) -> array (N,)"""
+    """Squared error of each image's reconstruction. uint8 (N, 3, 32, 32) -> array (N,)"""
     return apply(lambda x: reconstruction_error(x, ae(x)), images).numpy()
 
 
 def error_parts(ae, images):
-    """The squared error of each picture in two parts, of lightness and of colour. -> array (2, N)
+    """The squared error of each image in two parts, of lightness and of colour. -> array (2, N)
 
     Lightness: the square of the mean of the three channels' residuals, at each pixel. Colour:
     their variance there. The sum is the squared error (mean square = squared mean + variance).
@@ -125,6 +125,31 @@ def error_parts(ae, images):
         return torch.stack([part.mean(dim=(1, 2)) for part in pair], dim=1)
 
     return apply(parts, images).T.numpy()
+
+
+class TrainingNotes:
+    """What an autoencoder does while it trains; `autoencoder(..., on_epoch=TrainingNotes(parts))`.
+
+    watched : uint8 (8, 3, 32, 32), four cats and dogs, then one image of each class in `OUTSIDE`
+    snapshots : {"epoch 1": their reconstructions, ...} after some of the epochs
+    epochs : one dict an epoch, the losses and the two parts of the error on the tuning images
+    """
+
+    OUTSIDE = ("frog", "horse", "airplane", "truck")
+    SNAPSHOTS = (1, 5, 14, 160)
+
+    def __init__(self, parts):
+        names = np.array(parts.others.classes)[parts.others.labels]
+        first = [np.flatnonzero(names == name)[0] for name in self.OUTSIDE]
+        self.watched = np.concatenate([parts.test.images[:4], parts.others.images[first]])
+        self.tuning = parts.tuning.images
+        self.snapshots, self.epochs = {}, []
+
+    def __call__(self, model, history):
+        if len(history) in self.SNAPSHOTS:
+            self.snapshots[f"epoch {len(history)}"] = apply(model, self.watched)
+        lightness, colour = error_parts(model, self.tuning).mean(axis=1)
+        self.epochs.append(history[-1] | {"lightness": lightness, "colour": colour})
 
 
 def explained(ae, images):
@@ -173,7 +198,7 @@ def complexity(images):
 def cae_scores(ae, tuning_images, images):
     """The CAE's error, plain and corrected for complexity, as {name: array (N,)}.
 
-    tuning_images : normal pictures that the CAE has not seen, for the line of the correction
+    tuning_images : normal images that the CAE has not seen, for the line of the correction
     """
     errors = cae_error(ae, images)
     corrected = beyond_complexity(
@@ -182,23 +207,27 @@ def cae_scores(ae, tuning_images, images):
     return {"CAE error": errors, "CAE error, corrected": corrected}
 
 
-def classifier_scores(model, train, images):
-    """Scores from a classifier's logits and features, as {name: array (N,)}.
+def classifier_scorer(model, train, energy=energy):
+    """A function of scores from a classifier's logits and features. -> images -> {name: (N,)}
 
-    train : the ImageSet that the classifier was trained on
+    train : the ImageSet that the classifier was trained on; energy : logits (N, K) -> (N,)
     """
     z_train, _ = features_and_logits(model, train.images)
-    z, logits = features_and_logits(model, images)
     labels = torch.from_numpy(train.labels)
-    scores = {"max softmax": max_softmax(logits), "energy": energy(logits)}
-    for number, (a, b) in enumerate(zip(z_train, z, strict=True), start=1):
-        scores[f"Mahalanobis, stage {number}"] = class_mahalanobis(a, labels, b)
-    scores["kNN"] = normalised_knn(z_train[-1], z[-1])
-    return {name: values.numpy() for name, values in scores.items()}
+
+    def score(images):
+        z, logits = features_and_logits(model, images)
+        scores = {"max softmax": max_softmax(logits), "energy": energy(logits)}
+        for number, (a, b) in enumerate(zip(z_train, z, strict=True), start=1):
+            scores[f"Mahalanobis, stage {number}"] = class_mahalanobis(a, labels, b)
+        scores["kNN"] = normalised_knn(z_train[-1], z[-1])
+        return {name: values.numpy() for name, values in scores.items()}
+
+    return score
 
 
 def features_and_logits(model, images):
-    """What the classifier makes of uint8 pictures (N, 3, 32, 32), each seen once.
+    """What the classifier makes of uint8 images (N, 3, 32, 32), each seen once.
 
     -> list of (N, width), the features after each stage; logits (N, K)
     """
@@ -213,14 +242,54 @@ def features_and_logits(model, images):
 
 
 def combined(scores, tuning_scores):
-    """Mean of several scores, each in units of its spread over normal pictures. -> array (N,)
+    """Mean of several scores, each in units of its spread over normal images. -> array (N,)
 
-    scores, tuning_scores : {name: (N,)} and {name: (M,)}, of the tuning pictures
+    scores, tuning_scores : {name: (N,)} and {name: (M,)}, of the tuning images
     """
     standard = [
         (s - tuning_scores[name].mean()) / tuning_scores[name].std() for name, s in scores.items()
     ]
     return np.mean(standard, axis=0)
+
+
+def every_stage(scores):
+    """Those that are taken together: the energy and the distances of all stages, {name: (N,)}."""
+    return {k: s for k, s in scores.items() if k == "energy" or k.startswith("Mahalanobis")}
+
+
+def scorer(model, ae, parts, energy=energy):
+    """A function of all learned scores, uint8 (N, 3, 32, 32) -> {name: array (N,)}.
+
+    energy : logits (N, K) -> (N,), such as a learner's own
+    """
+    classify = classifier_scorer(model, parts.classifier, energy)
+
+    def single(images):
+        return cae_scores(ae, parts.tuning.images, images) | classify(images)
+
+    tuned = every_stage(single(parts.tuning.images))
+
+    def score(images):
+        found = single(images)
+        return found | {"energy and all stages": combined(every_stage(found), tuned)}
+
+    return score
+
+
+def scores_by_role(score, parts):
+    """Learned and trivial scores of the calibration images, the test images and the others.
+
+    score : uint8 (N, 3, 32, 32) -> {name: (N,)}
+    -> {role: {name: (n,)}}, and the names of the trivial ones
+    """
+    groups = {role: getattr(parts, role).images for role in ("calibration", "test", "others")}
+    images, known = np.concatenate(list(groups.values())), parts.autoencoder.images
+    traits = {"total variation": complexity, "chroma": chroma}
+    trivial = baseline_scores(known, images) | baselines.from_median(traits, known, images)
+    ends = np.cumsum([len(group) for group in groups.values()])[:-1]
+    pieces = {name: np.split(s, ends) for name, s in (trivial | score(images)).items()}
+    scores = {role: {name: p[i] for name, p in pieces.items()} for i, role in enumerate(groups)}
+    return scores, list(trivial)
 
 
 def ensemble_score(models, images):
@@ -261,7 +330,7 @@ def recalibrated(scores, n, draws=10, alpha=0.05):
 def screens(seed, rate=0.5, alpha=0.05):
     """One training of everything: what classifier, scores, screens and system reach.
 
-    rate : share of out-of-sample pictures in the stream on which the system is judged
+    rate : share of out-of-sample images in the stream on which the system is judged
     """
     parts = roles()
     names = np.array(parts.others.classes)[parts.others.labels]
@@ -311,7 +380,7 @@ def longer(size, seed):
 
     The small one trains five times as long as `autoencoder`, the large one just as long, so that
     length and size are told apart. All else is as there.
-    -> lists over the epochs: the mean error on tuning pictures, how much of their lightness and
+    -> lists over the epochs: the mean error on tuning images, how much of their lightness and
     colour is explained, and the AUROCs of the error and of its two parts
     """
     times = {"small": 5, "large": 1}[size]
@@ -338,8 +407,8 @@ def every_score(models, ae, parts, images, tuning):
     """All scores as {name: array (N,)}; the first `tuning` images are those of that role."""
     scores = baseline_scores(parts.autoencoder.images, images)
     scores |= cae_scores(ae, images[:tuning], images)
-    scores |= classifier_scores(models[0], parts.classifier, images)
-    together = {k: scores[k] for k in scores if k == "energy" or k.startswith("Mahalanobis")}
+    scores |= classifier_scorer(models[0], parts.classifier)(images)
+    together = every_stage(scores)
     tuned = {name: s[:tuning] for name, s in together.items()}
     scores["energy and all stages"] = combined(together, tuned)
     scores["ensemble"] = ensemble_score(models, images)

@@ -38,7 +38,7 @@ class SmallResNet(nn.Module):
 
 
 class ColourAutoencoder(nn.Module):
-    """32×32 colour pictures to `latent_dim` numbers and back. (N, 3, 32, 32) -> the same shape
+    """32×32 colour images to `latent_dim` numbers and back. (N, 3, 32, 32) -> the same shape
 
     widths : channels at 32, 16 and 8 pixels a side; the output is linear, without a limit
     """

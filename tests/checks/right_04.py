@@ -503,11 +503,11 @@ def variation_with_diff(x):
     return 0.5 * across.mean(dim=(1, 2, 3)) + 0.5 * down.mean(dim=(1, 2, 3))
 
 
-def variation_picture_by_picture(x):
+def variation_image_by_image(x):
     values = []
-    for picture in x:
-        right = (picture[:, :, :-1] - picture[:, :, 1:]).abs().mean()
-        below = (picture[:, :-1] - picture[:, 1:]).abs().mean()
+    for image in x:
+        right = (image[:, :, :-1] - image[:, :, 1:]).abs().mean()
+        below = (image[:, :-1] - image[:, 1:]).abs().mean()
         values.append((right + below) / 2)
     return torch.stack(values)
 
@@ -876,7 +876,7 @@ RIGHT = {
     ],
     "4.6": [
         variation_with_diff,
-        variation_picture_by_picture,
+        variation_image_by_image,
         variation_with_numpy,
         variation_with_convolutions,
         variation_with_losses,
