@@ -2,9 +2,9 @@
 # # Module 3 · Out-of-distribution detection on MedNIST
 #
 # In this module, hands are normal. Chest X-rays, breast MR images and CT images are anomalies. It is easy
-# to build a detector that is nearly perfect on this task. It is harder to say *why* it works. You will first
-# try scores that need no network. Then you will separate the effect of the model from that of the score, and
-# look for what a detector misses.
+# to build a detector that is nearly perfect on this task. It is harder to say *why* it works. You will start
+# with scores that need no network, separate the effect of the model from that of the score, and look for what
+# a detector misses.
 #
 # **Afterwards you can**
 # - split data so that no copy of a training image is in the test set;
@@ -59,12 +59,9 @@ from helpers import plotting
 
 plotting.use_course_style()
 rng = np.random.default_rng(1)
-sheet = {}
-for i, name in enumerate(pictures.classes):
-    some = rng.choice(np.flatnonzero(pictures.labels == i), 8)
-    sheet[name] = pictures.images[np.sort(some)]
+some_of_each = {name: rng.choice(pictures.of_class(name).images, 8) for name in pictures.classes}
 plotting.show(
-    plotting.image_rows(sheet),
+    plotting.image_rows(some_of_each),
     "Eight images of each class. Most classes are easy to tell apart by eye; the two CT classes of "
     "the trunk are alike.",
     alt="Six rows of eight small grey images, one row for each class. Hands are bright on black; "
@@ -73,16 +70,14 @@ plotting.show(
 )
 
 # %% [markdown] id="anomaly-text"
-# **What is an anomaly here?** A radiologist would think of a fracture or a tumour. In this module the word
-# means something simpler: the image does not show a normal hand.
+# **What is an anomaly here?** A radiologist would think of a fracture or a tumour. Here the word means something
+# simpler: the image does not show a normal hand.
 #
 # > **Out-of-distribution detection.** The task of recognising that an image does not come from the kind
 # > of images that a model was trained on (OOD detection, for short).
 #
 # > **near OOD.** The anomalies resemble the normal images, such as a hand with a lesion. Anomalies of
 # > another kind, such as a chest, are far OOD.
-#
-# Chests and heads are far OOD. Section 5 looks at near OOD.
 
 # %% [markdown] id="copies-text"
 # ### Copies
@@ -175,10 +170,10 @@ split_by_content = check("3.1", split_by_content)
 # %% [markdown] id="roles-text"
 # ### Four roles
 #
-# We need hands to **train** on, hands to **calibrate** on (here they watch the training), and hands to **test**
-# on. As **anomalies** we take about as many images as there are test hands, the same number from each other
-# class. The function `task` splits by content. In the quick profile it shrinks the images to 32×32 pixels.
-# (Where patients are known, split by patient.)
+# We need hands to **train** on, hands to **calibrate** on (with them we watch the training), and hands to **test**
+# on. As **anomalies** we take about as many images as there are test hands, the same number from each class.
+# `task` splits by content. (Where patients are known, split by patient.) The quick profile shrinks the images to
+# 32×32 pixels.
 
 # %% id="roles"
 from helpers.experiments.module_03 import task
@@ -218,7 +213,7 @@ seen(
 # %% [markdown] id="patients-text" no_result="definitions"
 # ## 2 · Trivial scores first
 #
-# Before you train a network, ask what a score of one line of code reaches. Here are four such *trivial* scores.
+# Before you train a network, ask what a score of one line of code reaches. Here are four *trivial* scores.
 #
 # | score | an image is anomalous if |
 # |---|---|
@@ -265,8 +260,8 @@ def class_table(scores):
 # %% [markdown] id="baselines-text"
 # ### What the trivial scores reach
 #
-# In the figure, look at the row `background` first. Which class does the border alone give away? Then find the
-# score that is best on its *worst* class.
+# In the figure, look at the row `background` first. Which class does the border alone give away? Then: which
+# score is best on its *worst* class?
 
 # %% id="baselines"
 from helpers.experiments.module_03 import baseline_scores
@@ -518,8 +513,8 @@ for block in blocks:
 # %% [markdown] id="loop-text"
 # ### Training
 #
-# The loop is that of module 1: mean squared error, Adam, batches of 128. It needs no labels, only hands. After the
-# training we rebuild four hands and four other images. What do you expect to see for the four others?
+# The loop is that of module 1: mean squared error, Adam, batches of 128. It needs no labels, only hands. Then we
+# rebuild four hands and four other images. What do you expect to see for the four others?
 
 # %% id="loop-setup"
 set_seed(0)
@@ -564,11 +559,11 @@ seen(
     "much* detail is missed."
 )
 
-# %% [markdown] id="mae-text"
+# %% [markdown] id="mae-text" tags=["optional"]
 # ### Two scores from the same reconstruction
 #
-# The network was trained with the squared error (MSE). We can score an image by its MSE, or by its **mean absolute
-# error** (MAE). In the MSE a few very wrong pixels decide. In the MAE many slightly wrong pixels count as well. Does
+# The network was trained with the squared error (MSE). We can score an image by its MSE, or by its mean absolute
+# error (MAE). In the MSE a few very wrong pixels decide. In the MAE many slightly wrong pixels count as well. Does
 # the choice matter? And does either score beat the best trivial one?
 
 # %% id="mae"
@@ -791,21 +786,21 @@ seen(
 # %% [markdown] id="vae-text" no_result="what the tutorial says, and why it does not follow"
 # ## 4 · Model or score?
 #
-# This module started from a public tutorial. The tutorial compares an autoencoder, scored by its MAE, with a VAE,
-# scored by what it calls the likelihood. It concludes that reconstruction beats likelihood. Two things are wrong here.
+# This module started from a public tutorial. It compares an autoencoder, scored by its **mean absolute error** (MAE),
+# with a VAE, scored by what it calls the likelihood. It concludes that reconstruction beats likelihood. Two things are
+# wrong here.
 #
 # - Its "likelihood" is the **KL term alone**. The other half of the ELBO, the reconstruction, is missing.
 # - Model *and* score change at the same time, so we cannot tell which of them made the difference.
 #
-# So we train a VAE, and give the same scores to both models.
+# So we train a VAE and give both models the same scores.
 
 # %% [markdown] id="nats-text" no_result="the VAE's loss, from module 2"
 # ### A VAE without a weight to choose
 #
 # The loss is minus the ELBO, in nats. Only the last layer of the encoder differs from the autoencoder: it gives the
-# mean and the logarithm of the variance of each latent dimension. As the standard deviation $\sigma$ of a pixel we
-# take the root mean square error of each batch, the best value there is (module 2; Rybkin et al., arXiv 2006.13202).
-# Then there is no weight to choose.
+# mean and the logarithm of the variance of each latent dimension. The standard deviation $\sigma$ of a pixel is the
+# root mean square error of the batch (module 2; Rybkin et al., arXiv 2006.13202), so there is no weight to choose.
 
 # %% id="nats"
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
@@ -828,17 +823,15 @@ set_seed(0)
 vae = network(DeepVAE, size)
 history = train_for(vae, train.images, loss_in_nats, progress=True)
 vae.sigma = mean_loss(vae, calibration.images, vae_error) ** 0.5
-print(
-    f"error on calibration hands: VAE {vae.sigma**2:.5f}, AE {mean_loss(ae, calibration.images):.5f}"
-)
+print(f"calibration error: VAE {vae.sigma**2:.5f}, AE {mean_loss(ae, calibration.images):.5f}")
 
 # %% [markdown] id="mahalanobis-text" no_result="an example and a definition"
 # ### A score that looks at the code
 #
 # A reconstruction error asks the decoder: can you draw this image? One can also ask the encoder: is the
-# code near the codes of hands? An example: in one direction the codes of hands have a standard deviation of 10, in
-# another one of 1. A step of 5 from the mean is half a standard deviation in the first direction, and five standard
-# deviations in the second. So only the second step is suspicious.
+# code near the codes of hands? For example, the codes of hands may have a standard deviation of 10 in one direction,
+# and of 1 in another. A step of 5 from the mean is then half a standard deviation in the first direction, and five in
+# the second. Only the second step is suspicious.
 #
 # > **Mahalanobis distance.** The distance of a point from the mean of a set of points, measured in
 # > standard deviations of these points along each direction.
@@ -938,9 +931,9 @@ ssim_residual = check("3.9", ssim_residual)
 # %% [markdown] id="grid-text"
 # ### Both models, the same scores
 #
-# Both models now get three scores: the MAE, SSIM, and the Mahalanobis distance of the code. The VAE gets its KL as
-# well. In the figure, compare the rows of one model first, and then the two models in one score. Which scores are
-# good on *every* class?
+# Both models get three scores: the MAE, SSIM, and the Mahalanobis distance of the code. The VAE gets its KL as
+# well. Compare the rows of one model first, and then the two models in one score. Which scores are good on *every*
+# class?
 
 # %% id="grid"
 from helpers.experiments.module_03 import model_scores
@@ -1074,8 +1067,8 @@ paired_difference = check("3.10", paired_difference)
 # %% [markdown] id="chosen-text" no_result="why a choice needs other images"
 # ### Choose on one half, judge on the other
 #
-# Is the best learned score better than the best trivial one? There is a trap. If you pick the best of many scores on
-# the test images and report its AUROC on the same images, you count its luck as skill.
+# Is the best learned score better than the best trivial one? There is a trap. Some luck is in every AUROC. If you
+# pick the highest of many, you also pick luck.
 
 # %% [markdown] id="ex-3-14-text"
 # ### Exercise 3.14
@@ -1093,8 +1086,7 @@ paired_difference = check("3.10", paired_difference)
 # - `"C"`: the best score should get the highest number;
 # - `"D"`: the two halves hold different classes.
 #
-# The check tries your choice on many small test sets and compares the reported AUROC with the one on all their
-# images. **Done** when choice and reason hold there.
+# **Done** when choice and reason hold on many small test sets, on which the check tries them.
 
 # %% id="ex-3-14" tags=["exercise"] reference="report"
 report = {"choice": ..., "because": ...}
@@ -1588,20 +1580,20 @@ score_explorer(test_images, kinds, scores)
 # %% [markdown] id="harder-text" no_result="what is tried next"
 # ## 5 · Harder tasks
 #
-# If every good score is near 1, the task cannot tell them apart. So we need harder anomalies: near OOD. We keep the
-# second half of the test hands apart to make them, and compare them with the first half.
+# If every good score is near 1, the task cannot tell them apart. So we make harder anomalies, near OOD. Each is a
+# hand: one with a lesion, a blurred one, or a rotated one. We change the second half of the test hands, and compare
+# them with the first half.
 
 # %% id="few"
-half = n // 2  # anomalies are made from the second half of the test hands; the first stays normal
+half = n // 2
 few = normal.images[half:][: choose(quick=150, full=500)]
 print(f"{half} normal hands, {len(few)} hands to change")
 
 # %% [markdown] id="severity-text"
 # ### Hands that are not right
 #
-# Each anomaly is now a hand: one with a lesion, a blurred one, or a rotated one. The severity of a change goes from 0
-# to 1; here it is 0.5. Before you look at the table, order the three changes from easiest to hardest. Which change
-# will no score find?
+# The severity of a change goes from 0 to 1; here it is 0.5. Look at the hands, and order the three changes from
+# easiest to hardest. Which change will no score find?
 
 # %% id="spoiled"
 from helpers.corruptions import CORRUPTIONS
@@ -1618,10 +1610,9 @@ plotting.show(
 compared_scores = ["nearest image", "AE MAE", "AE SSIM", "AE Mahalanobis, code"]
 rows = {}
 for kind, images in spoiled.items():
-    spoiled_scores = baseline_scores(train.images, images)
-    found_scores = model_scores(ae, train.images, images)
-    spoiled_scores |= {f"AE {name}": s for name, s in found_scores.items()}
-    rows[kind] = {k: auroc(scores[k][:half], spoiled_scores[k]) for k in compared_scores}
+    found_scores = baseline_scores(train.images, images)
+    found_scores |= {f"AE {k}": s for k, s in model_scores(ae, train.images, images).items()}
+    rows[kind] = {k: auroc(scores[k][:half], found_scores[k]) for k in compared_scores}
 near_table = pd.DataFrame(rows).T
 near_table.round(2)
 
@@ -1975,20 +1966,18 @@ def paint_lesion(image, cover, contrast):
 paint_lesion = check("3.11", paint_lesion)
 
 # %% [markdown] id="maps-text"
-# ### Three maps
+# ### Two maps
 #
-# We compare three maps: the absolute residual, the SSIM residual, and a trivial one, the absolute difference from
-# the mean hand. Which map would you trust? Look for bright regions outside the outlines.
+# We compare two maps of the autoencoder: the absolute residual and the SSIM residual. Which map would you trust? Look
+# for bright regions outside the outlines.
 
 # %% id="maps"
 from helpers.datasets.samples.lesions import add_lesions
 from helpers.scores import ssim_residual
 
-mean_hand = as_input(train.images).mean(dim=0, keepdim=True)
 MAPS = {
     "residual": lambda x: (ae(x) - x).abs()[:, 0],
     "SSIM residual": lambda x: ssim_residual(x, ae(x))[:, 0],
-    "mean hand": lambda x: (x - mean_hand).abs()[:, 0],
 }
 some = normal.images[: choose(quick=200, full=1000)]
 lesioned, masks = add_lesions(some, 0.6, np.random.default_rng(0))
@@ -1999,7 +1988,7 @@ plotting.show(
     plotting.map_rows(lesioned[:6], masks[:6], {name: m[:6] for name, m in maps.items()}),
     f"Six hands with lesions of severity 0.6, outlined, on {masks.mean():.1%} of the pixels.",
     alt="Six columns of hands. The upper row shows each hand with the outline of its lesion. "
-    "Below stand three maps, bright in some lesions but also along bones, at labels and, for "
+    "Below stand two maps, bright in some lesions but also along bones, at labels and, for "
     "SSIM, in parts of the ground.",
 )
 
@@ -2011,14 +2000,15 @@ seen(
     + ", ".join(f"{name} {ratio:.1f}" for name, ratio in _inside.items())
     + ". "
     + (f"A ratio near 1 or below shows no lesions: {_missed}. " if _missed else "")
-    + "All maps are also bright along bones, at labels or in the ground, where many more pixels lie "
+    + "Both maps are also bright along bones, at labels or in the ground, where many more pixels lie "
     "than in the lesions."
 )
 
 # %% [markdown] id="dice-text" no_result="definitions" tags=["optional"]
 # ### One number for a map
 #
-# Now the pixels are the units. AUROC needs no threshold, but it hides how few pixels belong to lesions.
+# We add a trivial map, the absolute difference from the mean hand. Now the pixels are the units. AUROC needs no
+# threshold, but it hides how few pixels belong to lesions.
 #
 # > **average precision.** Sort the pixels by score, highest first, and go down the list. At each lesion pixel note
 # > the precision so far. The average precision is the mean of these notes. 1 is perfect; a random score has about
@@ -2036,11 +2026,13 @@ seen(
 # %% id="pixel-table"
 from helpers.metrics import pixel_metrics
 
-limits = {
-    name: conformal_threshold(apply(f, calibration.images).numpy().ravel(), 0.01)
-    for name, f in MAPS.items()
-}
-found_pixels = {name: pixel_metrics(m, masks, limits[name]) for name, m in maps.items()}
+mean_hand = as_input(train.images).mean(dim=0, keepdim=True)
+three_maps = MAPS | {"mean hand": lambda x: (x - mean_hand).abs()[:, 0]}
+limits, found_pixels = {}, {}
+for name, f in three_maps.items():
+    healthy_pixels = apply(f, calibration.images).numpy().ravel()
+    limits[name] = conformal_threshold(healthy_pixels, 0.01)
+    found_pixels[name] = pixel_metrics(apply(f, lesioned).numpy(), masks, limits[name])
 pixel_table = pd.DataFrame(found_pixels).T.rename(columns={"false_alarms": "false-positive rate"})
 pixel_table.assign(**{"average precision by chance": masks.mean()}).round(3)
 
@@ -2130,9 +2122,9 @@ seen(
 rows = []
 for tone, word in ((1, "bright"), (-1, "dark"), (0, "as its surroundings")):
     toned, toned_masks = add_lesions(some, 0.6, np.random.default_rng(0), tone=tone)
-    for name, f in MAPS.items():
-        found_pixels = pixel_metrics(apply(f, toned).numpy(), toned_masks, limits[name])
-        rows.append({"lesion": word, "map": name} | found_pixels)
+    for name, f in three_maps.items():
+        toned_pixels = pixel_metrics(apply(f, toned).numpy(), toned_masks, limits[name])
+        rows.append({"lesion": word, "map": name} | toned_pixels)
 blind = pd.DataFrame(rows)
 blind_ap = blind.pivot(index="lesion", columns="map", values="average_precision")
 blind_ap.assign(chance=masks.mean()).round(3)
@@ -2206,7 +2198,7 @@ claim(
 if seeds["source"].iloc[0] == train.source:  # widths of two data sets cannot be compared
     claim(
         "training again moves the AE's MAE by more than its bootstrap interval is wide",
-        np.ptp(seeds["AE MAE"]) > np.ptp(_interval_of(mae[:n], mae[n:])),
+        np.ptp(seeds["AE MAE"]) > np.ptp(_interval_of(scores["AE MAE"][:n], scores["AE MAE"][n:])),
     )
 
 # %% [markdown] id="believe" held_by="claim-differences"
