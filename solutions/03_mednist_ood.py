@@ -429,6 +429,10 @@ claim(
 #
 # The encoder halves the sides of the image three times, while the number of channels grows. One linear layer
 # makes the code. The decoder does the same steps backwards.
+#
+# > **batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
+# > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
+# > training instead.
 
 # %% id="architecture"
 from helpers.experiments.module_03 import network, steps
@@ -459,10 +463,6 @@ plotting.show(
 #
 # A block of the encoder is a 3×3 convolution of stride 2 without bias, then a batch normalization, then a
 # leaky ReLU with torch's default slope of 0.01.
-#
-# > **batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
-# > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
-# > training instead.
 #
 # > **channels_last.** A way to store a batch of images in memory: the channels of one pixel lie side by side. The
 # > numbers are the same, but convolutions are often faster.
