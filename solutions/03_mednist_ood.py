@@ -171,7 +171,7 @@ split_by_content = check("3.1", split_by_content)
 # ### Four roles
 #
 # We need hands to **train** on, hands to **calibrate** on (with them we watch the training), and hands to **test**
-# on. As **anomalies** we take about as many images as there are test hands, the same number from each class.
+# on. As **anomalies** we take about as many images as there are test hands, the same number from each other class.
 # `task` splits by content. (Where patients are known, split by patient.) The quick profile shrinks the images to
 # 32×32 pixels.
 
@@ -932,8 +932,8 @@ ssim_residual = check("3.9", ssim_residual)
 # ### Both models, the same scores
 #
 # Both models get three scores: the MAE, SSIM, and the Mahalanobis distance of the code. The VAE gets its KL as
-# well. Compare the rows of one model first, and then the two models in one score. Which scores are good on *every*
-# class?
+# well. In the figure, compare the rows of one model first, and then the two models in one score. Which scores are
+# good on *every* class?
 
 # %% id="grid"
 from helpers.experiments.module_03 import model_scores
