@@ -1,4 +1,4 @@
-"""Ways to spoil a picture by degrees. uint8 (N, C, H, W), severity 0 to 1 -> the same shape."""
+"""Ways to spoil an image by degrees. uint8 (N, C, H, W), severity 0 to 1 -> the same shape."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, rotate
@@ -7,7 +7,7 @@ from helpers.datasets.samples.lesions import add_lesions
 
 
 def lesion(images, severity, seed=0):
-    """One lesion a picture, of up to 6 pixels of 64 in radius and 100 grey values of contrast."""
+    """One lesion an image, of up to 6 pixels of 64 in radius and 100 grey values of contrast."""
     return add_lesions(images, severity, np.random.default_rng(seed))[0]
 
 

@@ -1,4 +1,4 @@
-"""The tables of module 3 on a few drawn pictures: roles, scores, entries."""
+"""The tables of module 3 on a few drawn images: roles, scores, entries."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def test_autoencoder_comes_back_to_the_size_of_the_picture(size, widths):
     assert ae.features(x).shape == (3, widths[2], size // 8, size // 8)
     assert ae.encode(x).shape == (3, 7)
     assert ae(x).shape == x.shape
-    torch.testing.assert_close(ae(x)[1:2], ae(x[1:2]))  # no picture depends on another
+    torch.testing.assert_close(ae(x)[1:2], ae(x[1:2]))  # no image depends on another
 
 
 def test_source_s_network_has_its_parameters():

@@ -1,4 +1,4 @@
-"""MedNIST: 58,954 radiology pictures in six classes, from the MONAI project's archive."""
+"""MedNIST: 58,954 radiology images in six classes, from the MONAI project's archive."""
 
 from helpers.datasets import tree, usable
 from helpers.datasets.dataset import DataSet

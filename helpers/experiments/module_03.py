@@ -49,9 +49,9 @@ class Task(NamedTuple):
 
 
 def task(normal="Hand", factor=None):
-    """The roles of MedNIST's pictures where the class `normal` is normal. -> Task
+    """The roles of MedNIST's images where the class `normal` is normal. -> Task
 
-    factor : by which the pictures are made smaller; the profile's without
+    factor : by which the images are made smaller; the profile's without
     """
     factor = factor or choose(quick=2, full=1)
     pictures = load("mednist")["all"]
@@ -113,7 +113,7 @@ def autoencoder(train_images, seed=0):
 
 
 def vae(train_images, calibration_images, seed=0):
-    """The trained VAE, in eval mode, its sigma set on the calibration pictures."""
+    """The trained VAE, in eval mode, its sigma set on the calibration images."""
     set_seed(seed)
     model = network(DeepVAE, train_images.shape[-1])
     train(model, train_images, nats, seed)
@@ -122,7 +122,7 @@ def vae(train_images, calibration_images, seed=0):
 
 
 def pixel_scores(x, x_hat):
-    """The scores that compare a picture with its reconstruction, as {name: (N,)}."""
+    """The scores that compare an image with its reconstruction, as {name: (N,)}."""
     return {
         "MAE": absolute_error(x, x_hat),
         "MSE": reconstruction_error(x, x_hat),
@@ -281,7 +281,7 @@ def from_files(images, folder):
 
 
 class Files(Dataset):
-    """Pictures that are opened when they are asked for."""
+    """Images that are opened when they are asked for."""
 
     def __init__(self, paths):
         self.paths = paths

@@ -1,11 +1,11 @@
-"""Synthetic lesions with their pixel masks, for pictures that have none."""
+"""Synthetic lesions with their pixel masks, for images that have none."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 
 def add_lesions(images, severity, rng, tone=None):
-    """Replace one blob of each picture's anatomy by an even grey.
+    """Replace one blob of each image's anatomy by an even grey.
 
     images : uint8 (N, C, H, W), drawn or real, anatomy brighter than what lies around it
     severity : 0 to 1. The radius grows from 2 to 6 pixels of 64, the contrast to what was there

@@ -1,7 +1,7 @@
 """The offline stand-in for MedNIST: six drawn imaging modalities at 64×64.
 
-Each function draws one picture, (64, 64) floats from 0 to 255, with anatomy, pose, exposure and
-noise of its own. The numbers are proportions read off real pictures by eye.
+Each function draws one image, (64, 64) floats from 0 to 255, with anatomy, pose, exposure and
+noise of its own. The numbers are proportions read off real images by eye.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ from helpers.datasets.samples.drawing import (
     texture,
 )
 
-SIDES = np.array([-1, 1])  # the picture's left and right
+SIDES = np.array([-1, 1])  # the image's left and right
 
 # ---- X-ray --------------------------------------------------------------------------------------
 
