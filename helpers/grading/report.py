@@ -28,7 +28,7 @@ STYLE = (
 
 def write_table(path, rows):
     """The rows as CSV. A text that a spreadsheet would take for a formula begins with a quote."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8", errors="replace") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for row in rows:
@@ -45,17 +45,17 @@ def write_table(path, rows):
 
 def write_overview(path, rows, found):
     """A page on the class: who is stuck where, which misconceptions are common, attempts."""
-    learners = list(dict.fromkeys(r.learner for r in rows))
+    files = _files(rows)
     exercises = sorted({r.exercise for r in rows if r.of}, key=_number)
     of = {(r.learner, r.exercise): r for r in rows}
     head = "".join(f"<th>{e}</th>" for e in exercises)
     lines = []
-    for learner in learners:
+    for learner, file in files.items():
         own = [r for r in rows if r.learner == learner]
         cells = "".join(_mark(of.get((learner, e))) for e in exercises)
         note = "; ".join(r.sentence for r in own if not r.of)
         points = f"{sum(r.points for r in own)} of {sum(r.of for r in own)}"
-        link = f'<a href="feedback/{html.escape(_file(learner))}.html">{html.escape(learner)}</a>'
+        link = f'<a href="feedback/{html.escape(file)}.html">{html.escape(learner)}</a>'
         lines.append(
             f"<tr><th>{link}</th>{cells}<td>{points}</td><td>{html.escape(note)}</td></tr>"
         )
@@ -115,7 +115,7 @@ def _attempts(found):
 def write_feedback(folder, rows):
     """A page for each learner: the verdicts' sentences."""
     folder.mkdir(parents=True, exist_ok=True)
-    for learner in dict.fromkeys(r.learner for r in rows):
+    for learner, file in _files(rows).items():
         own = [r for r in rows if r.learner == learner]
         lines = "".join(
             f"<tr>{_mark(r)}<td>{html.escape(f'{r.exercise} {r.title}')}</td>"
@@ -123,7 +123,7 @@ def write_feedback(folder, rows):
             for r in own
         )
         points = f"{sum(r.points for r in own)} of {sum(r.of for r in own)} points"
-        _page(folder / f"{_file(learner)}.html", learner, f"<p>{points}</p><table>{lines}</table>")
+        _page(folder / f"{file}.html", learner, f"<p>{points}</p><table>{lines}</table>")
 
 
 def _mark(row):
@@ -138,8 +138,15 @@ def _number(exercise):
     return tuple(int(n) for n in exercise.split(".")) if exercise[:1].isdigit() else (99,)
 
 
-def _file(learner):
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in learner).strip(". ") or "_"
+def _files(rows):
+    """{learner: the name of a file}, no two of which differ by large and small letters alone."""
+    files = {}
+    for learner in dict.fromkeys(r.learner for r in rows):
+        name = "".join(c if c.isalnum() or c in "-_. " else "_" for c in learner).strip(". ") or "_"
+        while name.casefold() in map(str.casefold, files.values()):
+            name += "_"
+        files[learner] = name
+    return files
 
 
 def _page(path, title, body):
@@ -147,7 +154,7 @@ def _page(path, title, body):
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     )
     text = f"{head}{STYLE}<h1>{html.escape(title)}</h1>{body}</html>\n"
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(text, encoding="utf-8", errors="replace")
 
 
 def main(arguments=None):
