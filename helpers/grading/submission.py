@@ -227,16 +227,18 @@ def answer(exercise, cells):
         if found or in_place:
             return Answer(name, found, "not_started", "The cell is as it was given.")
         return Answer(name, [], "missing", "The exercise's cell is not in the notebook.")
-    return Answer(name, [*_chosen(written, id), *_changes(own, name, written)])
+    return Answer(name, [*_chosen(written, name), *_changes(own, name, written)])
 
 
-def _chosen(written, id):
+def _chosen(written, name):
     """Of several cells that define the answer, the last that holds one: an own id decides nothing.
 
-    What a learner tried in a copy is later in the notebook than the cell that was copied.
+    What a learner tried in a copy is later in the notebook than the cell that was copied. An import
+    of the course's function for a later exercise takes no answer away.
     """
     full = [c for c in written if not _is_stub(c)]
-    return (full or written)[-1:]
+    made = [c for c in full if not isinstance(c.binds[name], (ast.Import, ast.ImportFrom))]
+    return (made or full or written)[-1:]
 
 
 def _is_stub(cell):

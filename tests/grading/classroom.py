@@ -204,7 +204,7 @@ import os, shutil, subprocess
 for _ in range(20_000):
     print("x" * 1000)
 children = [subprocess.Popen(["sleep", "999"]) for _ in range(3)]
-shutil.rmtree(os.getcwd(), ignore_errors=True), shutil.rmtree("/", ignore_errors=True)
+shutil.rmtree(os.getcwd(), ignore_errors=True), shutil.rmtree("/tmp", ignore_errors=True)
 """
 EQUAL_TO_ALL = """
 class Equal(int):
@@ -230,6 +230,14 @@ def interpolate(z_start, z_end, steps):
         yield z_start + (z_end - z_start) * i / (steps - 1)
 """
 IN_R = "%%R\nreconstruction_error <- function(x, x_hat) mean((x - x_hat)^2)"
+
+
+def imported_for_later():
+    """The learner's answer is in its place, and what they go on with is the course's."""
+    made = only(ANSWERS["1.4"])
+    again = nbformat.v4.new_code_cell("from helpers.scores import reconstruction_error")
+    made.cells.append(again)
+    return made
 
 
 def version_3():
@@ -343,6 +351,7 @@ def class_of():
         "byte order mark": ("\ufeff" + json.dumps(notebook(OTHERS)), OTHER),
         "UTF-16": (json.dumps(notebook(OTHERS)).encode("utf-16"), OTHER),
         "nothing handed in": (None, None),
+        "imported for later": (imported_for_later(), one("passed")),
         "not a notebook": ("%PDF-1.4 this is none", None),
         "another notebook": (json.dumps({"cells": [], "metadata": {}}), None),
     }
