@@ -26,12 +26,26 @@ c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(Path.cwd() / "learners" / "{username}")
 
-# The servers run in the hub's environment, the kernels in the course's.
+# The servers run in the hub's environment, the kernels in the course's: as forks of one process,
+# which shares out the memory of what all of them import (forked_kernels.py).
 KERNELS = Path.cwd() / "jupyter" / "kernels" / "python3"
 KERNELS.mkdir(parents=True, exist_ok=True)
-ARGV = [str(COURSE / ".venv/bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-SPEC = {"argv": ARGV, "display_name": "Python 3 (ipykernel)", "language": "python"}
+FORKED, SOCKET = str(Path(__file__).with_name("forked_kernels.py")), str(Path.cwd() / "kernels")
+PYTHON = str(COURSE / ".venv/bin/python")
+SPEC = {
+    "argv": [PYTHON, "-I", "-S", FORKED, "start", SOCKET, "-f", "{connection_file}"],
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "interrupt_mode": "message",  # a signal would reach the command and not the kernel
+}
 (KERNELS / "kernel.json").write_text(json.dumps(SPEC), encoding="utf-8")
+c.JupyterHub.services = [
+    {
+        "name": "kernels",
+        "command": [PYTHON, FORKED, "serve", SOCKET],
+        "environment": {"OMP_NUM_THREADS": "1"},  # read when torch is imported
+    }
+]
 
 # Each learner gets the notebooks as files of their own; helpers, data and samples are shared.
 c.Spawner.default_url = "/lab/tree/notebooks/README.md"

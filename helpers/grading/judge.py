@@ -46,6 +46,7 @@ class Judge:
         self.exercises = in_order
         self.folder = course_without_references(module)
         self.box, self.done, self.judged, self.peak = None, [], [], 0
+        self.fresh = False  # whether nothing has been judged in this sandbox yet
 
     def __enter__(self):
         return self
@@ -65,6 +66,7 @@ class Judge:
         answer = submission.answer(exercise, self.cells)
         verdict = self._verdict(exercise, answer)
         self.judged.append((exercise, answer, verdict))
+        self.fresh = False
         if self.box:
             self.peak = max(self.peak, self.box.peak)
             self._go_on(exercise, answer, verdict)
@@ -91,9 +93,11 @@ class Judge:
         try:
             return self._judged(exercise, answer)
         except Lost as error:
-            says = f"Your answer was stopped: {self.box.why or error}."
+            why, late = self.box.why or error, self.box.channel.is_late()
             self._drop()
-            return Verdict("stopped", "stopped", says)
+            if not self.fresh and not late:  # perhaps by what an earlier answer left running
+                return self._verdict(exercise, answer)
+            return Verdict("stopped", "stopped", f"Your answer was stopped: {why}.")
         except ReferenceCalled:
             return _not_own(exercise)
 
@@ -126,7 +130,7 @@ class Judge:
     def _running(self):
         """The sandbox; a new one goes on where the broken one was, without what broke it."""
         if self.box is None:
-            limits = self.limits
+            self.fresh, limits = True, self.limits
             self.box = Sandbox(
                 self.folder, int(limits.memory), limits.timeout, limits.shut, limits.data
             )

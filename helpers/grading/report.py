@@ -21,14 +21,15 @@ MARKS = {"passed": "✓", "not_started": "○", "missing": "○"}
 COLOURS = {"✓": "#c9e7cf", "○": "#eeeeee", "✗": "#f7d3bf"}
 STYLE = (
     "<style>body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
-    "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.2em .5em;"
-    "text-align:left;vertical-align:top}</style>"
+    "table{border-collapse:collapse;margin-bottom:1em}td,th{border:1px solid #bbb;"
+    "padding:.2em .5em;text-align:left;vertical-align:top}"
+    "th,.points{white-space:nowrap}</style>"
 )
 
 
 def write_table(path, rows):
     """The rows as CSV. A text that a spreadsheet would take for a formula begins with a quote."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8", errors="replace") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for row in rows:
@@ -45,21 +46,15 @@ def write_table(path, rows):
 
 def write_overview(path, rows, found):
     """A page on the class: who is stuck where, which misconceptions are common, attempts."""
-    learners = list(dict.fromkeys(r.learner for r in rows))
     exercises = sorted({r.exercise for r in rows if r.of}, key=_number)
-    of = {(r.learner, r.exercise): r for r in rows}
-    head = "".join(f"<th>{e}</th>" for e in exercises)
-    lines = []
-    for learner in learners:
-        own = [r for r in rows if r.learner == learner]
-        cells = "".join(_mark(of.get((learner, e))) for e in exercises)
-        note = "; ".join(r.sentence for r in own if not r.of)
-        points = f"{sum(r.points for r in own)} of {sum(r.of for r in own)}"
-        link = f'<a href="feedback/{html.escape(_file(learner))}.html">{html.escape(learner)}</a>'
-        lines.append(
-            f"<tr><th>{link}</th>{cells}<td>{points}</td><td>{html.escape(note)}</td></tr>"
+    page = "".join(
+        _grid(rows, _files(rows), [e for e in exercises if _number(e)[0] == module])
+        for module in dict.fromkeys(_number(e)[0] for e in exercises)
+    )
+    if unread := [r for r in rows if not r.of]:
+        page += "<h2>Not graded</h2>" + "".join(
+            f"<p>{html.escape(f'{r.learner}, {r.exercise}: {r.sentence}')}</p>" for r in unread
         )
-    page = f"<table><tr><th>learner</th>{head}<th>points</th><th></th></tr>{''.join(lines)}</table>"
     page += "<p>✓ passed, ○ not started, ✗ not right yet. Point at a mark to read why.</p>"
     page += "<h2>Where the class is stuck</h2>" + _stuck(rows, exercises)
     page += "<h2>Common misconceptions</h2>" + _mistakes(rows)
@@ -70,6 +65,22 @@ def write_overview(path, rows, found):
         page += "<h2>Attempts at the wrap-ups</h2><table><tr><th>learner</th><th>exercise</th>"
         page += f"<th>attempts</th></tr>{rows_of}</table>"
     _page(path, "The class", page)
+
+
+def _grid(rows, files, exercises):
+    """The marks of one module: a line for each learner who handed it in."""
+    of = {(r.learner, r.exercise): r for r in rows if r.exercise in exercises}
+    head = "".join(f"<th>{e}</th>" for e in exercises)
+    lines = []
+    for learner in dict.fromkeys(learner for learner, _ in of):
+        own = [of.get((learner, e)) for e in exercises]
+        done = [r for r in own if r]
+        points = f"{sum(r.points for r in done)} of {sum(r.of for r in done)}"
+        link = f'<a href="feedback/{html.escape(files[learner])}.html">{html.escape(learner)}</a>'
+        lines.append(
+            f"<tr><th>{link}</th>{''.join(map(_mark, own))}<td class=points>{points}</td></tr>"
+        )
+    return f"<table><tr><th>learner</th>{head}<th>points</th></tr>{''.join(lines)}</table>"
 
 
 def _stuck(rows, exercises):
@@ -115,15 +126,15 @@ def _attempts(found):
 def write_feedback(folder, rows):
     """A page for each learner: the verdicts' sentences."""
     folder.mkdir(parents=True, exist_ok=True)
-    for learner in dict.fromkeys(r.learner for r in rows):
+    for learner, file in _files(rows).items():
         own = [r for r in rows if r.learner == learner]
         lines = "".join(
             f"<tr>{_mark(r)}<td>{html.escape(f'{r.exercise} {r.title}')}</td>"
-            f"<td>{r.points} of {r.of}</td><td>{html.escape(r.sentence)}</td></tr>"
+            f'<td class="points">{r.points} of {r.of}</td><td>{html.escape(r.sentence)}</td></tr>'
             for r in own
         )
         points = f"{sum(r.points for r in own)} of {sum(r.of for r in own)} points"
-        _page(folder / f"{_file(learner)}.html", learner, f"<p>{points}</p><table>{lines}</table>")
+        _page(folder / f"{file}.html", learner, f"<p>{points}</p><table>{lines}</table>")
 
 
 def _mark(row):
@@ -138,8 +149,15 @@ def _number(exercise):
     return tuple(int(n) for n in exercise.split(".")) if exercise[:1].isdigit() else (99,)
 
 
-def _file(learner):
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in learner).strip(". ") or "_"
+def _files(rows):
+    """{learner: the name of a file}, no two of which differ by large and small letters alone."""
+    files = {}
+    for learner in dict.fromkeys(r.learner for r in rows):
+        name = "".join(c if c.isalnum() or c in "-_. " else "_" for c in learner).strip(". ") or "_"
+        while name.casefold() in map(str.casefold, files.values()):
+            name += "_"
+        files[learner] = name
+    return files
 
 
 def _page(path, title, body):
@@ -147,7 +165,7 @@ def _page(path, title, body):
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     )
     text = f"{head}{STYLE}<h1>{html.escape(title)}</h1>{body}</html>\n"
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(text, encoding="utf-8", errors="replace")
 
 
 def main(arguments=None):

@@ -60,7 +60,17 @@ def grade_class(found, limits, jobs, report=lambda rows: None):
                     report(rows[item])
     for item in left:
         rows[item] = [_failed(*item, "The grader's own process was killed while it graded this.")]
-    return [row for item in work for row in rows[item]]
+    return best([row for item in work for row in rows[item]])
+
+
+def best(rows):
+    """One row for each exercise of a learner: of several notebooks the better answer counts."""
+    kept = {}
+    for row in rows:
+        key = row.learner, row.exercise
+        if key not in kept or row.points > kept[key].points:
+            kept[key] = row
+    return list(kept.values())
 
 
 def _failed(learner, path, says):

@@ -237,6 +237,8 @@ def _walls(course, memory, data):
     walls += ["--ro-bind", str(course), str(course)]
     if data and os.path.isdir(data):
         walls += ["--ro-bind", str(data), str(data)]
+        for path in {os.path.realpath(p) for p in Path(data).iterdir() if p.is_symlink()}:
+            walls += ["--ro-bind-try", path, path]
     return [*walls, "--chdir", "/tmp/home"]
 
 

@@ -5,6 +5,7 @@ Only text is read here; nothing of a submission is run.
 
 import ast
 import builtins
+import itertools
 import json
 import re
 import symtable
@@ -16,6 +17,8 @@ from helpers.places import COURSE
 
 LARGEST = 50 * 2**20  # bytes of a notebook
 CHECK = re.compile(r"\bcheck\(\s*[\"']?([\d.,]+)[\"']?\s*,\s*(\w+)\s*\)")
+OTHER_LANGUAGE = re.compile(r"\s*%%(?!(capture|prun|time|timeit)\b)\w+")
+NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.I)  # some browsers add the latter
 MAGIC = re.compile(r"^(\s*)[%!?].*$|^(\s*)\w+\?+\s*$", re.M)
 
 
@@ -25,16 +28,24 @@ class Unreadable(ValueError):
 
 @dataclass(eq=False)
 class Cell:
-    """A code cell: its text without magics, what its top level binds, and the names it needs."""
+    """A code cell: its text without magics, what its top level binds, and the names it needs.
+
+    plain : the cell without comments and layout, to be compared
+    """
 
     id: str
     text: str
+    plain: str = field(init=False)
     tree: ast.Module | None = None
     error: str = ""
     binds: dict = field(default_factory=dict)  # name -> the node that binds it last
     needs: set = field(default_factory=set)
 
     def __post_init__(self):
+        self.plain = self.text.strip()
+        if OTHER_LANGUAGE.match(self.text):
+            self.error = "it is not in Python"
+            return
         try:
             ast.parse(self.text)
         except Exception:  # perhaps for the magics of a notebook
@@ -42,17 +53,12 @@ class Cell:
         try:
             self.tree = ast.parse(self.text)
             self.needs = _needs(self.text)
+            self.plain = ast.dump(self.tree)
+            self.binds = {name: node for node in self.tree.body for name in _bound(node)}
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
             self.error = f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}"
-            return
-        for node in self.tree.body:
-            self.binds |= dict.fromkeys(_bound(node), node)
-
-    @property
-    def plain(self):
-        """The cell without comments and layout, to be compared."""
-        return ast.dump(self.tree) if self.tree else self.text.strip()
+            self.tree, self.plain, self.binds = None, self.text.strip(), {}
 
     def defines(self, name):
         """Whether it binds the name, other than to what a check gives."""
@@ -108,16 +114,18 @@ def _needs(text):
 def read(path):
     """The code cells of a notebook file, in order."""
     try:
+        if path.is_dir():
+            raise Unreadable("No notebook (NAME.ipynb) lies in this folder.")
         if path.stat().st_size > LARGEST:
             raise Unreadable("The file is larger than any notebook of the course.")
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(path.read_bytes())  # in any Unicode encoding, with or without its mark
         cells = held["cells"] if "cells" in held else held["worksheets"][0]["cells"]
         found = []
         for cell in cells:
             if cell.get("cell_type") == "code":
                 text = cell["source"] if "source" in cell else cell["input"]
                 text = text if isinstance(text, str) else "".join(text)
-                own = cell.get("id") or cell.get("metadata", {}).get("id") or ""
+                own = cell.get("id") or (cell.get("metadata") or {}).get("id") or ""
                 found.append(Cell(str(own), text))
         return found
     except Unreadable:
@@ -139,6 +147,20 @@ def released(module):
     """The cells of the course's own notebook of a module ("01"), and the exercise cells by id."""
     (path,) = sorted((COURSE / "notebooks").glob(f"{module}_*.ipynb"))
     return read(path)
+
+
+@cache
+def pieces(module):
+    """The course's cells, cut wherever functions and imports end and other statements begin.
+
+    A function that an answer needs comes without the training that stands in the same cell.
+    """
+    harmless = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
+    found = []
+    for cell in released(module):
+        groups = itertools.groupby(cell.tree.body, lambda node: isinstance(node, harmless))
+        found += [Cell(cell.id, "\n".join(map(ast.unparse, nodes))) for _, nodes in groups]
+    return found
 
 
 def module_of(path, cells):
@@ -205,16 +227,18 @@ def answer(exercise, cells):
         if found or in_place:
             return Answer(name, found, "not_started", "The cell is as it was given.")
         return Answer(name, [], "missing", "The exercise's cell is not in the notebook.")
-    return Answer(name, [*_chosen(written, id), *_changes(own, name, written)])
+    return Answer(name, [*_chosen(written, name), *_changes(own, name, written)])
 
 
-def _chosen(written, id):
+def _chosen(written, name):
     """Of several cells that define the answer, the last that holds one: an own id decides nothing.
 
-    What a learner tried in a copy is later in the notebook than the cell that was copied.
+    What a learner tried in a copy is later in the notebook than the cell that was copied. An import
+    of the course's function for a later exercise takes no answer away.
     """
     full = [c for c in written if not _is_stub(c)]
-    return (full or written)[-1:]
+    made = [c for c in full if not isinstance(c.binds[name], (ast.Import, ast.ImportFrom))]
+    return (made or full or written)[-1:]
 
 
 def _is_stub(cell):
@@ -282,12 +306,12 @@ def prelude(module, answer, cells, done):
 
     done : cells that have been run. A name is taken from the course where the course has it.
     """
-    course = released(module)
+    course = pieces(module)
     place = len(course)
     for i, cell in enumerate(course):
         if cell.id.startswith("ex-") and cell.defines(answer.name):
             place = i
-    texts = {c.plain for c in course}
+    texts = {c.plain for c in released(module)}
     extra = [c for c in cells if c.plain not in texts and c.tree and c not in answer.cells]
     chosen, open_names = {}, set()
     for cell in answer.cells:
@@ -327,15 +351,22 @@ def _trains(cell, name):
 
 
 def submissions(folder):
-    """{learner: [paths]} of the notebooks NN_*.ipynb below a folder, flat or a folder each."""
+    """{learner: [paths]} of the notebooks below a folder, flat or a folder each.
+
+    A learner's folder without a notebook stands for itself: it is seen that nothing came.
+    """
     folder = Path(folder)
     found = {}
-    for path in sorted(folder.rglob("*.ipynb")):
-        if ".ipynb_checkpoints" in path.parts or path.is_symlink():
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if ".ipynb_checkpoints" in inside or path.is_symlink():
             continue
-        above = path.relative_to(folder).parts[:-1]
-        learner = above[0] if above else _learner(path.stem)
-        found.setdefault(learner, []).append(path)
+        if NOTEBOOK.search(path.name) and path.is_file():
+            learner = inside[0] if inside[1:] else _learner(NOTEBOOK.sub("", path.name))
+            found.setdefault(learner, []).append(path)
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith("."):
+            found.setdefault(path.name, [path])
     return found
 
 

@@ -72,6 +72,9 @@ class Channel:
             block += part
         return bytes(block)
 
+    def is_late(self):
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
     def _wait(self, write=False):
         if self.deadline is None:
             return

@@ -184,9 +184,79 @@ def reconstruction_error(x, x_hat):
     return x
 """
 
-# learner -> (notebook or text, {exercise: status}); "all" is passed by every exercise but the rest
+GLOBAL_STATE = """
+np.random.seed(0), np.seterr(all="raise"), torch.manual_seed(0)
+torch.set_default_dtype(torch.float64), torch.set_grad_enabled(False)
+"""
+PATCHES = """
+import json, os, socket, time
+json.dumps = json.loads = os.getpid = time.monotonic = socket.socket.send = None
+"""
+LEAVES_A_TIMER = """
+import os, threading
+
+def reconstruction_error(x, x_hat):
+    threading.Timer(0.2, os._exit, [0]).start()
+    return (x - x_hat).square().mean(dim=(1, 2, 3))
+"""
+LITTER = """
+import os, shutil, subprocess
+for _ in range(20_000):
+    print("x" * 1000)
+children = [subprocess.Popen(["sleep", "999"]) for _ in range(3)]
+shutil.rmtree(os.getcwd(), ignore_errors=True), shutil.rmtree("/tmp", ignore_errors=True)
+"""
+EQUAL_TO_ALL = """
+class Equal(int):
+    __eq__ = __ge__ = __le__ = lambda *_: True
+    __hash__ = int.__hash__
+
+
+def conv_output_size(size, kernel_size, stride=1, padding=0):
+    return Equal(7)
+"""
+OWN_FLOAT = """
+class Area(float):
+    pass
+
+
+def auroc(normal_scores, anomaly_scores):
+    a, n = np.asarray(anomaly_scores)[:, None], np.asarray(normal_scores)
+    return Area(((a > n) + 0.5 * (a == n)).mean())
+"""
+GENERATED = """
+def interpolate(z_start, z_end, steps):
+    for i in range(steps):
+        yield z_start + (z_end - z_start) * i / (steps - 1)
+"""
+IN_R = "%%R\nreconstruction_error <- function(x, x_hat) mean((x - x_hat)^2)"
+
+
+def imported_for_later():
+    """The learner's answer is in its place, and what they go on with is the course's."""
+    made = only(ANSWERS["1.4"])
+    again = nbformat.v4.new_code_cell("from helpers.scores import reconstruction_error")
+    made.cells.append(again)
+    return made
+
+
+def version_3():
+    """As IPython wrote notebooks before 2014."""
+    cells = [
+        {"cell_type": "code", "language": "python", "input": c.source, "outputs": []}
+        for c in notebook().cells
+        if c.cell_type == "code"
+    ]
+    return json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]})
+
+
 PASSED = dict.fromkeys(MODULE, "passed")
 OPEN = dict.fromkeys(MODULE, "not_started")
+OTHER = OPEN | dict.fromkeys(OTHERS, "passed")
+# what takes long is judged where all is right, and once is enough
+LONG = "1.2", "1.9", "1.14"
+MOST = {id: text for id, text in ANSWERS.items() if id not in LONG}
+BUT_LAST = PASSED | dict.fromkeys(LONG, "not_started")
 
 
 def one(status):
@@ -203,7 +273,7 @@ def class_of():
         "untouched": (notebook({}), OPEN),
         "one wrong": (notebook(ANSWERS | {"1.4": WRONG_14}), PASSED | {"1.4": "wrong_form"}),
         "half done": (notebook(half), OPEN | dict.fromkeys(half, "passed")),
-        "otherwise written": (notebook(OTHERS), OPEN | dict.fromkeys(OTHERS, "passed")),
+        "otherwise written": (notebook(OTHERS), OTHER),
         "syntax error": (
             notebook(ANSWERS | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}),
             PASSED | {"1.4": "wrong_form"},
@@ -250,12 +320,38 @@ def class_of():
         "cell renamed": (renamed_ids(notebook()), PASSED),
         "function renamed": (renamed(), one("passed")),
         "cell split": (split(), one("passed")),
-        "from a badge": (vs_code(notebook(OTHERS)), OPEN | dict.fromkeys(OTHERS, "passed")),
+        "from a badge": (vs_code(notebook(OTHERS)), OTHER),
         "magics": (only("%%time\n" + lines + own), one("passed")),
         "fork bomb": (
             only("import os\n" + lines + "while True: os.fork()"),
             one("stopped|wrong_form"),
         ),
+        "global state changed": (
+            notebook(MOST | {"1.4": GLOBAL_STATE + ANSWERS["1.4"]}),
+            BUT_LAST,
+        ),
+        "modules patched": (
+            notebook(MOST | {"1.4": PATCHES + ANSWERS["1.4"]}),
+            BUT_LAST | {"1.4": "stopped"},
+        ),
+        "timer left behind": (
+            notebook(MOST | {"1.4": LEAVES_A_TIMER}),
+            BUT_LAST | {"1.4": "passed|stopped"},
+        ),
+        "prints, starts and deletes": (only(LITTER + ANSWERS["1.4"]), one("passed")),
+        "huge result": (only(lines + "return torch.zeros(2**28)"), one("stopped|wrong_form")),
+        "other types": (
+            notebook({"1.1": EQUAL_TO_ALL, "1.8": OWN_FLOAT, "1.10": GENERATED}),
+            OPEN | {"1.1": "wrong_value", "1.8": "passed", "1.10": "wrong_form|wrong_value"},
+        ),
+        "error that is no text": (only(lines + "raise ValueError('\\ud800')"), one("wrong_form")),
+        "endless sum": (before_all(notebook(OTHERS), "x = " + "1 + " * 20_000 + "1"), OTHER),
+        "in another language": (only(IN_R), one("wrong_form")),
+        "notebook of version 3": (version_3(), PASSED),
+        "byte order mark": ("\ufeff" + json.dumps(notebook(OTHERS)), OTHER),
+        "UTF-16": (json.dumps(notebook(OTHERS)).encode("utf-16"), OTHER),
+        "nothing handed in": (None, None),
+        "imported for later": (imported_for_later(), one("passed")),
         "not a notebook": ("%PDF-1.4 this is none", None),
         "another notebook": (json.dumps({"cells": [], "metadata": {}}), None),
     }
@@ -269,7 +365,8 @@ def write(folder, wanted=None):
             continue
         path = folder / learner / NAME
         path.parent.mkdir(parents=True)
-        text = made if isinstance(made, str) else json.dumps(made)
-        path.write_text(text, encoding="utf-8")
         found[learner] = statuses
+        if made is not None:
+            text = made if isinstance(made, (str, bytes)) else json.dumps(made)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return found
