@@ -33,19 +33,22 @@ def live_figure(folder):
     text = Path(folder, "solutions/01_autoencoder_basics.ipynb").read_text(encoding="utf-8")
     cell = next(c for c in json.loads(text)["cells"] if c["id"] == "explore-threshold")
     html = next(o["data"]["text/html"] for o in cell["outputs"] if "text/html" in o["data"])
-    return nodes.raw("", "".join(html), format="html")
+    return nodes.raw("", f'<div class="live-figure">{"".join(html)}</div>', format="html")
 
 
 def local_command(page):
-    text = nodes.paragraph()
-    text += nodes.Text("On your own computer: ")
-    text += nodes.literal("", "make lab")
-    text += nodes.Text(", then open ")
-    text += nodes.literal("", f"{page}.ipynb")
-    text += nodes.Text(". ")
-    start = nodes.reference("", "How to install the course", refuri="../README.html#start")
-    text += start
-    return text
+    install = nodes.reference("", "Installation", refuri="../README.html#start")
+    return nodes.paragraph(
+        "",
+        "",
+        nodes.Text("On your own computer: "),
+        nodes.literal("", "make lab"),
+        nodes.Text(", then open "),
+        nodes.literal("", f"{page}.ipynb"),
+        nodes.Text(". ("),
+        install,
+        nodes.Text(")"),
+    )
 
 
 def leave_out(app, page, template, context, doctree):
