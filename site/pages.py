@@ -59,13 +59,27 @@ def leave_out(app, page, template, context, doctree):
             context[kind].remove(file)
 
 
-def thin_out(app, error):
+def finish(app, error):
+    if not error:
+        name_toggles(app)
+        thin_out(app)
+
+
+def name_toggles(app):
+    """The arrows in the sidebar have no text: a screen reader needs one."""
+    toggle = '<summary><span class="toctree-toggle"'
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        if toggle in text:
+            named = text.replace(toggle, toggle.replace(">", ' aria-label="Solution">', 1))
+            path.write_text(named, encoding="utf-8")
+
+
+def thin_out(app):
     """Keep the icons and the rules of style that some page or script can use.
 
     Font Awesome is 1.5 MB, and the theme's sheet, with all of Bootstrap, is 0.4 MB a page.
     """
-    if error:
-        return
     static = Path(app.outdir, "_static")
     icons, sheet = static / "scripts/fontawesome.js", static / "styles/pydata-sphinx-theme.css"
     files = [*Path(app.outdir).rglob("*.html"), *static.rglob("*.js")]
@@ -96,5 +110,5 @@ def classes(selector):
 def setup(app):
     app.connect("doctree-read", add_to_page)
     app.connect("html-page-context", leave_out, priority=900)
-    app.connect("build-finished", thin_out)
+    app.connect("build-finished", finish)
     return {"parallel_read_safe": True}

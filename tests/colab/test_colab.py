@@ -28,7 +28,8 @@ START = "import sys; sys.path.append({!r}); import google.colab; import ipykerne
 def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
-# of each example, all that a browser gets but the pixels of the static figure, which are matplotlib's
+
+# Of each example, all that a browser gets but the pixels of matplotlib's static figure
 OUTPUTS = """
 import json, re, sys
 sys.path[:0] = sys.argv[1:]
