@@ -3,7 +3,7 @@
 All in one Chromium, its processor throttled four times, 100 moves each, medians. By hand, since
 its answer depends on the machine: the tests of speed are in test_explorables.py.
 
-    .venv/bin/python tests/browser/moves.py [--old A CHECKOUT OF 354511f] [name of an explorable ...]
+    .venv/bin/python tests/browser/moves.py [--old CHECKOUT OF 354511f] [explorable ...]
 """
 
 import argparse
@@ -18,8 +18,9 @@ import nbformat
 import psutil
 from playwright.sync_api import sync_playwright
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "explorables"), str(HERE.parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "explorables"))
 from examples import EXAMPLES
 from lab import ARGUMENTS, COURSE, Notebook, copy_course, server
 from test_explorables import MOVE, WATCH
