@@ -120,3 +120,39 @@ def test_formulas_are_drawn(site, page):
         "all => all.map((one) => one.offsetHeight || one.getBoundingClientRect().height)"
     )
     assert len(boxes) > 40 and min(boxes) > 5
+
+
+def test_search_finds_a_term(site, page):
+    page.goto(f"{(site / 'search.html').resolve().as_uri()}?q=conformal")
+    page.locator("#search-results li a").first.wait_for()
+
+
+def test_icons_and_styles_that_are_left_are_those_in_use(site, page):
+    page.goto((site / "notebooks/00_self_test.html").resolve().as_uri())
+    icons = page.locator("svg.svg-inline--fa")
+    icons.first.wait_for(state="attached")
+    missing = (
+        "all => all.filter((one) => !one.dataset.icon || !one.querySelector('path[d]')).length"
+    )
+    assert icons.count() > 5 and icons.evaluate_all(missing) == 0
+    assert page.locator("i.fa-solid").count() == 0  # the script puts a drawing in the place of each
+    assert page.locator(".bd-sidebar-primary").bounding_box()["x"] >= 0
+
+
+def test_the_start_page_shows_a_live_figure_and_the_modules_first(site, page):
+    """At 1,400 by 900 pixels without scrolling; nothing is cut off at 360."""
+    page.goto((site / "README.html").resolve().as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator(".status p:not(:empty)").first.wait_for()
+    before = frame.locator(".status p").first.inner_text()
+    frame.locator("input[type=range]").press("End")
+    page.wait_for_timeout(200)
+    assert frame.locator(".status p").first.inner_text() != before
+    assert page.locator("#the-modules h2").bounding_box()["y"] < 800
+    assert page.locator(".bd-sidebar-primary a").count() == 0  # no second list of them
+    page.set_viewport_size({"width": 360, "height": 900})
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    for row in page.locator("#the-modules tbody tr").all():
+        box = row.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
