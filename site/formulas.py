@@ -3,18 +3,25 @@
 MathJax takes 1.2 MB a page, which is more than the text of any page.
 """
 
+import re
+
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
+# As an identifier, log would stand close to its argument: log p.
+FUNCTION = re.compile(r"<mi>(exp|ln|log)</mi>")
+OPERATOR = r'<mo form="prefix" lspace="0.17em" rspace="0.17em">\1</mo>'
 
-def formula(display):
+
+def renderer(display):
     def visit(translator, node):
-        translator.body.append(convert(node.astext(), display=display))
+        formula = convert(node.astext(), display=display)
+        translator.body.append(FUNCTION.sub(OPERATOR, formula))
         raise SkipNode
 
     return visit, None
 
 
 def setup(app):
-    app.add_html_math_renderer("mathml", formula("inline"), formula("block"))
+    app.add_html_math_renderer("mathml", renderer("inline"), renderer("block"))
     return {"parallel_read_safe": True}
