@@ -12,6 +12,7 @@ from docutils import nodes
 
 # name: [width, height, [other names], code, path]
 ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[[^\]]*\],"\w+",(?:"[^"]*"|\[[^\]]*\])\],?')
+ICON_FONT = re.compile(r"@font-face\{[^{}]*Font Awesome[^{}]*\}".replace(" ", r"\\? "))
 RULE = re.compile(r"(?P<selectors>[^{}@;/]+)(?P<style>\{[^{}]*\})")
 OUTER_COMMA = re.compile(r",(?![^(]*\))")
 
@@ -81,7 +82,7 @@ def thin_out(app):
     Font Awesome is 1.5 MB, and the theme's sheet, with all of Bootstrap, is 0.4 MB a page.
     """
     static = Path(app.outdir, "_static")
-    icons, sheet = static / "scripts/fontawesome.js", static / "styles/pydata-sphinx-theme.css"
+    icons, sheets = static / "scripts/fontawesome.js", static.glob("styles/*.css")
     files = [*Path(app.outdir).rglob("*.html"), *static.rglob("*.js")]
     words = {
         word
@@ -92,12 +93,18 @@ def thin_out(app):
     used = {word.removeprefix("fa-") for word in words if word.startswith("fa-")}
     thin = ICON.sub(lambda m: m[0] if m[1] in used else "", icons.read_text(encoding="utf-8"))
     icons.write_text(thin, encoding="utf-8")
-    rules = sheet.read_text(encoding="utf-8")
-    sheet.write_text(RULE.sub(lambda m: kept_rule(m, words), rules), encoding="utf-8")
+    for sheet in sheets:
+        rules = ICON_FONT.sub("", sheet.read_text(encoding="utf-8"))
+        sheet.write_text(RULE.sub(lambda m: kept_rule(m, words), rules), encoding="utf-8")
 
 
 def kept_rule(rule, words):
-    """The rule without the selectors that name a class which is in no page and no script."""
+    """The rule without the selectors that name a class which is in no page and no script.
+
+    Nothing is left of a rule that draws an icon by its font: the script draws those that are there.
+    """
+    if re.search("--fa-font|Font Awesome", rule["style"].replace("\\", "")):
+        return ""
     chosen = [s for s in OUTER_COMMA.split(rule["selectors"]) if classes(s) <= words]
     return ",".join(chosen) + rule["style"] if chosen else ""
 

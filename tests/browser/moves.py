@@ -25,6 +25,8 @@ from examples import EXAMPLES
 from lab import ARGUMENTS, COURSE, Notebook, copy_course, server
 from test_explorables import MOVE, WATCH
 
+from helpers.authoring.build import METADATA
+
 MOVES = 100
 START = "import sys\nsys.path.insert(0, {course!r})\nimport numpy as np\nimport torch\n"
 THRESHOLD = """
@@ -132,7 +134,8 @@ def main():
         folder.mkdir()
         copy_course(folder)
         for name, source in cells.items():
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+            code = nbformat.v4.new_code_cell(source)
+            notebook = nbformat.v4.new_notebook(cells=[code], metadata=METADATA)
             nbformat.write(notebook, folder / f"notebooks/{name}.ipynb")
         print(row("widget", "kernel, ms", "to picture, ms", "draws"), flush=True)
         with server(folder, scratch) as ((url, token), process):
