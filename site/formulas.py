@@ -16,7 +16,9 @@ OPERATOR = r'<mo form="prefix" lspace="0.17em" rspace="0.17em">\1</mo>'
 def renderer(display):
     def visit(translator, node):
         formula = convert(node.astext(), display=display)
-        translator.body.append(FUNCTION.sub(OPERATOR, formula))
+        formula = FUNCTION.sub(OPERATOR, formula)
+        # where it is wider than the page it is scrolled, and the arrow keys must reach it
+        translator.body.append(formula.replace('display="block"', 'display="block" tabindex="0"'))
         raise SkipNode
 
     return visit, None

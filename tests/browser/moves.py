@@ -100,7 +100,7 @@ def widget(browser, url, token, name, process):
     handle.focus()
     before, waits, pictures = sum(kernel.cpu_times()[:2]), [], 0
     for i in range(MOVES):
-        page.keyboard.press("ArrowRight" if i // 10 % 2 == 0 else "ArrowLeft")
+        page.keyboard.press("ArrowRight" if i // 5 % 2 == 0 else "ArrowLeft")
         page.wait_for_function(f"window.pictures.length > {pictures}", timeout=60_000)
         seen = page.evaluate("window.pictures")
         waits.append(seen[pictures])
