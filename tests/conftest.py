@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from filelock import FileLock
 
 from helpers.datasets import find, offline
 
+COURSE = Path(__file__).parents[1]
 COURSE_DATA = os.environ.get("COURSE_DATA")  # read before fixtures hide it
 WHOLE = "test_course.py", "test_colab.py", "test_notebooks.py"  # a test of these runs a notebook
 FIRST = "test_exercises.py", *WHOLE  # and then the solution notebooks: what takes long
@@ -70,6 +72,22 @@ def drawn(tmp_path_factory):
         return root
 
     return root_of
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    if built := os.environ.get("COURSE_SITE"):  # .ci/run has just built it
+        return Path(built)
+    book = COURSE / ".venv-site/bin/jupyter-book"
+    if not book.exists():
+        pytest.skip("no .venv-site: make site")
+    folder = tmp_path_factory.mktemp("site")
+    command = [book, "build", ".", "--quiet", "-W", "--keep-going"]
+    command += ["--config", "site/_config.yml", "--toc", "site/_toc.yml", "--path-output", folder]
+    done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "_build" / "html"
 
 
 @pytest.fixture

@@ -29,6 +29,16 @@ def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
 
+# Of each example, all that a browser gets but the pixels of matplotlib's static figure
+OUTPUTS = """
+import json, re, sys
+sys.path[:0] = sys.argv[1:]
+from examples import EXAMPLES
+figure = re.compile(r'(width="\\d+"[^>]*) src="data:image/png;base64,[^"]+"')
+print(json.dumps({n: figure.sub(r"\\1", make()._repr_html_(), 1) for n, make in EXAMPLES.items()}))
+"""
+
+
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
     """A repository with the files of this working tree, at the release tag."""
@@ -91,3 +101,11 @@ def test_notebook_from_an_empty_folder(source, machine, needed):
     own = next((machine / "venv").glob("lib/python*/site-packages"))
     added = {d.name for d in distributions(path=[str(own)])} - {"pip", "setuptools"}
     assert added == {"openTSNE"}  # nothing that Colab ships was replaced
+
+
+def test_explorables_give_the_same_html():
+    places = (str(COURSE), str(COURSE / "tests/explorables"))
+    theirs, ours = (
+        json.loads(run(python, "-c", OUTPUTS, *places)) for python in (PYTHON, sys.executable)
+    )
+    assert len(ours) > 15 and ours == theirs

@@ -1,0 +1,158 @@
+"""The pages of the site, and the solved notebooks as nbconvert exports them, in Chromium.
+
+The network is cut. What an exported page looks like is nbconvert's: what its own template does
+wrong is named below, and nothing else is exempt.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from lab import ARGUMENTS
+from nbconvert import HTMLExporter
+
+from helpers.authoring.build import COURSE, lessons, sources
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright comes with make dev")
+
+AXE = COURSE / "tests/explorables/javascript/node_modules/axe-core/axe.min.js"
+needs_axe = pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with make lint and npm")
+FAULTS = """async ([context, options]) => (await axe.run(context, options)).violations
+  .filter(({ impact }) => ["serious", "critical"].includes(impact))
+  .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 120)}`))"""
+# nbconvert 7.17's template: pale prompts and colours of code, links that are not underlined
+NBCONVERT = {
+    "color-contrast": ".jp-InputPrompt, .jp-OutputPrompt, .highlight",
+    "link-in-text-block": ".jp-RenderedHTMLCommon a",
+}
+LIMIT = 1.5e6  # bytes of a page without pictures
+PICTURE = re.compile(rb"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with playwright.sync_playwright() as driver:
+        try:
+            found = driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium (apt install chromium): {error}")
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1400, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def pages(site):
+    return [path for path in site.rglob("*.html") if "_static" not in path.parts]
+
+
+@needs_axe
+def test_axe_finds_no_serious_fault_on_the_site(site, browser):
+    faults, found = {}, pages(site)
+    for path in found:
+        context = browser.new_context(offline=True, viewport={"width": 1400, "height": 900})
+        page = context.new_page()
+        page.goto(path.resolve().as_uri())
+        page.wait_for_timeout(300)
+        page.add_script_tag(path=AXE)
+        for theme, options in {"light": {}, "dark": {"runOnly": ["color-contrast"]}}.items():
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            page.wait_for_timeout(300)
+            if wrong := page.evaluate(FAULTS, [{"include": [["html"]]}, options]):
+                faults[f"{path.relative_to(site)}, {theme}"] = wrong[:5]
+        context.close()
+    assert len(found) > 2 * len(sources()) and not faults
+
+
+@needs_axe
+@pytest.mark.parametrize("source", lessons(), ids=lambda path: path.stem)
+def test_axe_finds_no_serious_fault_of_ours_in_an_exported_page(source, page, tmp_path):
+    notebook = COURSE / f"solutions/{source.stem}.ipynb"
+    (tmp_path / "page.html").write_text(HTMLExporter().from_filename(str(notebook))[0])
+    page.goto((tmp_path / "page.html").as_uri())
+    page.add_script_tag(path=AXE)
+    rules = {"rules": {rule: {"enabled": False} for rule in NBCONVERT}}
+    faults = page.evaluate(FAULTS, [{"include": [["html"]]}, rules])
+    for rule, exempt in NBCONVERT.items():
+        part = {"include": [["html"]], "exclude": [[one] for one in exempt.split(", ")]}
+        faults += page.evaluate(FAULTS, [part, {"runOnly": [rule]}])
+    assert faults == []
+
+
+def test_no_module_page_is_above_its_limit(site, browser):
+    """Everything that a page asks for but pictures, as it lies on the disk, uncompressed."""
+    weights = {}
+    for source in sources():
+        for folder in ("notebooks", "solutions"):
+            path = site / folder / f"{source.stem}.html"
+            context = browser.new_context(offline=True)
+            page = context.new_page()
+            files = {}
+            page.on("request", lambda request, files=files: note(request, files))
+            page.goto(path.resolve().as_uri())
+            page.wait_for_timeout(1000)
+            weights[f"{folder}/{source.stem}"] = sum(files.values())
+            context.close()
+    for name, weight in weights.items():
+        print(f"{weight / 1e6:5.2f} MB  {name}")
+    assert len(weights) == 2 * len(sources()) and min(weights.values()) > 1e5
+    assert max(weights.values()) <= LIMIT
+
+
+def note(request, files):
+    """Add the size of what a page asks for, with the pictures taken out."""
+    path = Path(unquote(urlsplit(request.url).path))
+    if request.url.startswith("file:") and request.resource_type != "image":
+        files[path] = len(PICTURE.sub(b"", path.read_bytes()))
+
+
+def test_formulas_are_drawn(site, page):
+    page.goto((site / "solutions/02_vae_and_elbo.html").resolve().as_uri())
+    boxes = page.locator("math").evaluate_all(
+        "all => all.map((one) => one.offsetHeight || one.getBoundingClientRect().height)"
+    )
+    assert len(boxes) > 40 and min(boxes) > 5
+
+
+def test_search_finds_a_term(site, page):
+    page.goto(f"{(site / 'search.html').resolve().as_uri()}?q=conformal")
+    page.locator("#search-results li a").first.wait_for()
+
+
+def test_icons_and_styles_that_are_left_are_those_in_use(site, page):
+    page.goto((site / "notebooks/00_self_test.html").resolve().as_uri())
+    icons = page.locator("svg.svg-inline--fa")
+    icons.first.wait_for(state="attached")
+    missing = (
+        "all => all.filter((one) => !one.dataset.icon || !one.querySelector('path[d]')).length"
+    )
+    assert icons.count() > 5 and icons.evaluate_all(missing) == 0
+    assert page.locator("i.fa-solid").count() == 0  # the script puts a drawing in the place of each
+    assert page.locator(".bd-sidebar-primary").bounding_box()["x"] >= 0
+
+
+def test_the_start_page_shows_a_live_figure_and_the_modules_first(site, page):
+    """At 1,400 by 900 pixels without scrolling; nothing is cut off at 360."""
+    page.goto((site / "README.html").resolve().as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator(".status p:not(:empty)").first.wait_for()
+    before = frame.locator(".status p").first.inner_text()
+    frame.locator("input[type=range]").press("End")
+    page.wait_for_timeout(200)
+    assert frame.locator(".status p").first.inner_text() != before
+    assert page.locator("#the-modules h2").bounding_box()["y"] < 800
+    assert page.locator(".bd-sidebar-primary a").count() == 0  # no second list of them
+    page.set_viewport_size({"width": 360, "height": 900})
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    for row in page.locator("#the-modules tbody tr").all():
+        box = row.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
