@@ -49,7 +49,7 @@ TABLES = {
     "02_held_out": Table(
         "mnist",
         held_out,
-        [{"held_out": str(digit), "seed": s} for s in ONE for digit in range(10)],
+        [{"held_out": str(digit), "seed": s} for s in SEEDS for digit in range(10)],
     ),
     "02_beta": Table(
         "mnist",
@@ -81,13 +81,13 @@ TABLES = {
         [{"size": z, "seed": s} for z, s in (("small", 0), ("small", 1), ("large", 0))],
     ),
     "05_ladder": Table("oct", ladder, _rungs("CNV", "DME", "DRUSEN", seeds=SEEDS), source="sample"),
-    "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME", seeds=TWO), source="real"),
+    "05_ladder_neh": Table("oct", ladder, _rungs("AMD", "DME", seeds=SEEDS), source="real"),
     "05_share": Table(
         "oct",
         ladder,
         [
             {"rung": rung, "share": share, "seed": s}
-            for s in TWO
+            for s in SEEDS
             for rung in ("all labels", "denoising")
             for share in (5, 10, 20, 40, 100)
         ],
