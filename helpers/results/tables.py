@@ -95,7 +95,11 @@ TABLES = {
     "05_bottleneck": Table(
         "oct",
         ladder,
-        [{"rung": "all labels", "code_channels": c, "seed": s} for s in SEEDS for c in (0, 16, 4, 1)],
+        [
+            {"rung": "all labels", "code_channels": c, "seed": s}
+            for s in SEEDS
+            for c in (0, 16, 4, 1)
+        ],
         source="sample",
     ),
 }
