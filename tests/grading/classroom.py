@@ -244,7 +244,7 @@ def version_3():
     """As IPython wrote notebooks before 2014."""
     cells = [
         {"cell_type": "code", "language": "python", "input": c.source, "outputs": []}
-        for c in notebook().cells
+        for c in notebook(OTHERS).cells
         if c.cell_type == "code"
     ]
     return json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]})
@@ -253,10 +253,9 @@ def version_3():
 PASSED = dict.fromkeys(MODULE, "passed")
 OPEN = dict.fromkeys(MODULE, "not_started")
 OTHER = OPEN | dict.fromkeys(OTHERS, "passed")
-# what takes long is judged where all is right, and once is enough
-LONG = "1.2", "1.9", "1.14"
-MOST = {id: text for id, text in ANSWERS.items() if id not in LONG}
-BUT_LAST = PASSED | dict.fromkeys(LONG, "not_started")
+# the answer in which it happens, and exercises before and after it
+AROUND = {id: ANSWERS[id] for id in ("1.1", "1.4", "1.6", "1.8")}
+AROUND_PASSED = OPEN | dict.fromkeys(AROUND, "passed")
 
 
 def one(status):
@@ -327,16 +326,16 @@ def class_of():
             one("stopped|wrong_form"),
         ),
         "global state changed": (
-            notebook(MOST | {"1.4": GLOBAL_STATE + ANSWERS["1.4"]}),
-            BUT_LAST,
+            notebook(AROUND | {"1.4": GLOBAL_STATE + ANSWERS["1.4"]}),
+            AROUND_PASSED,
         ),
         "modules patched": (
-            notebook(MOST | {"1.4": PATCHES + ANSWERS["1.4"]}),
-            BUT_LAST | {"1.4": "stopped"},
+            notebook(AROUND | {"1.4": PATCHES + ANSWERS["1.4"]}),
+            AROUND_PASSED | {"1.4": "stopped"},
         ),
         "timer left behind": (
-            notebook(MOST | {"1.4": LEAVES_A_TIMER}),
-            BUT_LAST | {"1.4": "passed|stopped"},
+            notebook(AROUND | {"1.4": LEAVES_A_TIMER}),
+            AROUND_PASSED | {"1.4": "passed|stopped"},
         ),
         "prints, starts and deletes": (only(LITTER + ANSWERS["1.4"]), one("passed")),
         "huge result": (only(lines + "return torch.zeros(2**28)"), one("stopped|wrong_form")),
@@ -347,7 +346,7 @@ def class_of():
         "error that is no text": (only(lines + "raise ValueError('\\ud800')"), one("wrong_form")),
         "endless sum": (before_all(notebook(OTHERS), "x = " + "1 + " * 20_000 + "1"), OTHER),
         "in another language": (only(IN_R), one("wrong_form")),
-        "notebook of version 3": (version_3(), PASSED),
+        "notebook of version 3": (version_3(), OTHER),
         "byte order mark": ("\ufeff" + json.dumps(notebook(OTHERS)), OTHER),
         "UTF-16": (json.dumps(notebook(OTHERS)).encode("utf-16"), OTHER),
         "nothing handed in": (None, None),
