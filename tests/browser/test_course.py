@@ -187,13 +187,21 @@ def move_every_explorable(notebook):
 
 
 def moves(frame):
-    """An explorable says something else once its first slider is at another end."""
-    said = frame.locator(".status p").first
-    slider = frame.locator("input[type=range]").first
-    slider.press("Home")
+    """An explorable says something else once its first slider, or other control, is moved."""
+    said, sliders = frame.locator(".status p").first, frame.locator("input[type=range]")
+    if sliders.count():
+        control = sliders.first
+        control.press("Home")
+    else:
+        control = frame.locator("select, button").first
     frame.wait_for_timeout(100)
     before = said.inner_text()
-    slider.press("End")
+    if sliders.count():
+        control.press("End")
+    elif control.evaluate("node => node.tagName") == "SELECT":
+        control.select_option(index=control.locator("option").count() - 1)
+    else:
+        control.click()
     frame.wait_for_timeout(100)
     assert said.inner_text() != before
 
