@@ -15,7 +15,8 @@ from helpers.datasets import find, offline
 COURSE = Path(__file__).parents[1]
 COURSE_DATA = os.environ.get("COURSE_DATA")  # read before fixtures hide it
 WHOLE = "test_course.py", "test_colab.py", "test_notebooks.py"  # a test of these runs a notebook
-FIRST = "test_exercises.py", *WHOLE  # and then the solution notebooks: what takes long
+# what takes minutes, so that no worker has to wait for another at the end
+FIRST = "test_exercises.py", *WHOLE, "test_explorables.py", "test_pages.py", "test_grading.py"
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
