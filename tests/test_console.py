@@ -10,7 +10,7 @@ import pytest
 COURSE = Path(__file__).parents[1]
 # all that a learner sees as text, with a sign that hardly any code page has
 ALL = """
-from helpers.banner import Banner
+from helpers.banner import Banner, show
 from helpers.checks import check, hint, progress, solution
 from helpers.quiz import quiz
 check("1.4", lambda x, x_hat: (x - x_hat).square().mean(dim=(1, 2, 3)))
@@ -19,7 +19,7 @@ hint("2.2")
 solution("2.4")
 progress()
 print(quiz("02"))
-quiz("02")._ipython_display_()
+show(quiz("02"))
 name = b"\\xe9.png".decode("utf-8", "surrogateescape")
 Banner("正常 ✓", "σ", rows={"файл": name}, code="→").show()
 """

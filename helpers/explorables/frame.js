@@ -32,3 +32,5 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.querySelector("main");
 main.replaceChildren();
 render({ model: { get: (key) => data[key] }, el: main });
+// what stands below for readers without scripts is not to be read twice, or found by a search
+if (outside) window.frameElement.previousElementSibling.style.visibility = "hidden";

@@ -12,27 +12,26 @@ from helpers.plotting.style import PIXELS
 
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./kit\.mjs";\n', re.MULTILINE)
+# comments on lines of their own, and indentation
+SPARE = re.compile(r"^\s*(/\*.*?\*/|//.*?$)?\s*", re.MULTILINE | re.DOTALL)
 STATIC = (
     "A static image. To move it, allow scripts, or trust this notebook "
     "(in JupyterLab: View, Activate Command Palette, Trust Notebook)."
 )
 
 
-class Explorable:
-    """An interactive figure that runs in the reader's browser.
+class Framed:
+    """A page that runs in the reader's browser, in a frame over what is seen without scripts.
 
     name : of the script, NAME.mjs beside this file
     title : what it is, read by screen readers as the name of the frame
     data : what the script gets; numbers, texts, lists, arrays, dicts of these
-    figure : a matplotlib figure of the first state, shown where scripts do not run
-    alt : what that figure shows, in words
     height : in pixels, until the script fits it
     """
 
-    def __init__(self, name, title, data, figure, alt, height=330):
-        self.name, self.title, self.figure, self.alt = name, title, figure, alt
+    def __init__(self, name, title, data, height):
+        self.name, self.title, self.height = name, title, height
         self.data = json.loads(json.dumps(data, default=_plain, allow_nan=False))
-        self.height = height
 
     def page(self):
         """The HTML page in the frame, complete in itself."""
@@ -47,20 +46,40 @@ class Explorable:
             f'<script type="module">{script(self.name)}\n{_read("frame.js")}</script></body></html>'
         )
 
+    def still(self):
+        """The HTML that stands where scripts may not run."""
+        raise NotImplementedError
+
     def _repr_html_(self):
-        # The frame lies over the image and is transparent until its script paints. A notebook that
+        # The frame lies over the rest and is transparent until its script paints. A notebook that
         # is not trusted loses the frame alone. (IPython warns of an iframe outside of a <div>.)
+        return (
+            f'<div style="display:grid;max-width:54em">{self.still()}'
+            f'<iframe title="{html.escape(self.title)}" style="grid-area:1/1;width:100%;border:0;'
+            f"height:{self.height}px\" srcdoc='{_attribute(self.page())}'></iframe></div>"
+        )
+
+
+class Explorable(Framed):
+    """An interactive figure.
+
+    figure : a matplotlib figure of the first state, shown where scripts do not run
+    alt : what that figure shows, in words
+    name, title, data, height : as in `Framed`
+    """
+
+    def __init__(self, name, title, data, figure, alt, height=330):
+        super().__init__(name, title, data, height)
+        self.figure, self.alt = figure, alt
+
+    def still(self):
         png = base64.b64encode(self.figure._repr_png_()).decode()
-        style = "grid-area:1/1;width:100%;border:0"
         width = round(PIXELS * self.figure.get_figwidth())
         return (
-            f'<div style="display:grid;max-width:54em">'
             f'<figure style="grid-area:1/1;margin:0"><img alt="{html.escape(self.alt)}" '
             f'width="{width}" style="max-width:100%;height:auto" '
             f'src="data:image/png;base64,{png}">'
             f"<figcaption><small>{STATIC}</small></figcaption></figure>"
-            f'<iframe title="{html.escape(self.title)}" style="{style};height:{self.height}px" '
-            f'srcdoc="{html.escape(self.page())}"></iframe></div>'
         )
 
     def __repr__(self):
@@ -73,8 +92,15 @@ def script(name):
     return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
 
+def _attribute(text):
+    """For an attribute in single quotes: a page holds many double ones, which may stay."""
+    return text.replace("&", "&amp;").replace("'", "&#39;")
+
+
 def _read(name):
-    return (HERE / name).read_text(encoding="utf-8")
+    """A file beside this one, without comments and indentation, which readers need not load."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    return SPARE.sub("", text)
 
 
 def _plain(value):

@@ -15,6 +15,11 @@ from lab import ARGUMENTS
 sys.path.insert(0, str(Path(__file__).parents[1] / "explorables"))
 from examples import EXAMPLES
 
+from helpers.quiz import quiz
+
+# questions of both forms; the quiz of a module has no picture, so some tests are not for it
+QUIZ = {"quiz": lambda: quiz("00")}
+EVERY = EXAMPLES | QUIZ
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright comes with make dev")
 
 # before any script: notes what each drawn frame costs, and when a move has been drawn
@@ -68,7 +73,7 @@ def opened(browser, tmp_path):
 
     def open_it(name, **options):
         path = tmp_path / f"{name}.html"
-        html = EXAMPLES[name]()._repr_html_()
+        html = EVERY[name]()._repr_html_()
         path.write_text(f"<!doctype html><html lang='en'><title>t</title>{html}</html>")
         context = browser.new_context(offline=True, **options)
         context.add_init_script(WATCH)
@@ -79,7 +84,7 @@ def opened(browser, tmp_path):
         page.on("request", lambda r: r.url.startswith("http") and complaints.append(r.url))
         page.goto(path.as_uri())
         frame = page.frames[1]
-        frame.wait_for_selector(".status p:not(:empty)")
+        frame.wait_for_selector("main > *", state="attached")
         pages.append(context)
         return frame, page, complaints
 
@@ -144,7 +149,7 @@ FAULTS = """async () => (await axe.run()).violations
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with make lint, where npm is there")
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_axe_finds_no_serious_fault(opened, name, theme):
     frame, _, _ = opened(name)
     frame.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
@@ -153,7 +158,7 @@ def test_axe_finds_no_serious_fault(opened, name, theme):
 
 
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_fits_the_page(opened, name, width):
     """Nothing is cut off, and the frame is as high as what is in it."""
     frame, page, _ = opened(name, viewport={"width": width, "height": 900})
@@ -172,3 +177,51 @@ def test_without_scripts_a_picture_stands_there(opened, browser, tmp_path, name)
     assert page.locator("img").is_visible()
     assert "static image" in page.locator("figcaption").inner_text()
     page.close()
+
+
+def test_the_quiz_is_answered_by_keyboard(opened):
+    """Radio buttons by space and arrows, a number by Enter and by its button."""
+    frame, page, complaints = opened("quiz")
+    said = frame.get_by_role("status")
+    assert said.all_inner_texts() == ["", "", ""]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert "Not this one. That is what module 1 teaches" in said.nth(0).inner_text()
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    assert said.nth(0).inner_text().startswith("Right.")
+    field = frame.get_by_label("Your answer")
+    for typed, key, says in (
+        ("0.02", "Enter", "Not this one. The variance is divided by 100"),
+        ("1/5", "Tab", "Right. The variance of a mean"),
+        ("a fifth", "Enter", "Not read. This is no number: a fifth."),
+    ):
+        field.fill(typed)
+        field.press(key)
+        assert says in said.nth(2).inner_text()
+    field.fill("4 %")
+    frame.get_by_role("button", name="Answer").click()
+    assert "This is the variance of the mean." in said.nth(2).inner_text()
+    field.fill(" ")
+    field.press("Enter")
+    assert said.nth(2).inner_text() == "" and not complaints
+
+
+def test_without_scripts_the_questions_stand_there(browser, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(f"<!doctype html>{EVERY['quiz']()._repr_html_()}")
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(path.as_uri())
+    assert page.get_by_text("C. What a tensor, a module").is_visible()
+    reason = page.get_by_text("divided by n: √(4/100)")
+    assert not reason.is_visible()
+    page.locator("summary").last.click()
+    assert reason.is_visible()
+    page.close()
+
+
+def test_what_stands_below_a_live_frame_is_hidden(opened):
+    for name in ("quiz", "elbo"):
+        _, page, _ = opened(name)
+        below = page.locator("iframe").locator("xpath=preceding-sibling::*[1]")
+        assert below.count() == 1 and not below.is_visible()

@@ -5,10 +5,7 @@ Run by node; skipped where there is none.
 
 import base64
 import io
-import json
 import re
-import shutil
-import subprocess
 import types
 from dataclasses import replace
 
@@ -42,6 +39,7 @@ from examples import (
     two_detectors,
     vae,
 )
+from node import computed, needs_node
 from PIL import Image
 from readable import faults, uses_the_colour_of_anomalies
 from skimage.metrics import structural_similarity
@@ -50,7 +48,6 @@ from torch import nn
 from helpers import explorables, plotting
 from helpers.datasets.splits import stream
 from helpers.experiments.module_05 import seen_by
-from helpers.explorables import page
 from helpers.explorables.bayes import elbo_parts
 from helpers.explorables.frames import draw_rounds
 from helpers.explorables.latent import decoded
@@ -59,24 +56,6 @@ from helpers.metrics import answered, aurc, auroc, risk_coverage
 from helpers.models import ConvAutoencoder, ConvVAE
 from helpers.scores import energy
 from helpers.thresholds import conformal_p_values
-
-needs_node = pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
-RUN = """
-const { compute } = await import(process.argv[1]);
-const { states, data } = JSON.parse(require("fs").readFileSync(0, "utf8"));
-console.log(JSON.stringify(states.map((state) => compute(state, data))));
-"""
-
-
-def computed(explorable, states):
-    """compute(state, data) of the explorable's script for each state."""
-    script = (page.HERE / f"{explorable.name}.mjs").as_uri()
-    run = f"(async () => {{{RUN}}})()"
-    text = json.dumps({"states": states, "data": explorable.data})
-    out = subprocess.run(
-        ["node", "-e", run, script], input=text, capture_output=True, text=True, check=True
-    )
-    return json.loads(out.stdout)
 
 
 @pytest.fixture
