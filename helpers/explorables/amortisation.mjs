@@ -1,4 +1,15 @@
-import { axis, drawing, element, painter, points, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  drawing,
+  element,
+  painter,
+  points,
+  scale,
+  set,
+  slider,
+  statusLine,
+  upright,
+} from "./kit.mjs";
 
 /** Mean, standard deviation and ELBO of q after `step` gradient steps on one image's own q. */
 export function compute({ step }, { mu, sigma, elbo }) {
@@ -10,11 +21,12 @@ export function render({ model, el }) {
   const { density, low, high } = model.get("posterior");
   const state = { step: 0 };
   const side = density.length;
-  const svg = drawing(
-    640,
-    330,
-    "Posterior of one image over two latent dimensions with q as an ellipse, and the ELBO by step",
+  const left = drawing(
+    320,
+    310,
+    "Posterior of one image over two latent dimensions with q as an ellipse",
   );
+  const right = drawing(320, 310, "ELBO by gradient step");
   const canvas = element("canvas", { width: side, height: side });
   canvas.style.cssText = "width:100%;height:100%;display:block";
   const pixels = canvas.getContext("2d");
@@ -26,22 +38,26 @@ export function render({ model, el }) {
     ),
   );
   pixels.putImageData(image, 0, 0);
-  const [x, y] = [scale([low[0], high[0]], [30, 270]), scale([low[1], high[1]], [270, 30])];
+  const [x, y] = [scale([low[0], high[0]], [65, 305]), scale([low[1], high[1]], [265, 25])];
   const ellipse = element("ellipse", { fill: "none", stroke: "var(--second)", "stroke-width": 3 });
   const centre = element("circle", { r: 4, fill: "var(--second)" });
   const last = data.elbo.length - 1;
-  const sx = scale([0, last], [380, 620]);
+  const sx = scale([0, last], [75, 305]);
   const [worst, best] = [Math.min(...data.elbo), Math.max(...data.elbo)];
-  const sy = scale([worst, best], [250, 60]);
+  const sy = scale([worst, best], [255, 35]);
   const dot = element("circle", { r: 6, fill: "var(--second)" });
   const ticks = (k) => [low[k], high[k]].map((end) => Number(end.toFixed(1)));
-  svg.append(
-    element("foreignObject", { x: 30, y: 30, width: 240, height: 240 }, canvas),
-    axis(x, 270, ticks(0), "first latent dimension"),
-    element("text", { x: 30, y: 20 }, "posterior (blue), q with 1 standard deviation"),
+  left.append(
+    element("foreignObject", { x: 65, y: 25, width: 240, height: 240 }, canvas),
+    axis(x, 265, ticks(0), "first latent dimension"),
+    upright(65, y, ticks(1), "second latent dimension"),
+    element("text", { x: 65, y: 14 }, "blue: posterior, ring: 1 sd of q"),
     ellipse,
     centre,
-    axis(sx, 270, [0, last], "gradient step"),
+  );
+  right.append(
+    axis(sx, 265, [0, last], "gradient step"),
+    upright(65, sy, [worst, best], "", (value) => value.toFixed(1)),
     element("polyline", {
       points: points(
         data.elbo.map((_, i) => sx(i)),
@@ -51,7 +67,7 @@ export function render({ model, el }) {
       stroke: "var(--ink)",
       "stroke-width": 2,
     }),
-    element("text", { x: 380, y: 45 }, "ELBO of this image, nats"),
+    element("text", { x: 65, y: 14 }, "ELBO of this image, nats"),
     dot,
   );
   const status = statusLine();
@@ -73,5 +89,5 @@ export function render({ model, el }) {
     state.step = value;
     repaint();
   });
-  el.append(svg, control.node, status);
+  el.append(element("div", { class: "graphs" }, left, right), control.node, status);
 }

@@ -4,12 +4,14 @@ import {
   choice,
   drawing,
   element,
+  entry,
   generator,
   painter,
   points,
   scale,
   slider,
   statusLine,
+  upright,
 } from "./kit.mjs";
 
 /** The share of pairs in which the anomaly scores higher; ties count one half. */
@@ -71,36 +73,40 @@ export function render({ model, el }) {
   const data = { first: model.get("first"), second: model.get("second") };
   const names = model.get("names");
   const state = { draws: 20, paired: "yes", seed: 1 };
-  const svg = drawing(
-    640,
-    260,
-    "ROC curves of two detectors, and the differences of their AUROC on resampled images",
-  );
-  const [x, y] = [scale([0, 1], [40, 240]), scale([0, 1], [210, 20])];
-  const d = scale([-0.2, 0.2], [300, 620]);
+  const left = drawing(320, 250, "ROC curves of two detectors");
+  const right = drawing(320, 250, "Differences of their AUROC on resampled images");
+  const [x, y] = [scale([0, 1], [60, 240]), scale([0, 1], [200, 20])];
+  const [d, row] = [scale([-0.2, 0.2], [70, 295]), scale([0, MOST], [200, 30])];
   const colors = ["var(--normal)", "var(--second)"];
-  svg.append(
-    axis(x, 210, [0, 0.5, 1], "false-positive rate"),
-    axis(d, 210, [-0.2, -0.1, 0, 0.1, 0.2], `AUROC of ${names[1]} − ${names[0]}`),
+  const dashes = ["none", "8 3"];
+  left.append(
+    axis(x, 200, [0, 0.5, 1], "false-positive rate"),
+    upright(60, y, [0, 0.5, 1], "true-positive rate"),
   );
+  const key = element("p", { class: "key" });
   [data.first, data.second].forEach((groups, i) => {
     const [fpr, tpr] = roc(groups);
-    svg.append(
+    left.append(
       element("polyline", {
         points: points(fpr.map(x), tpr.map(y)),
         fill: "none",
         stroke: colors[i],
         "stroke-width": 2.5,
+        "stroke-dasharray": dashes[i],
       }),
-      element("text", { x: 120, y: 180 - 20 * i, class: ["normal", "second"][i] }, names[i]),
+    );
+    key.append(
+      entry("line", { stroke: colors[i], "stroke-dasharray": dashes[i] }, `ROC of ${names[i]}`),
     );
   });
-  svg.append(
+  right.append(
+    axis(d, 200, [-0.2, -0.1, 0, 0.1, 0.2], "difference of the AUROC"),
+    upright(60, row, [0, MOST / 2, MOST], "number of the resample"),
     element("line", {
       x1: d(0),
       x2: d(0),
       y1: 20,
-      y2: 210,
+      y2: 200,
       stroke: "var(--faint)",
       "stroke-dasharray": "4 4",
     }),
@@ -112,8 +118,14 @@ export function render({ model, el }) {
     "stroke-width": 6,
     "stroke-linecap": "round",
   });
-  const span = element("line", { y1: 14, y2: 14, stroke: "var(--ink)", "stroke-width": 4 });
-  svg.append(dots, span);
+  const bar = { stroke: "var(--ink)", "stroke-width": 4 };
+  const span = element("line", { y1: 14, y2: 14, ...bar });
+  right.append(dots, span);
+  const middle = { fill: "var(--ink)", "fill-opacity": 0.5, r: 3, "stroke-width": 0 };
+  key.append(
+    entry("circle", middle, `AUROC of ${names[1]} − AUROC of ${names[0]}`),
+    entry("line", bar, "95 % of the differences"),
+  );
 
   // all draws are made once for each choice; moving the slider shows more or fewer of them
   let known = "";
@@ -126,9 +138,7 @@ export function render({ model, el }) {
     known = key;
     const differences = rows.slice(0, state.draws).map(([a, b]) => b - a);
     const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
-    const path = differences.map(
-      (each, i) => `M${place(each)},${(200 - (170 * i) / MOST).toFixed(1)}h0`,
-    );
+    const path = differences.map((each, i) => `M${place(each)},${row(i + 1).toFixed(1)}h0`);
     dots.setAttribute("d", path.join(""));
     const sorted = [...differences].sort((p, q) => p - q);
     const [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
@@ -144,7 +154,8 @@ export function render({ model, el }) {
     repaint();
   };
   el.append(
-    svg,
+    element("div", { class: "graphs" }, left, right),
+    key,
     choice(
       "resampling",
       { yes: "paired: the same images for both", no: "unpaired: drawn for each" },

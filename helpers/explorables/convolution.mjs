@@ -12,7 +12,8 @@ export function compute({ kind, size, kernel, stride, padding, place }) {
   return { output: Math.max(output, 0), places, at, first: at * stride - padding };
 }
 
-const CELL = 22;
+// the places from two pixels of padding to the longest row, in a drawing of 320 units
+const CELL = { convolution: 22, transposed: 10.2 };
 
 // a row of pixels: inside, beyond the edge, and under the kernel; each kind is one path
 function squares(row) {
@@ -28,8 +29,8 @@ function squares(row) {
 export function render({ model, el }) {
   const state = { ...model.get("start") };
   const svg = drawing(
-    640,
-    170,
+    320,
+    150,
     "Pixels of one row before and after a convolution, and the kernel over them",
   );
   const before = squares(30);
@@ -38,13 +39,14 @@ export function render({ model, el }) {
   svg.append(...lines, before.group, after.group);
 
   const status = statusLine();
-  const left = (i) => 110 + i * CELL - 66;
+  const left = (i) => 2 + (i + 2) * CELL[state.kind];
   const fill = ({ kinds, name, row }, length, pad, marked, label) => {
     name.textContent = label;
     const paths = ["", "", ""];
+    const side = 0.86 * CELL[state.kind];
     for (let place = -pad; place < length + pad; place++) {
       const outside = place < 0 || place >= length;
-      const box = `M${left(place)},${row} h19 v19 h-19 z `;
+      const box = `M${left(place)},${row} h${side} v${side} h${-side} z `;
       if (outside) paths[1] += box;
       if (marked(place)) paths[2] += box;
       else if (!outside) paths[0] += box;
@@ -54,6 +56,7 @@ export function render({ model, el }) {
   const repaint = painter(() => {
     const { output, places, at, first } = compute(state);
     const { kind, size, kernel, stride, padding } = state;
+    const half = 0.43 * CELL[kind];
     const down = kind === "convolution";
     const covered = (i) => places > 0 && i >= first && i < first + kernel;
     const single = (i) => places > 0 && i === at;
@@ -72,12 +75,12 @@ export function render({ model, el }) {
       down ? "output" : "output; padding cuts off the hollow ones",
     );
     lines.forEach((line, k) => {
-      const [many, one] = [left(first + k) + 9, left(at) + 9];
+      const [many, one] = [left(first + k) + half, left(at) + half];
       const shown = k < kernel && places > 0;
       set(line, {
         x1: down ? many : one,
         x2: down ? one : many,
-        y1: 50,
+        y1: 30 + 2 * half,
         y2: 124,
         visibility: shown ? "visible" : "hidden",
       });
@@ -97,7 +100,7 @@ export function render({ model, el }) {
   const whole = (label, name, min, max) =>
     slider(label, { min, max, step: 1, value: state[name] }, change(name)).node;
   el.append(
-    svg,
+    element("div", { class: "graphs" }, svg),
     choice("kind", kinds, state.kind, change("kind")),
     whole("size of the input", "size", 3, 9),
     whole("kernel size", "kernel", 1, 5),

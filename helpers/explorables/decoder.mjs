@@ -1,4 +1,15 @@
-import { axis, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  drawing,
+  element,
+  entry,
+  painter,
+  scale,
+  set,
+  slider,
+  statusLine,
+  upright,
+} from "./kit.mjs";
 
 /** The pixels, between 0 and 1, that a small dense decoder makes of the code (z1, z2). */
 export function compute(state, { layers }) {
@@ -82,12 +93,9 @@ export function render({ model, el }) {
     "#777777",
   ];
 
-  const svg = drawing(
-    640,
-    350,
-    "Map of the latent space with the codes of images, and the image decoded at the cross",
-  );
-  const [x, y] = [scale([low, high], [30, 310]), scale([low, high], [300, 20])];
+  const map = drawing(320, 310, "Map of the latent space with the codes of images");
+  const decoded = drawing(320, 310, "The image decoded at the cross");
+  const [x, y] = [scale([low, high], [60, 310]), scale([low, high], [265, 15])];
   const dots = classes.map((_, k) => {
     const path = codes
       .filter((__, i) => labels[i] === k)
@@ -116,28 +124,19 @@ export function render({ model, el }) {
     (value) => 0xff000000 + 0x010101 * Math.round(255 * value),
   );
   const middle = Math.round((low + high) / 2);
-  svg.append(
+  map.append(
     ...dots,
-    axis(x, 300, [low, middle, high], "first latent dimension"),
-    element(
-      "text",
-      { x: 14, y: 160, "text-anchor": "middle", transform: "rotate(-90 14 160)" },
-      "second latent dimension",
-    ),
+    axis(x, 265, [low, middle, high], "first latent dimension"),
+    upright(60, y, [low, middle, high], "second latent dimension"),
     cross,
-    element("foreignObject", { x: 400, y: 20, width: 210, height: 210 }, canvas),
-    element("text", { x: 400, y: 250 }, "decoded at the cross"),
   );
-  classes.forEach((name, k) =>
-    svg.append(
-      element("circle", {
-        cx: 405 + 55 * (k % 4),
-        cy: 275 + 22 * Math.floor(k / 4),
-        r: 5,
-        fill: colors[k],
-      }),
-      element("text", { x: 415 + 55 * (k % 4), y: 280 + 22 * Math.floor(k / 4) }, name),
-    ),
+  decoded.append(
+    element("foreignObject", { x: 60, y: 15, width: 250, height: 250 }, canvas),
+    element("text", { x: 60, y: 285 }, "decoded at the cross"),
+  );
+  const key = element("p", { class: "key" });
+  key.append(
+    ...classes.map((name, k) => entry("circle", { fill: colors[k], "stroke-width": 0 }, name)),
   );
 
   const status = statusLine();
@@ -171,17 +170,23 @@ export function render({ model, el }) {
   const second = slider("second latent dimension", options, change("z2"));
   // pointing at the map is the same as moving both sliders
   const point = (event) => {
-    const box = svg.getBoundingClientRect();
-    const unit = 640 / box.width;
+    const box = map.getBoundingClientRect();
+    const unit = 320 / box.width;
     const [a, b] = [(event.clientX - box.left) * unit, (event.clientY - box.top) * unit];
-    if (a > 320 || b > 310) return;
-    first.move(low + ((a - 30) / 280) * (high - low));
-    second.move(low + ((300 - b) / 280) * (high - low));
+    if (a < 50 || b > 275) return;
+    first.move(low + ((a - 60) / 250) * (high - low));
+    second.move(low + ((265 - b) / 250) * (high - low));
   };
-  svg.addEventListener(
+  map.addEventListener(
     "pointermove",
     (event) => (event.pointerType === "mouse" || event.buttons) && point(event),
   );
-  svg.addEventListener("pointerdown", point);
-  el.append(svg, first.node, second.node, status);
+  map.addEventListener("pointerdown", point);
+  el.append(
+    element("div", { class: "graphs" }, map, decoded),
+    key,
+    first.node,
+    second.node,
+    status,
+  );
 }

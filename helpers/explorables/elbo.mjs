@@ -1,4 +1,16 @@
-import { axis, drawing, element, painter, points, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  drawing,
+  element,
+  painter,
+  points,
+  roundNumber,
+  scale,
+  set,
+  slider,
+  statusLine,
+  upright,
+} from "./kit.mjs";
 
 const normal = (z, mean, sd) =>
   Math.exp(-0.5 * ((z - mean) / sd) ** 2) / (sd * Math.sqrt(2 * Math.PI));
@@ -31,20 +43,22 @@ export function render({ model, el }) {
   const { log_evidence } = compute(state, data);
   const posterior = data.log_joint.map((value) => Math.exp(value - log_evidence));
   const [low, high] = [data.z[0], data.z[data.z.length - 1]];
-  const x = scale([low, high], [20, 400]);
+  const x = scale([low, high], [70, 305]);
   const top = 2 * Math.max(...posterior);
-  const y = scale([0, top], [190, 20]);
+  const y = scale([0, top], [200, 30]);
 
-  const svg = drawing(640, 240, "Posterior and q over z, and bars of ELBO and KL divergence");
+  const left = drawing(320, 250, "Posterior and q over z");
+  const right = drawing(320, 110, "Bars of ELBO and KL divergence");
   const xs = data.z.map(x);
   const curve = element("polyline", { fill: "none", stroke: "var(--second)", "stroke-width": 3 });
   const worst = model.get("worst");
-  const bar = scale([worst, log_evidence], [450, 620]);
-  const elbo = element("rect", { y: 70, height: 28, fill: "var(--second)" });
-  const gap = element("rect", { y: 70, height: 28, fill: "var(--faint)" });
-  const written = element("text", { x: 535, y: 125, "text-anchor": "middle" });
-  svg.append(
-    axis(x, 190, model.get("ticks"), "latent variable z"),
+  const bar = scale([worst, log_evidence], [15, 305]);
+  const elbo = element("rect", { y: 40, height: 28, fill: "var(--second)" });
+  const gap = element("rect", { y: 40, height: 28, fill: "var(--faint)" });
+  const written = element("text", { x: 160, y: 95, "text-anchor": "middle" });
+  left.append(
+    axis(x, 200, model.get("ticks"), "latent variable z"),
+    upright(70, y, [0, roundNumber(top)], "density"),
     element("polyline", {
       points: points(xs, posterior.map(y)),
       fill: "var(--normal)",
@@ -53,9 +67,11 @@ export function render({ model, el }) {
       "stroke-width": 2,
     }),
     curve,
-    element("text", { x: 24, y: 14, class: "normal" }, "posterior p(z | x)"),
-    element("text", { x: 170, y: 14, class: "second" }, "your q(z)"),
-    element("text", { x: 535, y: 55, "text-anchor": "middle" }, "log p(x) = ELBO + KL"),
+    element("text", { x: 70, y: 14, class: "normal" }, "posterior p(z | x)"),
+    element("text", { x: 215, y: 14, class: "second" }, "your q(z)"),
+  );
+  right.append(
+    element("text", { x: 160, y: 25, "text-anchor": "middle" }, "log p(x) = ELBO + KL"),
     elbo,
     gap,
     written,
@@ -72,8 +88,8 @@ export function render({ model, el }) {
       ),
     );
     const end = bar(Math.max(now.elbo, worst));
-    set(elbo, { x: 450, width: Math.max(end - 450, 0) });
-    set(gap, { x: end, width: Math.max(620 - end, 0) });
+    set(elbo, { x: 15, width: Math.max(end - 15, 0) });
+    set(gap, { x: end, width: Math.max(305 - end, 0) });
     written.textContent = `ELBO ${now.elbo.toFixed(2)}, KL ${now.kl.toFixed(2)}`;
     return (
       `log p(x) = ${now.log_evidence.toFixed(3)} nats stays as it is. The ELBO is ${now.elbo.toFixed(3)}, ` +
@@ -97,5 +113,5 @@ export function render({ model, el }) {
       repaint();
     },
   );
-  el.append(svg, mean.node, sd.node, status);
+  el.append(element("div", { class: "graphs" }, left, right), mean.node, sd.node, status);
 }

@@ -1,7 +1,9 @@
 import {
+  axis,
   choice,
   drawing,
   element,
+  entry,
   framed,
   gallery,
   painter,
@@ -9,6 +11,7 @@ import {
   set,
   slider,
   statusLine,
+  upright,
 } from "./kit.mjs";
 
 /** What belongs to the places of all controls: images by number, a text, marked points of curves. */
@@ -25,22 +28,9 @@ const COLORS = ["var(--normal)", "var(--second)", "var(--ink)", "#aa4499", "#999
 const DASHES = ["none", "8 3", "2 3", "8 3 2 3", "12 4"];
 
 function panel({ title, x, ticks, lines, line, range, label }) {
-  const [h, v] = [scale([0, x.length - 1], [56, 295]), scale(range, [170, 30])];
-  const group = element("g", { class: "axis" });
-  const last = x.length - 1;
-  group.append(
-    element("text", { x: 56, y: 18 }, title),
-    element("line", { x1: h(0), x2: h(last), y1: 170, y2: 170 }),
-    element("line", { x1: h(0), x2: h(0), y1: 170, y2: 30 }),
-    element("text", { x: h(last / 2), y: 208, "text-anchor": "middle" }, label),
-  );
-  for (const end of range) {
-    const text = Math.abs(end) < (range[1] - range[0]) / 1000 ? 0 : Number(end.toPrecision(3));
-    group.append(element("text", { x: h(0) - 5, y: v(end) + 5, "text-anchor": "end" }, `${text}`));
-  }
-  ticks.forEach((text, i) =>
-    group.append(element("text", { x: h(i), y: 187, "text-anchor": "middle" }, text)),
-  );
+  const [h, v] = [scale([0, x.length - 1], [70, 300]), scale(range, [170, 30])];
+  const value = (end) =>
+    `${Math.abs(end) < (range[1] - range[0]) / 1000 ? 0 : Number(end.toPrecision(3))}`;
   const curves = lines.map(({ y }, k) => {
     const known = y.map((value, i) => (value === null ? "" : `${h(i)},${v(value)}`));
     const path = known.map((point, i) => point && (i && known[i - 1] ? "L" : "M") + point);
@@ -57,7 +47,14 @@ function panel({ title, x, ticks, lines, line, range, label }) {
       curves.forEach((curve, k) => curve.setAttribute("opacity", k === chosen ? 1 : 0.5));
   };
   const node = drawing(320, 215, `${title} over ${label}`);
-  node.append(group, rule, ...curves, dot);
+  node.append(
+    element("text", { x: 70, y: 18 }, title),
+    axis(h, 170, [...ticks.keys()], label, (i) => ticks[i]),
+    upright(70, v, range, "", value),
+    rule,
+    ...curves,
+    dot,
+  );
   return { node, move };
 }
 
@@ -75,12 +72,8 @@ export function render({ model, el }) {
   const key = element("p", { class: "key" });
   const several = panels.find(({ lines }) => lines.length > 1);
   several?.lines.forEach(({ name }, k) => {
-    const line = { x1: 0, x2: 36, y1: 6, y2: 6, "stroke-width": 2.5 };
-    line.stroke = COLORS[k % 5];
-    line["stroke-dasharray"] = DASHES[k % 5];
-    const sample = element("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
-    sample.append(element("line", line));
-    key.append(element("span", {}, sample, name));
+    const style = { stroke: COLORS[k % 5], "stroke-dasharray": DASHES[k % 5] };
+    key.append(entry("line", style, name));
   });
 
   const status = statusLine();

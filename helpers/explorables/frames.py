@@ -65,7 +65,7 @@ def panel(title, x, lines, *, along, label, line=None, ticks=None):
     return {
         "title": title,
         "x": x,
-        "ticks": [f"{value:g}" for value in x] if ticks is None else ticks,
+        "ticks": [f"{value:.5g}".replace("e+0", "e") for value in x] if ticks is None else ticks,
         "lines": [{"name": name, "y": y} for name, y in lines.items()],
         "range": [low, high if high > low else low + 1],
         "along": along,

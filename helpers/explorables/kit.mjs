@@ -87,7 +87,12 @@ export function drawing(width, height, label) {
   return element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
 }
 
-/** A horizontal axis at height y, from x scale(ticks[0]) on, with its name below. */
+const DIGIT = 8.3; // the width of a digit in a drawing, in a wide font
+
+/**
+ * A horizontal axis at height y, from x scale(ticks[0]) on, with its name below. A number that would
+ * run into the one before it is left out.
+ */
 export function axis(x, y, ticks, name, show = String) {
   const [first, last] = [x(ticks[0]), x(ticks[ticks.length - 1])];
   const group = element(
@@ -95,14 +100,54 @@ export function axis(x, y, ticks, name, show = String) {
     { class: "axis" },
     element("line", { x1: first, x2: last, y1: y, y2: y }),
   );
+  let end = -Infinity; // of the number before
   for (const tick of ticks) {
-    group.append(element("line", { x1: x(tick), x2: x(tick), y1: y, y2: y + 5 }));
-    group.append(element("text", { x: x(tick), y: y + 20, "text-anchor": "middle" }, show(tick)));
+    const [place, text] = [x(tick), show(tick)];
+    const half = (DIGIT * text.length) / 2;
+    group.append(element("line", { x1: place, x2: place, y1: y, y2: y + 5 }));
+    if (place - half < end + DIGIT / 2) continue;
+    group.append(element("text", { x: place, y: y + 20, "text-anchor": "middle" }, text));
+    end = place + half;
   }
   group.append(
     element("text", { x: (first + last) / 2, y: y + 40, "text-anchor": "middle" }, name),
   );
   return group;
+}
+
+/** A vertical axis at x, from y scale(ticks[0]) up, with its name along it, if there is one. */
+export function upright(x, y, ticks, name = "", show = String) {
+  const [first, last] = [y(ticks[0]), y(ticks[ticks.length - 1])];
+  const texts = ticks.map(show);
+  const group = element(
+    "g",
+    { class: "axis" },
+    element("line", { x1: x, x2: x, y1: first, y2: last }),
+  );
+  ticks.forEach((tick, k) => {
+    const [left, place] = [x - 8, y(tick) + 4.5];
+    group.append(element("line", { x1: x - 5, x2: x, y1: y(tick), y2: y(tick) }));
+    group.append(element("text", { x: left, y: place, "text-anchor": "end" }, texts[k]));
+  });
+  const left = x - 14 - DIGIT * Math.max(...texts.map((text) => text.length));
+  const turn = `translate(${left} ${(first + last) / 2}) rotate(-90)`;
+  group.append(element("text", { "text-anchor": "middle", transform: turn }, name));
+  return group;
+}
+
+/** The largest of 1, 2 and 5 times a power of ten that is not above a number. */
+export function roundNumber(most) {
+  const power = 10 ** Math.floor(Math.log10(most));
+  const digit = [5, 2, 1].find((each) => each * power <= most) ?? 1;
+  return Number((digit * power).toPrecision(1));
+}
+
+/** An entry of a key: a sample of what is drawn, with its name. */
+export function entry(tag, attributes, name) {
+  const sample = element("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
+  const place = tag === "circle" ? { cx: 18, cy: 6, r: 6 } : { x1: 0, x2: 36, y1: 6, y2: 6 };
+  sample.append(element(tag, { ...place, "stroke-width": 2.5, ...attributes }));
+  return element("span", {}, sample, name);
 }
 
 /** Random numbers in [0, 1) from a seed (Mulberry32), the same everywhere. */

@@ -1,4 +1,14 @@
-import { axis, drawing, element, painter, scale, set, slider, statusLine } from "./kit.mjs";
+import {
+  axis,
+  drawing,
+  element,
+  painter,
+  scale,
+  set,
+  slider,
+  statusLine,
+  upright,
+} from "./kit.mjs";
 
 /** Largest softmax probability, and energy -T log(exp(a / T) + exp(b / T)), of two logits. */
 export function compute({ a, b, temperature }) {
@@ -9,30 +19,26 @@ export function compute({ a, b, temperature }) {
 
 const [LOW, HIGH, CELLS] = [-6, 10, 24];
 
-function map(left, name, value) {
-  const x = scale([LOW, HIGH], [left, left + 250]);
-  const y = scale([LOW, HIGH], [290, 40]);
+function map(label, name, value) {
+  const x = scale([LOW, HIGH], [60, 300]);
+  const y = scale([LOW, HIGH], [265, 25]);
   const canvas = element("canvas", { width: CELLS, height: CELLS });
   const pixels = canvas.getContext("2d");
   const image = pixels.createImageData(CELLS, CELLS);
-  const box = { x: left, y: 40, width: 250, height: 250 };
-  const holder = element("foreignObject", box, canvas);
+  const box = { x: 60, y: 25, width: 240, height: 240 };
+  const node = drawing(320, 310, label);
   canvas.style.cssText = "width:100%;height:100%;display:block";
-  const group = element("g", {}, holder);
   const dot = element("circle", {
     r: 8,
     fill: "var(--second)",
     stroke: "var(--ink)",
     "stroke-width": 2,
   });
-  group.append(
-    axis(x, 290, [-5, 0, 5, 10], "logit of class A"),
-    element(
-      "text",
-      { x: left - 14, y: 165, "text-anchor": "middle", transform: `rotate(-90 ${left - 14} 165)` },
-      "logit of class B",
-    ),
-    element("text", { x: left, y: 26 }, name),
+  node.append(
+    element("foreignObject", box, canvas),
+    axis(x, 265, [-5, 0, 5, 10], "logit of class A"),
+    upright(60, y, [-5, 0, 5, 10], "logit of class B"),
+    element("text", { x: 60, y: 14 }, name),
     dot,
   );
   const at = (k) => LOW + ((k + 0.5) / CELLS) * (HIGH - LOW);
@@ -45,25 +51,21 @@ function map(left, name, value) {
     }
     pixels.putImageData(image, 0, 0);
   };
-  return { group, shade, move: (a, b) => set(dot, { cx: x(a), cy: y(b) }) };
+  return { node, shade, move: (a, b) => set(dot, { cx: x(a), cy: y(b) }) };
 }
 
 export function render({ model, el }) {
   const state = { ...model.get("start") };
-  const svg = drawing(
-    640,
-    340,
-    "Two maps over two logits: the largest probability, and the energy",
-  );
   const sure = map(
-    45,
+    "Map over two logits: the largest probability",
     "largest probability: dark = sure",
     ({ probability }) => 2 * (probability - 0.5),
   );
-  const low = map(375, "energy: dark = low, as for known images", ({ energy }) =>
-    Math.min(Math.max((8 - energy) / 18, 0), 1),
+  const low = map(
+    "Map over two logits: the energy",
+    "energy: dark = low (known images)",
+    ({ energy }) => Math.min(Math.max((8 - energy) / 18, 0), 1),
   );
-  svg.append(sure.group, low.group);
 
   let shaded;
   const status = statusLine();
@@ -86,7 +88,7 @@ export function render({ model, el }) {
     slider(label, { min: LOW, max: HIGH, step: 0.1, value: state[name], show: one }, change(name))
       .node;
   el.append(
-    svg,
+    element("div", { class: "graphs" }, sure.node, low.node),
     logit("logit of class A", "a"),
     logit("logit of class B", "b"),
     slider(

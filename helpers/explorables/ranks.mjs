@@ -10,7 +10,7 @@ import {
   statusLine,
 } from "./kit.mjs";
 
-const WIDTH = 640;
+const WIDTH = 320;
 
 /** The conformal p-value of a score among calibration scores. */
 export function compute({ score, alpha }, { calibration }) {
@@ -25,22 +25,22 @@ export function render({ model, el }) {
   const [low, high] = model.get("range");
   const x = scale([low, high], [20, WIDTH - 20]);
 
-  const svg = drawing(WIDTH, 190, "Calibration scores on a line, and a new score among them");
-  const dots = calibration.map((score) => element("circle", { cx: x(score), cy: 110, r: 6 }));
+  const svg = drawing(WIDTH, 150, "Calibration scores on a line, and a new score among them");
+  const dots = calibration.map((score) => element("circle", { cx: x(score), cy: 75, r: 5 }));
   const mark = element("path", {
     d: "M0,-14 l9,14 l-9,14 l-9,-14 z",
     fill: "var(--second)",
     cursor: "ew-resize",
   });
-  const name = element("text", { "text-anchor": "middle", y: 50 }, "new image");
-  const stem = element("line", { y1: 58, y2: 80, stroke: "var(--second)" });
-  svg.append(axis(x, 140, model.get("ticks"), "anomaly score"), ...dots, stem, mark, name);
+  const name = element("text", { "text-anchor": "middle", y: 25 }, "new image");
+  const stem = element("line", { y1: 32, y2: 58, stroke: "var(--second)" });
+  svg.append(axis(x, 105, model.get("ticks"), "anomaly score"), ...dots, stem, mark, name);
 
   const status = statusLine();
   const repaint = painter(() => {
     const { at_least, p, flagged } = compute(state, { calibration });
     const place = x(state.score);
-    mark.setAttribute("transform", `translate(${place.toFixed(1)} 110)`);
+    mark.setAttribute("transform", `translate(${place.toFixed(1)} 75)`);
     set(stem, { x1: place, x2: place });
     name.setAttribute("x", Math.min(Math.max(place, 45), WIDTH - 45));
     dots.forEach((dot, i) => {
@@ -81,5 +81,5 @@ export function render({ model, el }) {
     score.move(Math.min(Math.max(low + ((at - 20) / (WIDTH - 40)) * (high - low), low), high));
   });
   svg.style.touchAction = "pan-y";
-  el.append(svg, score.node, alpha.node, status);
+  el.append(element("div", { class: "graphs" }, svg), score.node, alpha.node, status);
 }

@@ -9,9 +9,11 @@ import {
   set,
   slider,
   statusLine,
+  upright,
 } from "./kit.mjs";
 
 const BINS = 10;
+const DRAWS = 30; // whose errors are shown
 
 /**
  * Accuracy by bin, and the calibration error, of n simulated images.
@@ -42,12 +44,13 @@ export function compute({ n, temperature, seed }) {
 
 export function render({ model, el }) {
   const state = { ...model.get("start"), seed: 1 };
-  const svg = drawing(
-    640,
-    280,
+  const left = drawing(
+    320,
+    250,
     "Reliability diagram: accuracy of simulated images in ten bins of confidence",
   );
-  const [x, y] = [scale([0.5, 1], [50, 400]), scale([0, 1], [230, 20])];
+  const right = drawing(320, 250, "Calibration errors of the draws so far");
+  const [x, y] = [scale([0.5, 1], [60, 300]), scale([0, 1], [200, 20])];
   const bars = Array.from({ length: BINS }, (_, i) =>
     element("rect", {
       x: x(0.5 + 0.05 * i) + 1,
@@ -62,8 +65,9 @@ export function render({ model, el }) {
     "stroke-linecap": "round",
     "stroke-opacity": 0.5,
   });
-  const e = scale([0, 0.1], [230, 20]);
-  svg.append(
+  const e = scale([0, 0.1], [200, 20]);
+  const draw = scale([1, DRAWS], [70, 295]);
+  left.append(
     ...bars,
     element("line", {
       x1: x(0.5),
@@ -73,17 +77,12 @@ export function render({ model, el }) {
       stroke: "var(--ink)",
       "stroke-dasharray": "5 4",
     }),
-    axis(x, 230, [0.5, 0.6, 0.7, 0.8, 0.9, 1], "confidence that the classifier reports"),
-    element(
-      "text",
-      { x: 20, y: 130, "text-anchor": "middle", transform: "rotate(-90 20 130)" },
-      "accuracy",
-    ),
-    element("text", { x: 540, y: 264, "text-anchor": "middle" }, "calibration errors so far"),
-    element("line", { x1: 470, x2: 470, y1: 20, y2: 230, stroke: "var(--ink)" }),
-    ...[0, 0.05, 0.1].map((tick) =>
-      element("text", { x: 462, y: e(tick) + 4, "text-anchor": "end" }, String(tick)),
-    ),
+    axis(x, 200, [0.5, 0.6, 0.7, 0.8, 0.9, 1], "confidence that the classifier reports"),
+    upright(60, y, [0, 0.25, 0.5, 0.75, 1], "accuracy"),
+  );
+  right.append(
+    axis(draw, 200, [1, 10, 20, DRAWS], "the last draws"),
+    upright(60, e, [0, 0.05, 0.1], "calibration error"),
     past,
   );
   let drawn = [];
@@ -91,13 +90,15 @@ export function render({ model, el }) {
   const repaint = painter(() => {
     const { error, counts, accuracy } = compute(state);
     bars.forEach((bar, i) =>
-      set(bar, { y: y(accuracy[i]), height: counts[i] ? 230 - y(accuracy[i]) : 0 }),
+      set(bar, { y: y(accuracy[i]), height: counts[i] ? 200 - y(accuracy[i]) : 0 }),
     );
     drawn.push(error);
-    drawn = drawn.slice(-30);
+    drawn = drawn.slice(-DRAWS);
     past.setAttribute(
       "d",
-      drawn.map((value, i) => `M${480 + 5 * i},${e(Math.min(value, 0.1)).toFixed(1)}h0`).join(""),
+      drawn
+        .map((value, i) => `M${draw(i + 1).toFixed(1)},${e(Math.min(value, 0.1)).toFixed(1)}h0`)
+        .join(""),
     );
     return (
       `${state.n} images, temperature ${state.temperature.toFixed(1)}: calibration error ${error.toFixed(4)}. ` +
@@ -112,7 +113,7 @@ export function render({ model, el }) {
     repaint();
   };
   el.append(
-    svg,
+    element("div", { class: "graphs" }, left, right),
     slider(
       "number of images",
       { min: 100, max: 2000, step: 100, value: state.n },

@@ -3,6 +3,7 @@ import {
   choice,
   drawing,
   element,
+  entry,
   painter,
   percent,
   points,
@@ -161,28 +162,11 @@ export function render({ model, el }) {
     );
   }
   const key = element("p", { class: "key" });
-  const entries = ["probability", "behind the screen", "present alpha", "refuse all"].map(
-    (name) => {
-      const span = element("span", {}, name);
-      key.append(span);
-      return span;
-    },
-  );
-  const sample = (span, shape) => {
-    const svg = element("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
-    svg.append(shape);
-    span.prepend(svg);
-  };
-  const flat = { x1: 0, x2: 36, y1: 6, y2: 6, "stroke-width": 2.5 };
-  sample(entries[0], element("line", { ...flat, stroke: "var(--normal)" }));
-  sample(
-    entries[1],
-    element("line", { ...flat, stroke: "var(--second)", "stroke-dasharray": "8 3" }),
-  );
-  sample(entries[2], element("circle", { cx: 18, cy: 6, r: 6, fill: "var(--ink)" }));
-  sample(
-    entries[3],
-    element("line", { ...flat, stroke: "var(--faint)", "stroke-dasharray": "3 3" }),
+  key.append(
+    entry("line", { stroke: "var(--normal)" }, "probability"),
+    entry("line", { stroke: "var(--second)", "stroke-dasharray": "8 3" }, "behind the screen"),
+    entry("circle", { fill: "var(--ink)" }, "present alpha"),
+    entry("line", { stroke: "var(--faint)", "stroke-dasharray": "3 3" }, "refuse all"),
   );
 
   const status = statusLine();

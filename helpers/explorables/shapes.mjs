@@ -19,43 +19,58 @@ export function compute({ side, convolutions, channels, latent }) {
   return { shapes, flat, weights, compression: (side * side) / latent };
 }
 
+const [MIDDLE, WORDS] = [90, 175]; // heights of the boxes and of the texts below them
+
 export function render({ model, el }) {
   const state = { ...model.get("start") };
-  const svg = drawing(
-    640,
-    230,
-    "The layers of an autoencoder as boxes, from the image to the code and back",
-  );
+  const halves = [
+    drawing(320, WORDS + 30, "The layers of an encoder as boxes, from the image to the code"),
+    drawing(320, WORDS + 30, "The layers of a decoder as boxes, from the code to the image"),
+  ];
   // One path for each colour and texts that are written only where they change: attributes are dear.
   const boxes = ["var(--normal)", "var(--ink)", "var(--second)"].map((fill) =>
     element("path", { fill }),
   );
-  const columns = Array.from({ length: 11 }, () =>
-    [205, 225].map((y) => element("text", { y, "text-anchor": "middle" }, "")),
+  // the code is the last column of the encoder's drawing
+  const columns = [6, 5].map((length) =>
+    Array.from({ length }, () =>
+      [WORDS, WORDS + 20].map((y) => element("text", { y, "text-anchor": "middle" }, "")),
+    ),
   );
-  svg.append(...boxes, ...columns.flat());
+  halves[0].append(
+    element("text", { x: 5, y: 14, class: "normal" }, "encoder"),
+    boxes[0],
+    boxes[1],
+    ...columns[0].flat(),
+  );
+  halves[1].append(
+    element("text", { x: 5, y: 14, class: "second" }, "decoder"),
+    boxes[2],
+    ...columns[1].flat(),
+  );
   const write = (node, text) => node.textContent !== text && (node.textContent = text);
   let before = 0;
   const thousands = new Intl.NumberFormat("en");
   const status = statusLine();
   const repaint = painter(() => {
     const { shapes, flat, weights, compression } = compute(state);
-    const all = [...shapes, [state.latent], ...[...shapes].reverse()];
-    const pitch = 640 / all.length;
+    const pitch = 320 / (shapes.length + 1);
     const paths = ["", "", ""];
-    columns.forEach(([above, below], i) => {
-      const [channels, side = 0] = all[i] ?? [];
-      const middle = pitch * (i + 0.5);
-      write(above, i >= all.length ? "" : side ? `${side}×${side}` : "code");
-      write(below, i >= all.length ? "" : side ? `${channels} ch.` : `${channels}`);
-      if (all.length !== before) for (const node of [above, below]) node.setAttribute("x", middle);
-      if (i >= all.length) return;
-      const height = 14 + 1.8 * side;
-      const width = Math.min(6 + Math.sqrt(channels) * 2.2, pitch - 8);
-      paths[1 + Math.sign(i - shapes.length)] +=
-        `M${middle - width / 2},${110 - height / 2}h${width}v${height}h${-width}z`;
+    [[...shapes, [state.latent]], [...shapes].reverse()].forEach((layers, half) => {
+      columns[half].forEach(([above, below], i) => {
+        const [channels, side = 0] = layers[i] ?? [];
+        const middle = pitch * (i + 0.5);
+        write(above, i >= layers.length ? "" : side ? `${side}×${side}` : "code");
+        write(below, i >= layers.length ? "" : side ? `${channels} ch.` : `${channels}`);
+        if (pitch !== before) for (const node of [above, below]) node.setAttribute("x", middle);
+        if (i >= layers.length) return;
+        const height = 14 + 1.8 * side;
+        const width = Math.min(6 + Math.sqrt(channels) * 2.2, pitch - 8);
+        paths[side ? 2 * half : 1] +=
+          `M${middle - width / 2},${MIDDLE - height / 2}h${width}v${height}h${-width}z`;
+      });
     });
-    before = all.length;
+    before = pitch;
     boxes.forEach((box, k) => box.setAttribute("d", paths[k]));
     return (
       `${thousands.format(weights)} weights. The feature maps hold ${thousands.format(flat)} numbers before the ` +
@@ -68,7 +83,7 @@ export function render({ model, el }) {
     repaint();
   };
   el.append(
-    svg,
+    element("div", { class: "graphs" }, ...halves),
     slider(
       "side of the image",
       { min: 16, max: 64, step: 4, value: state.side, show: (v) => `${v} pixels` },

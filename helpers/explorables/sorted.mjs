@@ -9,10 +9,12 @@ import {
   gallery,
   painter,
   percent,
+  roundNumber,
   scale,
   set,
   slider,
   statusLine,
+  upright,
 } from "./kit.mjs";
 
 /** The images of a class (1, 2, ...; 0 for all) by a score, and the AUROC against the normal ones. */
@@ -75,7 +77,7 @@ const BINS = 40;
 /** Histograms of the scores of both groups, and a line for each image that is shown. */
 function histogram(now, { name, low, high, log, ticks }, names) {
   const warp = log ? Math.log : (value) => value;
-  const straight = scale([warp(low), warp(high)], [15, 305]);
+  const straight = scale([warp(low), warp(high)], [70, 305]);
   const x = (value) => straight(warp(value));
   const edge = scale([0, BINS], [warp(low), warp(high)]);
   const edges = Array.from({ length: BINS + 1 }, (_, k) => (log ? Math.exp(edge(k)) : edge(k)));
@@ -86,7 +88,8 @@ function histogram(now, { name, low, high, log, ticks }, names) {
       counts[Math.min(BINS - 1, Math.max(0, Math.floor(place(warp(value)))))] += 1 / values.length;
     return counts;
   });
-  const y = scale([0, Math.max(...counted.flat())], [150, 30]);
+  const most = Math.max(...counted.flat());
+  const y = scale([0, most], [150, 30]);
   const group = element("g");
   const kinds = ["normal", "anomaly"];
   kinds.forEach((kind, k) => {
@@ -97,7 +100,7 @@ function histogram(now, { name, low, high, log, ticks }, names) {
       element("text", { x: 15 + 150 * k, y: 14, class: kind }, text),
     );
   });
-  group.append(axis(x, 150, ticks, name));
+  group.append(axis(x, 150, ticks, name), upright(70, y, [0, roundNumber(most)], "share"));
   return { group, x };
 }
 
@@ -191,7 +194,7 @@ export function render({ model, el }) {
       value: 0,
       show: (k) => {
         const end = Math.min(k + row, now.pictured.length);
-        return `${row > 1 ? `${k + 1} to ${end}` : end} of ${now.pictured.length} in this page`;
+        return `${row > 1 ? `${k + 1} to ${end}` : end} of ${now.pictured.length} here`;
       },
     },
     (value) => {

@@ -111,12 +111,11 @@ export function render({ model, el }) {
   const own = sumsOf(data.image, data.side); // the same at every move
 
   const svg = drawing(
-    420,
+    320,
     150,
     "Bars of the three terms, of the SSIM and of the mean squared error",
   );
-  svg.style.maxWidth = "26em";
-  const width = scale([0, 1], [0, 200]);
+  const width = scale([0, 1], [0, 165]);
   const names = ["luminance", "contrast", "structure", "ssim", "mse"];
   const bars = names.map((name, i) => {
     const bar = element("rect", {
@@ -125,7 +124,7 @@ export function render({ model, el }) {
       height: 20,
       fill: i < 3 ? "var(--normal)" : "var(--second)",
     });
-    const value = element("text", { x: 310, y: 21 + 28 * i });
+    const value = element("text", { x: 272, y: 21 + 28 * i });
     svg.append(
       element(
         "text",
@@ -165,7 +164,7 @@ export function render({ model, el }) {
   );
   el.append(
     row,
-    svg,
+    element("div", { class: "graphs" }, svg),
     slider(
       "brightness added",
       { min: -0.5, max: 0.5, step: 0.02, value: 0, show: two },

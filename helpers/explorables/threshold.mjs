@@ -7,10 +7,12 @@ import {
   painter,
   percent,
   points,
+  roundNumber,
   scale,
   set,
   slider,
   statusLine,
+  upright,
 } from "./kit.mjs";
 
 /** Counts and rates at the threshold with the number `place`. */
@@ -36,7 +38,7 @@ export function render({ model, el }) {
   const edges = model.get("edges");
   const [first, last] = [edges[0], edges[edges.length - 1]];
   const warp = model.get("log") ? Math.log : (value) => value;
-  const straight = scale([warp(first), warp(last)], [15, 305]);
+  const straight = scale([warp(first), warp(last)], [70, 305]);
   const x = (value) => straight(warp(value));
   const most = Math.max(...model.get("normal_bars"), ...model.get("anomaly_bars"));
   const y = scale([0, most], [200, 30]);
@@ -50,24 +52,15 @@ export function render({ model, el }) {
   left.append(
     bars(model.get("normal_bars"), edges, x, y, { fill: "var(--normal)", "fill-opacity": 0.55 }),
     bars(model.get("anomaly_bars"), edges, x, y, { fill: "var(--anomaly)", "fill-opacity": 0.55 }),
-    element("text", { x: 15, y: 14, class: "normal" }, "■ normal"),
-    element("text", { x: 95, y: 14, class: "anomaly" }, "■ anomaly"),
+    element("text", { x: 70, y: 14, class: "normal" }, "■ normal"),
+    element("text", { x: 150, y: 14, class: "anomaly" }, "■ anomaly"),
     axis(x, 200, model.get("ticks"), "anomaly score"),
+    upright(70, y, [0, roundNumber(most)], "share of images"),
     line,
   );
   right.append(
     axis(rx, 200, [0, 0.5, 1], "false-positive rate"),
-    element("line", { x1: rx(0), x2: rx(0), y1: ry(0), y2: ry(1), stroke: "var(--ink)" }),
-    element(
-      "text",
-      {
-        x: rx(0) - 12,
-        y: 110,
-        "text-anchor": "middle",
-        transform: `rotate(-90 ${rx(0) - 12} 110)`,
-      },
-      "true-positive rate",
-    ),
+    upright(rx(0), ry, [0, 0.5, 1], "true-positive rate"),
     element("line", {
       x1: rx(0),
       y1: ry(0),

@@ -168,6 +168,81 @@ def test_fits_the_page(opened, name, width):
     assert frame.evaluate(f"{root}.scrollHeight <= window.innerHeight + 1")
 
 
+# what cannot be read in the drawings, at first, with all sliders at either end, for each option
+UNREADABLE = """async () => {
+  const faults = new Set();
+  const look = async () => {
+    for (let i = 0; i < 2; i++) await new Promise((go) => requestAnimationFrame(go));
+    const root = document.documentElement;
+    const page = { left: 0, top: 0, right: root.clientWidth, bottom: root.scrollHeight };
+    for (const svg of document.querySelectorAll("svg")) {
+      const frame = svg.getBoundingClientRect();
+      const unit = frame.width / svg.viewBox.baseVal.width;
+      const texts = [...svg.querySelectorAll("text")]
+        .filter((node) => node.textContent && getComputedStyle(node).visibility === "visible")
+        .map((node) => [node.textContent, node.getBoundingClientRect(), node]);
+      texts.forEach(([text, box, node], k) => {
+        const height = parseFloat(getComputedStyle(node).fontSize) * unit;
+        if (height < 11.5) faults.add(`${text}: ${height.toFixed(1)} px`);
+        for (const [name, outer] of [["drawing", frame], ["page", page]])
+          if (box.left < outer.left - 1 || box.right > outer.right + 1 ||
+              box.top < outer.top - 1 || box.bottom > outer.bottom + 1)
+            faults.add(`${text}: leaves the ${name}`);
+        for (const [other, second] of texts.slice(0, k)) {
+          const across = Math.min(box.right, second.right) - Math.max(box.left, second.left);
+          const down = Math.min(box.bottom, second.bottom) - Math.max(box.top, second.top);
+          if (across > 1 && down > 1) faults.add(`${other}, ${text}: overlap`);
+        }
+      });
+    }
+  };
+  const move = (control, value, kind) => {
+    control.value = value;
+    control.dispatchEvent(new Event(kind));
+  };
+  const sliders = document.querySelectorAll("input[type=range]");
+  await look();
+  for (const end of ["min", "max"]) {
+    for (const slider of sliders) move(slider, slider[end], "input");
+    await look();
+  }
+  for (const list of document.querySelectorAll("select"))
+    for (const { value } of list.options) {
+      move(list, value, "change");
+      await look();
+    }
+  return [...faults];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_text_of_drawings_is_readable(opened, name, width):
+    """Large enough, not cut off, and no two texts over each other."""
+    frame, _, _ = opened(name, viewport={"width": width, "height": 900})
+    assert frame.evaluate(UNREADABLE) == []
+
+
+LINES = """(slider) => {
+  const box = (node) => node.getBoundingClientRect();
+  const [label, output] = [slider.labels[0], slider.parentNode.querySelector("output")];
+  const lines = (node) => node.getClientRects().length && box(node).height / 22;
+  return { lines: Math.max(lines(label), lines(output)),
+           apart: Math.abs(box(label).bottom - box(output).bottom),
+           below: box(slider).top - box(output).bottom,
+           share: box(slider).width / box(slider.parentNode).width };
+}"""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_on_a_narrow_page_a_slider_stands_below_its_label_and_value(opened, name):
+    frame, _, _ = opened(name, viewport={"width": 360, "height": 900})
+    for slider in frame.locator("input[type=range]").element_handles():
+        found = slider.evaluate(LINES)
+        assert found["lines"] < 1.5 and found["apart"] <= 1, "label and value are not in one line"
+        assert found["below"] >= 0 and found["share"] > 0.95, "the slider shares their line"
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_without_scripts_a_picture_stands_there(opened, browser, tmp_path, name):
     path = tmp_path / "page.html"
