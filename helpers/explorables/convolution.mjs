@@ -16,13 +16,13 @@ export function compute({ kind, size, kernel, stride, padding, place }) {
 const CELL = { convolution: 22, transposed: 10.2 };
 
 // a row of pixels: inside, beyond the edge, and under the kernel; each kind is one path
-function squares(row) {
+function squares(row, below) {
   const kinds = [
     element("path", { fill: "var(--normal)" }),
     element("path", { fill: "none", stroke: "var(--faint)" }),
     element("path", { fill: "var(--second)" }),
   ];
-  const name = element("text", { x: 2, y: row - 8 });
+  const name = element("text", { x: 2, y: below });
   return { group: element("g", {}, name, ...kinds), kinds, name, row };
 }
 
@@ -33,8 +33,8 @@ export function render({ model, el }) {
     150,
     "Pixels of one row before and after a convolution, and the kernel over them",
   );
-  const before = squares(30);
-  const after = squares(125);
+  const before = squares(30, 22);
+  const after = squares(105, 143);
   const lines = Array.from({ length: 7 }, () => element("line", { stroke: "var(--second)" }));
   svg.append(...lines, before.group, after.group);
 
@@ -81,7 +81,7 @@ export function render({ model, el }) {
         x1: down ? many : one,
         x2: down ? one : many,
         y1: 30 + 2 * half,
-        y2: 124,
+        y2: 104,
         visibility: shown ? "visible" : "hidden",
       });
     });

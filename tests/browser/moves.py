@@ -1,6 +1,7 @@
 """Compare a move of each explorable with one of a widget whose picture the kernel draws.
 
-All in one Chromium, its processor throttled four times, 100 moves each, medians. By hand, since
+A move is one of a slider, or the choice of an entry of a list or of a radio button. All in one
+Chromium, its processor throttled four times, 100 moves of each control, medians. By hand, since
 its answer depends on the machine: the tests of speed are in test_explorables.py.
 
     .venv/bin/python tests/browser/moves.py [--old CHECKOUT OF 354511f] [explorable ...]
@@ -21,9 +22,8 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "explorables"))
-from examples import EXAMPLES
 from lab import ARGUMENTS, COURSE, Notebook, copy_course, server
-from test_explorables import MOVE, WATCH
+from test_explorables import EVERY, MOVE, WATCH
 
 from helpers.authoring.build import METADATA
 
@@ -57,27 +57,57 @@ OBSERVE = """() => {
 }"""
 
 
+# the same of a list, and of the radio buttons of a question
+CHOOSE = """async (field) => {
+  const radio = field.type === "radio";
+  const choices = [...(radio ? document.getElementsByName(field.name) : field.options)];
+  const moves = [];
+  for (let i = 0; i < 100; i++) {
+    const choice = choices[(i + 1) % choices.length];
+    const before = window.drawn.length;
+    choice[radio ? "checked" : "selected"] = true;
+    const start = performance.now();
+    (radio ? choice : field).dispatchEvent(new Event("change"));
+    const handled = performance.now() - start;
+    if (radio) requestAnimationFrame(() => {}); // its answer is written at once
+    while (window.drawn.length === before) await new Promise((go) => setTimeout(go, 0));
+    const frame = window.drawn[window.drawn.length - 1];
+    moves.push({ script: handled + frame.cost, wait: frame.end - start,
+                 draws: window.drawn.length - before });
+  }
+  return moves;
+}"""
+CONTROLS = {  # the fields of each kind, and what moves one of them
+    "slider": ("input[type=range]", MOVE),
+    "list": ("select", CHOOSE),
+    "radio": ("fieldset .option:first-of-type input[type=radio]", CHOOSE),
+}
+
+
 def throttle(page):
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
 
 
 def explorable(browser, name, folder):
-    """(ms of script, ms from input to drawn, draws) of a move, with all sliders."""
+    """{kind of control: (ms of script, ms from input to drawn, draws)} of a move."""
     path = folder / f"{name}.html"
-    path.write_text(f"<!doctype html><title>t</title>{EXAMPLES[name]()._repr_html_()}")
+    path.write_text(f"<!doctype html><title>t</title>{EVERY[name]()._repr_html_()}")
     context = browser.new_context(offline=True)
     context.add_init_script(WATCH)
     page = context.new_page()
     page.goto(path.as_uri())
     frame = page.frames[1]
-    frame.wait_for_selector(".status p:not(:empty)")
+    frame.wait_for_selector("main > *", state="attached")
     throttle(page)
-    sliders = frame.locator("input[type=range]").element_handles()
-    moves = [move for slider in sliders for move in slider.evaluate(MOVE)]
+    found = {}
+    for kind, (fields, script) in CONTROLS.items():
+        controls = frame.locator(fields).element_handles()
+        if moves := [move for control in controls for move in control.evaluate(script)]:
+            found[kind] = [
+                statistics.median(m[key] for m in moves) for key in ("script", "wait", "draws")
+            ]
     context.close()
-    if not moves:
-        return None
-    return [statistics.median(m[key] for m in moves) for key in ("script", "wait", "draws")]
+    return found
 
 
 def widget(browser, url, token, name, process):
@@ -123,13 +153,13 @@ def main():
         scratch = Path(scratch)
         found = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = driver.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        row = "{:18} {:>12} {:>16} {:>8}".format
+        row = "{:20} {:>12} {:>16} {:>8}".format
         print(row("explorable", "script, ms", "to drawn, ms", "draws"), flush=True)
         drawn = {}
-        for name in chosen.names or EXAMPLES:
-            if measured := explorable(browser, name, scratch):
-                drawn[name] = measured
-                print(row(name, *(f"{value:.2f}" for value in measured)), flush=True)
+        for name in chosen.names or EVERY:
+            for kind, measured in explorable(browser, name, scratch).items():
+                drawn[name, kind] = measured
+                print(row(f"{name}, {kind}", *(f"{v:.2f}" for v in measured)), flush=True)
         folder = scratch / "course"
         folder.mkdir()
         copy_course(folder)

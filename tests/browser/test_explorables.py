@@ -226,7 +226,7 @@ def test_the_text_of_drawings_is_readable(opened, name, width):
 LINES = """(slider) => {
   const box = (node) => node.getBoundingClientRect();
   const [label, output] = [slider.labels[0], slider.parentNode.querySelector("output")];
-  const lines = (node) => node.getClientRects().length && box(node).height / 22;
+  const lines = (node) => box(node).height / parseFloat(getComputedStyle(node).lineHeight);
   return { lines: Math.max(lines(label), lines(output)),
            apart: Math.abs(box(label).bottom - box(output).bottom),
            below: box(slider).top - box(output).bottom,
