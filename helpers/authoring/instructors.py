@@ -23,8 +23,8 @@ from helpers.checks.exercise import FOLDER, texts
 
 # Minutes that a room needs beyond those of a lone learner. They were set on 29 November 2026, when
 # an instructor walked through the half-day plan of that day with a stopwatch, and estimated each
-# line for twenty people of whom five are slow. Its three blocks, of 63, 69 and 69 minutes for a lone
-# learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89.
+# line for twenty people of whom five are slow. Its three blocks, of 63, 69 and 69 minutes for a
+# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89.
 QUESTION, ANSWER = 1, 3  # for each exercise: a question before it; its answer shown, stragglers
 TALK = 2  # for each section: a figure, a vote, those who still read
 CHANGE = 3  # to open the next notebook, and to shut down the kernel of the last one
@@ -74,8 +74,8 @@ WITHOUT = {
     "03/6": 'leave out "a map that nobody compared with a mask" in section 8',
     "04/5": 'leave out "that the CAE\'s error follows the detail" in section 9',
     "04/6": 'leave out in section 9 "the lead of a score that was chosen before", "the best of '
-    'many scores", and the question "A table holds fifteen scores" of the quiz. Only this section needs '
-    "the Mahalanobis distance of module 3",
+    'many scores", and the question "A table holds fifteen scores" of the quiz. Only this section '
+    "needs the Mahalanobis distance of module 3",
 }
 
 
@@ -198,7 +198,7 @@ def timetable(plan, modules):
             ]
     if home:
         minutes = rounded(sum(s.core for s in home))
-        lines += [f"**For home** ({minutes} minutes for one learner), in this order:", ""]
+        lines += [f"**For home** ({minutes} minutes for one learner):", ""]
         needed = readers(work, home)
         lines += [f"- {at_home(section, needed[section.key])}" for section in home]
     return "\n".join(lines).strip()
