@@ -10,8 +10,10 @@ from helpers.authoring import instructors, parts
 from helpers.authoring.build import COURSE, PLANS, lessons, module_parts
 from helpers.authoring.instructors import TIMETABLES, Timetable
 from helpers.checks import exercises
+from helpers.checks.exercise import texts
 
-CLOCK = re.compile(r"^\| (\d+):(\d+) to (\d+):(\d+) \| (.+) \| (\d+) \|$", re.MULTILINE)
+CLOCK = re.compile(r"^\| (\d+):(\d+) to (\d+):(\d+) \| (.+) \| (.*) \| (\d+) \|$", re.MULTILINE)
+STOP = re.compile(r"\[([\d.]+)\]\(docs/exercises\.md#([\w-]+)\) until (\d+):(\d+)")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,15 @@ def rows(table):
     """[(start, end, what, minutes)] of a timetable, in minutes since midnight."""
     return [
         (60 * int(a) + int(b), 60 * int(c) + int(d), what, int(minutes))
-        for a, b, c, d, what, minutes in CLOCK.findall(table)
+        for a, b, c, d, what, _, minutes in CLOCK.findall(table)
+    ]
+
+
+def stops(table):
+    """[(start of the block, its end, what, {exercise: when it stops})], in minutes."""
+    return [
+        (*row[:3], {id: 60 * int(h) + int(m) for id, _, h, m in STOP.findall(found[5])})
+        for row, found in zip(rows(table), CLOCK.findall(table), strict=True)
     ]
 
 
@@ -44,7 +54,7 @@ def test_every_exercise_has_its_question_and_no_other_has_one():
     own = {e.id for e in exercises() if not e.id.startswith("0.")}
     assert instructors.questions().keys() == own
     for id, entry in instructors.questions().items():
-        assert entry.keys() == {"ask", "answer"}, id
+        assert entry.keys() - {"afterwards"} == {"ask", "answer"}, id
         assert entry["ask"].endswith("?") and entry["answer"].endswith("."), id
 
 
@@ -71,11 +81,79 @@ def test_a_timetable_is_kept_and_leaves_nothing_out(modules, plan):
         assert all(end - start == minutes for start, end, _, minutes in day)
         assert all(before[1] == after[0] for before, after in pairwise(day))
         assert not any("break" in a[2] and "break" in b[2] for a, b in pairwise(day))
-        assert max(minutes for *_, what, minutes in day if "Module" in what) <= 110
+        assert max(minutes for *_, what, minutes in day if "Module" in what) <= 90
     for name, own in modules.items():
         if int(name[:2]) in plan.modules:
             titles = [s.title for s in instructors.sections(name, own) if s.core]
             assert all(table.count(title) >= 1 for title in titles)
+
+
+def test_half_a_day_is_no_longer_than_a_room_stays(modules):
+    day = rows(instructors.timetable(TIMETABLES["half a day"], modules))
+    assert day[-1][1] - day[0][0] <= 4 * 60 + 15
+    assert day[-1][1] <= TIMETABLES["half a day"].until
+
+
+@pytest.mark.parametrize("plan", TIMETABLES.values(), ids=TIMETABLES)
+def test_each_exercise_of_a_block_is_named_and_stops_within_it(modules, plan):
+    table = instructors.timetable(plan, modules)
+    work, home = instructors.chosen(plan, modules)
+    tasks, blocks = {s.title: [t.id for t in s.tasks] for s in work}, stops(table)
+    named = [id for *_, found in blocks for id in found]
+    assert named == [t.id for s in work for t in s.tasks]
+    for start, end, what, found in blocks:
+        assert list(found.values()) == sorted(found.values())
+        assert all(start < stop <= end for stop in found.values())
+        for id in found:
+            assert any(title in what for title, own in tasks.items() if id in own), id
+    at_home = table.partition("**For home**")[2]
+    assert all(t.link in at_home for s in home for t in s.tasks)
+    shown = [t.link for s in work for t in s.tasks if t.shown]
+    assert all(f"you show {link}" in table for link in shown)
+    assert table.count("you show") == len(shown) < len(named) / 2, "mostly, learners write"
+
+
+def test_the_links_of_the_timetables_lead_to_the_guide(modules):
+    links = re.findall(r"exercises\.md#([\w-]+)", instructors.timetables(modules))
+    guide = (COURSE / "docs" / "exercises.md").read_text(encoding="utf-8")
+    assert links and all(guide.count(f'<a id="{link}"') == 1 for link in links)
+
+
+def test_the_room_rule_agrees_with_the_walk_through():
+    """The blocks of the plan of 29 November: minutes for one learner, exercises, sections, changes
+    of notebook, and what they were put at for a room of twenty."""
+    for core, exercises_, sections_, changes, estimate in [
+        (63, 3, 4, 0, 78),
+        (69, 1, 6, 1, 90),
+        (69, 3, 4, 0, 92),
+    ]:
+        block = [instructors.Section("01", "1 · S", core=60 * core)]
+        block += [instructors.Section("01", "2 · S") for _ in range(sections_ - 1)]
+        block[0].tasks = [instructors.Task("1.2", 10, 10)] * exercises_
+        block[0].change = bool(changes)
+        assert sum(s.room for s in block) == pytest.approx(estimate, rel=0.1)
+
+
+def test_what_is_left_out_with_a_section_is_in_the_notebook(modules):
+    numbered = {name[:2]: own for name, own in modules.items()}
+    for key, note in instructors.WITHOUT.items():
+        module, number = key.split("/")
+        cells = [cell.source for part in numbered[module] for cell in part.cells]
+        asked = [q["question"] for q in texts(module).get("quiz", [])]
+        assert any(source.startswith(f"## {number} · ") for source in cells)
+        for quoted in re.findall(r'"([^"]+)"', note):
+            assert any(quoted in text for text in cells + asked), quoted
+
+
+def test_the_table_of_the_samples_has_the_numbers_of_the_real_data():
+    page = (COURSE / "INSTRUCTORS.md").read_text(encoding="utf-8")
+    table = page.split("## What differs on the offline samples")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (\d), section .+?\|(.+?)\|", table, re.MULTILINE)
+    assert len(lines) >= 5
+    for module, real in lines:
+        (path,) = (COURSE / "solutions").glob(f"0{module}_*.ipynb")
+        printed = str([c.get("outputs") for c in nbformat.read(path, as_version=4).cells])
+        assert all(number in printed for number in re.findall(r"\d\.\d+", real)), real
 
 
 # --- on made-up modules ---------------------------------------------------------------------------
@@ -111,16 +189,61 @@ def test_a_day_has_breaks_and_one_lunch_at_noon():
     assert "lunch" not in "".join(short)
 
 
-def test_what_does_not_fit_is_left_for_home_in_the_order_that_is_given():
-    modules = {"01_topic": made(59, 59, 59, 59)}
+def test_what_does_not_fit_gives_way_in_the_order_that_is_given():
+    modules = {"01_topic": made(54, 54, 54, 54)}
     plan = Timetable((1,), 1, 12 * 60 + 45, ("01/3", "01/2"))
     work, home = instructors.chosen(plan, modules)
     assert [s.key for s in home] == ["01/3"] and len(work) == 3
-    assert "module 1, 3 · S3" in instructors.timetable(plan, modules)
+    assert "Module 1, 3 · S3" in instructors.timetable(plan, modules)
     with pytest.raises(parts.SourceError, match="do not fit"):
         instructors.chosen(Timetable((1,), 1, 10 * 60, ("01/3",)), modules)
     with pytest.raises(parts.SourceError, match="01/9"):
         instructors.chosen(Timetable((1,), 1, 17 * 60, ("01/9",)), modules)
+
+
+def exercise_after(minutes):
+    """A module whose one section has this much computing, exercise 1.4 of 8 minutes, and more."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title", id="title"),
+        nbformat.v4.new_markdown_cell("## 1 · S1", id="s1"),
+        nbformat.v4.new_code_cell("", id="c1"),
+        nbformat.v4.new_code_cell("...", id="ex-1-4", metadata={"tags": ["exercise"]}),
+        nbformat.v4.new_code_cell("", id="c2"),
+    ]
+    return {"01_topic": parts.split(cells, "01", {"c1": 60 * minutes, "c2": 1200})}
+
+
+def test_an_exercise_stops_after_what_is_before_it_a_question_and_its_minutes():
+    plan = Timetable((1,), 1, 12 * 60)
+    ((*_, found),) = [
+        row for row in stops(instructors.timetable(plan, exercise_after(10))) if row[3]
+    ]
+    begin = instructors.START + instructors.WELCOME + 10
+    assert found == {"1.4": begin + instructors.QUESTION + 8}
+
+
+def test_an_exercise_that_is_shown_saves_minutes():
+    modules = exercise_after(10)
+    (written,), _ = instructors.chosen(Timetable((1,), 1, 12 * 60, ("1.4",)), modules)
+    assert not written.tasks[0].shown  # it fits
+    (shown,), home = instructors.chosen(Timetable((1,), 1, 10 * 60 + 1, ("1.4",)), modules)
+    assert shown.tasks[0].shown and not home
+    saved = 8 + instructors.QUESTION + instructors.ANSWER - instructors.SHOWN
+    assert written.room - shown.room == pytest.approx(saved)
+
+
+def test_cells_of_a_section_at_home_are_run_where_a_later_one_reads_them():
+    sources = ["a = 1", "b = a", "c = 2", "print(b)"]
+    found = []
+    for i, source in enumerate(sources, 1):
+        cell = nbformat.v4.new_code_cell(source)
+        found.append(instructors.Section("01", f"{i} · S{i}", core=60, cells=[cell]))
+    needed = instructors.readers([found[3]], found[:3])
+    assert needed == {"01/1": ["2"], "01/2": ["4"], "01/3": []}
+    other = instructors.Section(
+        "02", "1 · T", core=60, cells=[nbformat.v4.new_code_cell("print(c)")]
+    )
+    assert instructors.readers([other], [found[2]]) == {"01/3": []}, "another notebook"
 
 
 def test_blocks_are_as_even_as_their_sections_let_them():

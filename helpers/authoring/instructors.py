@@ -4,19 +4,35 @@ Minutes come from the parts (`helpers/authoring/parts.py`), misconceptions and q
 helpers/checks/module_NN.toml, and the questions for the room from helpers/checks/questions.toml.
 """
 
-import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, combinations, pairwise
 
-from helpers.authoring.parts import SourceError, plain
+from helpers.authoring.parts import (
+    NOT_IN_EXERCISES,
+    SourceError,
+    anchor,
+    names,
+    plain,
+    tags_of,
+)
 from helpers.authoring.time import exercise_of, rounded
 from helpers.checks import exercises
 from helpers.checks.exercise import FOLDER, texts
 
+# Minutes that a room needs beyond those of a lone learner. They were set on 29 November 2026, when
+# an instructor walked through the half-day plan of that day with a stopwatch, and estimated each
+# line for twenty people of whom five are slow. Its three blocks, of 63, 69 and 69 minutes for a
+# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89.
+QUESTION, ANSWER = 1, 3  # for each exercise: a question before it; its answer shown, stragglers
+TALK = 2  # for each section: a figure, a vote, those who still read
+CHANGE = 3  # to open the next notebook, and to shut down the kernel of the last one
+SHOWN = 6  # for an exercise that the instructor writes or shows, in place of all its minutes
+
 START = 9 * 60  # minutes since midnight
-WELCOME = 15  # seats, Wi-Fi, and preflight runs on every machine
+WELCOME = 20  # seats, Wi-Fi, one machine that does not start
+AGAIN = 10  # the welcome of a later day
 BREAK = 15
 LUNCH, LUNCH_AT = 60, 12.5 * 60
 BLOCK = 90  # nobody works longer than about this without a break
@@ -29,55 +45,128 @@ TAUGHT = re.compile(r"^\*\*Afterwards you can\*\*\n(?:- .*(?:\n  .*)*\n?)+", re.
 class Timetable:
     """A workshop: its modules, its days, and the clock at which a day ends (minutes).
 
-    home : cell ids of sections that are left for home, from the first on, as far as the core does
-        not fit into the days
+    gives : what gives way, from the first on, as far as the core does not fit into the days:
+        "04/7" leaves section 7 of module 4 for home, "4.4" lets the instructor show this exercise
     """
 
     modules: tuple[int, ...]
     days: int
     until: int
-    home: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
 
 
 TIMETABLES = {
-    "half a day": Timetable((1, 4), 1, 13 * 60 + 15, ("04/7", "04/6")),
-    "a day": Timetable((1, 2, 3), 1, 17 * 60, ("03/6", "03/5", "02/8")),
-    "two days": Timetable((1, 2, 3, 4, 5), 2, 17 * 60),
+    "half a day": Timetable((1, 4), 1, 13 * 60 + 15, ("04/7", "04/6", "4.4", "04/5", "1.3")),
+    "a day": Timetable(
+        (1, 2, 3),
+        1,
+        17 * 60,
+        ("03/6", "03/5", "02/7", "2.7", "1.3", "01/7", "3.2", "2.6", "3.14"),
+    ),
+    "two days": Timetable((1, 2, 3, 4, 5), 2, 17 * 60, ("03/6", "03/5", "4.4", "2.7", "1.3")),
+}
+
+# What later sections say of one that is left for home: quoted pieces, to be left out in the room.
+WITHOUT = {
+    "01/7": 'leave out "that the detector is better than a simple score" in section 11',
+    "02/7": 'leave out "that KL, active latents and the mean image\'s error" in section 11',
+    "03/5": 'leave out "that a detector which finds chests" in section 8',
+    "03/6": 'leave out "a map that nobody compared with a mask" in section 8',
+    "04/5": 'leave out "that the CAE\'s error follows the detail" in section 9',
+    "04/6": 'leave out in section 9 "the lead of a score that was chosen before", "the best of '
+    'many scores", and the question "A table holds fifteen scores" of the quiz. Only this section '
+    "needs the Mahalanobis distance of module 3",
 }
 
 
 @dataclass
+class Task:
+    """An exercise of a section's core; minutes.
+
+    end : of its own minutes, counted from the section's start, for a lone learner
+    shown : whether the instructor shows it
+    """
+
+    id: str
+    minutes: float
+    end: float
+    shown: bool = False
+
+    @property
+    def before(self):
+        """What a room needs up to the time at which it stops, beyond `end`."""
+        return SHOWN - self.minutes if self.shown else QUESTION
+
+    @property
+    def more(self):
+        """What a room needs beyond a lone learner's minutes."""
+        return SHOWN - self.minutes if self.shown else QUESTION + ANSWER
+
+    @property
+    def link(self):
+        return f"[{self.id}](docs/exercises.md#{name_of(self.id)})"
+
+
+@dataclass
 class Section:
-    """A section of a module with everything below its heading; seconds."""
+    """A section of a module with everything below its heading; seconds.
+
+    cells, tasks : of the core
+    change : whether a room opens this notebook for it and closes another one
+    """
 
     module: str
     title: str
     core: float = 0
     optional: float = 0
     computing: float = 0
+    cells: list = field(default_factory=list)
+    tasks: list = field(default_factory=list)
+    change: bool = False
+
+    @property
+    def number(self):
+        return self.title.partition(" · ")[0]
 
     @property
     def key(self):
-        """ "04/6" for section 6 of module 4, as `Timetable.home` names it."""
-        return f"{self.module}/{self.title.partition(' · ')[0]}"
+        """ "04/6" for section 6 of module 4, as `Timetable.gives` names it."""
+        return f"{self.module}/{self.number}"
 
     @property
     def minutes(self):
         return self.core / 60
 
+    @property
+    def room(self):
+        """Minutes that a room needs."""
+        return self.minutes + TALK + CHANGE * self.change + sum(task.more for task in self.tasks)
+
+    def stops(self):
+        """[(task, minutes of a room from the section's start at which it stops)]"""
+        earlier = accumulate((task.more for task in self.tasks), initial=CHANGE * self.change)
+        return [(t, t.end + t.before + e) for t, e in zip(self.tasks, earlier, strict=False)]
+
 
 def sections(module, parts):
     """The sections of a module ("01_topic"); its title goes with the first of them."""
-    found = []
+    by_id, found = {e.id: e for e in exercises()}, []
     for part in parts:
         if part.level <= 2 and not (len(found) == 1 and not found[0].title):
             found.append(Section(module[:2], ""))
         section = found[-1]
         if part.level == 2:
             section.title = plain(part.title)
-        section.core += 0 if part.optional else part.seconds
-        section.optional += part.seconds if part.optional else 0
         section.computing += part.computing
+        if part.optional:
+            section.optional += part.seconds
+            continue
+        for cell, seconds in zip(part.cells, part.spent, strict=True):
+            section.cells.append(cell)
+            section.core += seconds
+            if "exercise" in tags_of(cell):
+                minutes = by_id[exercise_of(cell)].minutes
+                section.tasks.append(Task(exercise_of(cell), minutes, section.minutes))
     return found
 
 
@@ -99,38 +188,87 @@ def timetable(plan, modules):
     for number, day in enumerate(cut(work, plan.days), 1):
         if plan.days > 1:
             lines += [f"**Day {number}**", ""]
-        rows, end = clock(day)
-        lines += ["| clock | what | minutes |", "|---|---|---|", *rows, ""]
+        rows, end = clock(day, number)
+        head = ["| clock | what | exercises, and when to stop | minutes |", "|---|---|---|---|"]
+        lines += [f"{hours(end - START)}, breaks included.", "", *head, *rows, ""]
         if (spare := plan.until - end) >= 10:
             lines += [
                 f"{spare} minutes are left until {at(plan.until)}, for optional parts.",
                 "",
             ]
     if home:
-        listed = "; ".join(f"module {int(s.module)}, {s.title}" for s in home)
         minutes = rounded(sum(s.core for s in home))
-        lines.append(
-            f"For home, or shown by you from the solved notebooks ({minutes} minutes): {listed}."
-        )
+        lines += [f"**For home** ({minutes} minutes for one learner):", ""]
+        needed = readers(work, home)
+        lines += [f"- {at_home(section, needed[section.key])}" for section in home]
     return "\n".join(lines).strip()
+
+
+def at_home(section, needed):
+    """What is said of a section that is left for home.
+
+    needed : the numbers of the sections for which its cells have to be run all the same
+    """
+    own = f" ({', '.join(task.link for task in section.tasks)})" if section.tasks else ""
+    text = f"*Module {int(section.module)}, {section.title}*{own}."
+    if needed:
+        users = f"section{'s' * (len(needed) > 1)} {' and '.join(needed)}"
+        text += f" Run its cells all the same, for {users}."
+    if note := WITHOUT.get(section.key):
+        text += f" In the room {note}."
+    return text
+
+
+def readers(work, home):
+    """{key of a section at home: numbers of the sections that need its cells to have been run}.
+
+    Those are sections of `work`, and such sections at home as have to be run themselves.
+    """
+    every = sorted(work + home, key=lambda s: (s.module, int(s.number)))
+    pairs, last = [], {}  # (section that binds, section that reads); name -> the last that bound it
+    for section in every:
+        for cell in section.cells:
+            if cell.cell_type == "code" and not tags_of(cell) & NOT_IN_EXERCISES:
+                bound, used = names(cell.source)
+                binders = (last.get((section.module, name)) for name in sorted(used))
+                pairs += [(binder, section) for binder in binders if binder not in (None, section)]
+                last |= dict.fromkeys(((section.module, name) for name in bound), section)
+    run = list(work)
+    for section in reversed(every):  # a reader stands below what it reads
+        if section not in run and any(a is section and b in run for a, b in pairs):
+            run.append(section)
+    return {
+        s.key: list(dict.fromkeys(b.number for a, b in pairs if a is s and b in run)) for s in home
+    }
 
 
 def chosen(plan, modules):
     """(sections that are worked on, sections left for home) of a plan, both in order.
 
-    A section without a core is left out. SourceError where all that may be left for home does not
-    make the rest fit.
+    A section without a core is left out. SourceError where the rest does not fit although all has
+    given way that may.
     """
     numbered = {int(module[:2]): (module, parts) for module, parts in modules.items()}
     work = [s for n in plan.modules for s in sections(*numbered[n]) if s.core]
-    if unknown := set(plan.home) - {s.key for s in work}:
-        raise SourceError(f"a timetable leaves {', '.join(sorted(unknown))} for home: no section")
-    home, waiting = set(), list(plan.home)
-    while any(clock(day)[1] > plan.until for day in cut(keep(work, home), plan.days)):
+    for before, section in pairwise(work):
+        section.change = before.module != section.module
+    tasks = {task.id: task for section in work for task in section.tasks}
+    if unknown := set(plan.gives) - {s.key for s in work} - tasks.keys():
+        raise SourceError(f"a timetable gives up {', '.join(sorted(unknown))}, which is not there")
+    home, waiting = set(), list(plan.gives)
+    while late(keep(work, home), plan):
         if not waiting:
-            raise SourceError(f"modules {plan.modules} do not fit; leave more sections for home")
-        home.add(waiting.pop(0))
+            raise SourceError(f"modules {plan.modules} do not fit; let more give way")
+        if (name := waiting.pop(0)) in tasks:
+            tasks[name].shown = True
+        else:
+            home.add(name)
     return keep(work, home), [s for s in work if s.key in home]
+
+
+def late(work, plan):
+    """Whether a day of the plan ends too late."""
+    return any(clock(day, n)[1] > plan.until for n, day in enumerate(cut(work, plan.days), 1))
 
 
 def keep(work, home):
@@ -139,7 +277,7 @@ def keep(work, home):
 
 def cut(work, parts):
     """The sections, in order, cut into `parts` runs of which the longest is as short as can be."""
-    minutes = [s.minutes for s in work]
+    minutes = [s.room for s in work]
     best = min(
         combinations(range(1, len(work)), min(parts, len(work)) - 1),
         key=lambda edges: max(sum(minutes[a:b]) for a, b in runs(edges, len(work))),
@@ -151,22 +289,23 @@ def runs(edges, length):
     return pairwise((0, *edges, length))
 
 
-def clock(work):
+def clock(work, day=1):
     """(rows of the table, minute at which it ends) of one day's sections."""
-    blocks = cut(work, math.ceil(sum(s.minutes for s in work) / BLOCK))
-    lengths = [5 * math.ceil(sum(s.minutes for s in block) / 5) for block in blocks]
+    blocks = blocks_of(work)
+    lengths = [5 * round(sum(s.room for s in block) / 5) for block in blocks]
     pauses = [BREAK] * (len(blocks) - 1) + [0]
+    welcome = WELCOME if day == 1 else AGAIN
     if sum(lengths) > LUNCHLESS:
         ends = [
-            START + WELCOME + n + b
+            START + welcome + n + b
             for n, b in zip(accumulate(lengths), accumulate(pauses), strict=True)
         ]
         lunch = min(range(len(blocks) - 1), key=lambda i: abs(ends[i] - LUNCH_AT))
         pauses[lunch] = LUNCH
-    rows = [row(START, WELCOME, "welcome: everybody opens a notebook and runs its first cells")]
-    now = START + WELCOME
+    rows = [row(START, welcome, opening(work[0], day))]
+    now = START + welcome
     for block, length, pause in zip(blocks, lengths, pauses, strict=True):
-        rows.append(row(now, length, described(block)))
+        rows.append(row(now, length, described(block), stops(block, now)))
         now += length
         if pause:
             rows.append(row(now, pause, "*lunch*" if pause == LUNCH else "*break*"))
@@ -174,13 +313,40 @@ def clock(work):
     return rows, now
 
 
-def row(start, minutes, what):
-    return f"| {at(start)} to {at(start + minutes)} | {what} | {minutes} |"
+def blocks_of(work):
+    """As few blocks as can be of which none is longer than `BLOCK`, where the sections let them."""
+    for count in range(1, len(work) + 1):
+        blocks = cut(work, count)
+        if all(len(block) == 1 or sum(s.room for s in block) <= BLOCK for block in blocks):
+            return blocks
+
+
+def opening(section, day):
+    """What everybody does first, on the day that begins with this section.
+
+    Every plan begins with module 1.
+    """
+    if day == 1:
+        return (
+            "welcome: everybody opens module 1 and runs it up to the line `train …, calibration …`"
+        )
+    again = "runs its first cells" if section.change else "chooses Run, Run All Cells"
+    return f"welcome: everybody opens module {int(section.module)} and {again}"
+
+
+def row(start, minutes, what, exercises=""):
+    return f"| {at(start)} to {at(start + minutes)} | {what} | {exercises} | {minutes} |"
 
 
 def at(minute):
     """ "13:05" of minutes since midnight."""
     return f"{int(minute) // 60}:{int(minute) % 60:02}"
+
+
+def hours(minutes):
+    """ "4 h 10 min", "8 h"."""
+    whole, rest = divmod(minutes, 60)
+    return f"{whole} h {rest} min" if rest else f"{whole} h"
 
 
 def described(block):
@@ -190,6 +356,17 @@ def described(block):
         f"**Module {int(m)}:** {'; '.join(s.title for s in block if s.module == m)}"
         for m in modules
     )
+
+
+def stops(block, start):
+    """ "1.2 until 9:53" for each exercise of a block that begins at the minute `start`."""
+    said = []
+    for section in block:
+        for task, after in section.stops():
+            verb = "you show " if task.shown else ""
+            said.append(f"{verb}{task.link} until {at(start + after)}")
+        start += section.room
+    return "<br>".join(said)
 
 
 # --- the modules ----------------------------------------------------------------------------------
@@ -239,7 +416,10 @@ def seconds(computing):
 
 
 def questions():
-    """{exercise: {"ask", "answer"}}, a question for the room for each exercise."""
+    """{exercise: {"ask", "answer"}}, a question for the room for each exercise.
+
+    "afterwards", where there is one, is for the time when the exercise is done.
+    """
     with open(FOLDER / "questions.toml", "rb") as file:
         return tomllib.load(file)
 
@@ -270,15 +450,18 @@ def entry(exercise, place, question):
     facts = f"*{exercise.kind}, {place}, difficulty {exercise.difficulty} of 3, about "
     facts += f"{exercise.minutes} minutes*"
     lines = [
+        anchor(name_of(exercise.id)),
+        "",
         f"### {exercise.id} · {exercise.title}",
         "",
         facts,
         "",
         f"**Ask the room:** {question['ask']}\\",
         f"**Listen for:** {question['answer']}",
-        "",
-        f"**First help:** {exercise.hints[0]}",
     ]
+    if "afterwards" in question:
+        lines += ["", f"**Afterwards:** {question['afterwards']}"]
+    lines += ["", f"**First help:** {exercise.hints[0]}"]
     if exercise.bug:
         lines += ["", f"**The bug in the learner's cell:** {words(exercise.broken)}"]
     if known := misconceptions(exercise):
@@ -290,6 +473,11 @@ def entry(exercise, place, question):
             "No single answer is wrong here: the checker shows a ladder of scores to overtake.",
         ]
     return "\n".join(lines)
+
+
+def name_of(id):
+    """What a link to an exercise of the guide names: "ex-1-4" for "1.4"."""
+    return f"ex-{id.replace('.', '-')}"
 
 
 def misconceptions(exercise):

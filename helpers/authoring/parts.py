@@ -31,6 +31,7 @@ class Part:
     tagged : whether its own cell says `optional`
     optional : whether it is, by its own tag or by that of a heading above it
     work, computing : seconds, `work` without the computing
+    spent : seconds of each of the cells, with the computing
     """
 
     level: int
@@ -40,6 +41,7 @@ class Part:
     cells: list = field(default_factory=list)
     work: float = 0
     computing: float = 0
+    spent: list = field(default_factory=list)
 
     @property
     def id(self):
@@ -78,8 +80,10 @@ def split(cells, module, computing):
         if part.optional and sections_inside(cell):
             raise SourceError(f"{cell.id}: a section begins inside of an optional cell; split it")
         part.cells.append(cell)
-        part.work += time.work(cell, own, questions)
-        part.computing += computing.get(cell.id, 0)
+        work, waiting = time.work(cell, own, questions), computing.get(cell.id, 0)
+        part.work += work
+        part.computing += waiting
+        part.spent.append(work + waiting)
     return parts
 
 
