@@ -1,12 +1,14 @@
 """What `make nbgrader` writes, and what nbgrader makes of it where it is installed."""
 
 import copy
+import json
 import os
 import shutil
 import subprocess
 
 import nbformat
 import pytest
+from grading import classroom
 
 from helpers.authoring.nbgrader import course
 from helpers.checks import exercises
@@ -63,7 +65,7 @@ NBGRADER = COURSE / ".venv-nbgrader" / "bin"
     reason="no nbgrader (make nbgrader) or no bubblewrap (apt install bubblewrap)",
 )
 def test_nbgrader_keeps_what_the_grader_says(folder):
-    """A copied cell, an edited check and a notebook without metadata do no harm."""
+    """A copied cell, an edited check, a notebook without metadata and another one do no harm."""
     environment = os.environ | {"PATH": f"{NBGRADER}{os.pathsep}{os.environ['PATH']}"}
 
     def run(*command):
@@ -88,11 +90,13 @@ def test_nbgrader_keeps_what_the_grader_says(folder):
     from_badge = nbformat.read(COURSE / "notebooks" / name, as_version=4)
     for cell in from_badge.cells:
         cell.source = answers[cell.id] if cell.id == "ex-1-4" else cell.source
-    handed_in = {"anna": perfect, "ben": copied, "carl": from_badge}
+    other = nbformat.v4.new_notebook()
+    handed_in = {"anna": perfect, "ben": copied, "carl": classroom.vs_code(from_badge)}
+    handed_in["dora"] = other
     for learner, notebook in handed_in.items():
         target = folder / "submitted" / learner / "module_01" / name
         target.parent.mkdir(parents=True)
-        nbformat.write(notebook, target)
+        target.write_text(json.dumps(notebook), encoding="utf-8")
     run("autograde", "module_01")
     run("export")
     lines = [line.split(",") for line in (folder / "grades.csv").read_text().splitlines()]
@@ -100,4 +104,9 @@ def test_nbgrader_keeps_what_the_grader_says(folder):
     points = {line[3]: float(line[place]) for line in lines if line[0] == "module_01"}
     full = sum(e.difficulty for e in exercises() if e.id.startswith("1."))
     one = next(e.difficulty for e in exercises() if e.id == "1.4")
-    assert points == {"anna": full, "ben": full, "carl": one}
+    assert points == {"anna": full, "ben": full, "carl": one, "dora": 0}
+    # the feedback shows the answer where the notebook's cells had no ids
+    shown = folder / "autograded" / "carl" / "module_01" / name
+    shown = {cell.id: cell.source for cell in nbformat.read(shown, as_version=4).cells}
+    assert shown["ex-1-4"] == answers["ex-1-4"]
+    assert shown["ex-1-1"] == {c.id: c.source for c in released.cells}["ex-1-1"]

@@ -4,6 +4,8 @@ It knows no expected value and makes no verdict: whatever a submission does to t
 changes no more than its own answers.
 """
 
+import ast
+import asyncio
 import builtins
 import inspect
 import linecache
@@ -204,7 +206,10 @@ class Inside(Peer):
         file = f"<cell {name}>"
         linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
         try:
-            exec(compile(text, file, "exec"), self.names)
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            waits = eval(compile(text, file, "exec", flags), self.names)
+            if inspect.iscoroutine(waits):
+                asyncio.run(waits)
         except SystemExit as error:
             raise RuntimeError(f"the cell called exit ({error})") from None
         return {"value": ["c", None]}

@@ -26,6 +26,7 @@ from helpers.grading.wire import Lost
 SECRET = secrets.randbelow(2**31)  # of this run: what is drawn for the probes
 DRAWN = {"3.1", "4.1"}  # their probes draw arrays, and know no number of what is drawn
 FREE = {"3.9"}  # two right answers may differ, here on the border of an image
+LONGEST = 2000  # letters of a sentence: an error's text may be as long as its author likes
 REPLAYS = 8  # calls of a probe that are made once more with other numbers
 TITLES = {"wrong_form": FORM, "missing": "not in the notebook", "not_started": "not started yet"}
 ELSEWHERE = (
@@ -65,11 +66,11 @@ class Judge:
         start = time.monotonic()
         answer = submission.answer(exercise, self.cells)
         verdict = self._verdict(exercise, answer)
-        self.judged.append((exercise, answer, verdict))
+        self.judged.append(exercise)
         self.fresh = False
         if self.box:
             self.peak = max(self.peak, self.box.peak)
-            self._go_on(exercise, answer, verdict)
+            self._go_on(exercise, verdict)
         of = POINTS[exercise.difficulty]
         return Row(
             learner,
@@ -79,7 +80,7 @@ class Judge:
             verdict.misconception or "",
             of if verdict.passed else 0,
             of,
-            " ".join(f"{verdict.title}. {verdict.detail}".split()),
+            " ".join(f"{verdict.title}. {verdict.detail}"[:LONGEST].split()),
             time.monotonic() - start,
             self.peak,
         )
@@ -128,18 +129,17 @@ class Judge:
         return verdict
 
     def _running(self):
-        """The sandbox; a new one goes on where the broken one was, without what broke it."""
+        """The sandbox; a new one goes on where the broken one was, with the course's own answers.
+
+        Any of the learner's may be the one that broke it, even one that passed.
+        """
         if self.box is None:
             self.fresh, limits = True, self.limits
             self.box = Sandbox(
                 self.folder, int(limits.memory), limits.timeout, limits.shut, limits.data
             )
-            for exercise, answer, verdict in list(self.judged):
-                if verdict.status not in ("stopped", "missing"):
-                    self.box.allow(self.limits.timeout)
-                    if not answer.status and exercise.kind != "wrap-up":
-                        self._prepare(answer)
-                    self._go_on(exercise, answer, verdict)
+            for exercise in self.judged:
+                self._hand(exercise, bind=True)
         return self.box
 
     def _prepare(self, answer):
@@ -157,22 +157,21 @@ class Judge:
                 return error
         return None
 
-    def _go_on(self, exercise, answer, verdict):
+    def _go_on(self, exercise, verdict):
         """Hand the course's own answer in, now that the verdict stands, as the notebook does."""
-        if exercise.kind == "wrap-up":
-            return
-        is_function = isinstance(exercise, Exercise)
-        module = exercise.load_reference().__module__ if is_function else ""
-        if not module and verdict.passed:
-            return
         try:
-            self.box.allow(self.limits.timeout)
-            bind = not verdict.passed
-            self.box.ask(
-                "hand", module=module, text=exercise.source(), name=exercise.name, bind=bind
-            )
+            self._hand(exercise, bind=not verdict.passed)
         except (Exception, SystemExit, Lost):
             self._drop()
+
+    def _hand(self, exercise, bind):
+        """Give the sandbox the course's own answer, and with `bind` the learner's name for it."""
+        is_function = isinstance(exercise, Exercise)
+        if exercise.kind == "wrap-up" or not (is_function or bind):
+            return
+        module = exercise.load_reference().__module__ if is_function else ""
+        self.box.allow(self.limits.timeout)
+        self.box.ask("hand", module=module, text=exercise.source(), name=exercise.name, bind=bind)
 
 
 @cache

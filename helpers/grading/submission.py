@@ -19,7 +19,10 @@ LARGEST = 50 * 2**20  # bytes of a notebook
 CHECK = re.compile(r"\bcheck\(\s*[\"']?([\d.,]+)[\"']?\s*,\s*(\w+)\s*\)")
 OTHER_LANGUAGE = re.compile(r"\s*%%(?!(capture|prun|time|timeit)\b)\w+")
 NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.I)  # some browsers add the latter
-MAGIC = re.compile(r"^(\s*)[%!?].*$|^(\s*)\w+\?+\s*$", re.M)
+# Lines that are no Python, and the name they are assigned to. A \s* that begins a line would take
+# hours on a million blank ones.
+MAGIC = re.compile(r"^([ \t]*)(\w+[ \t]*=[ \t]*)?(?:[%!?](?:.*\\\r?\n)*.*|\w+\?+[ \t\r]*)$", re.M)
+_MADE = ast.FunctionDef, ast.ClassDef
 
 
 class Unreadable(ValueError):
@@ -49,7 +52,7 @@ class Cell:
         try:
             ast.parse(self.text)
         except Exception:  # perhaps for the magics of a notebook
-            self.text = MAGIC.sub(r"\1pass", self.text)
+            self.text = MAGIC.sub(r"\1\2None", self.text)
         try:
             self.tree = ast.parse(self.text)
             self.needs = _needs(self.text)
@@ -122,8 +125,8 @@ def read(path):
         cells = held["cells"] if "cells" in held else held["worksheets"][0]["cells"]
         found = []
         for cell in cells:
-            if cell.get("cell_type") == "code":
-                text = cell["source"] if "source" in cell else cell["input"]
+            if isinstance(cell, dict) and cell.get("cell_type") == "code":
+                text = cell.get("source") or cell.get("input") or ""
                 text = text if isinstance(text, str) else "".join(text)
                 own = cell.get("id") or (cell.get("metadata") or {}).get("id") or ""
                 found.append(Cell(str(own), text))
@@ -155,7 +158,7 @@ def pieces(module):
 
     A function that an answer needs comes without the training that stands in the same cell.
     """
-    harmless = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom
+    harmless = *_MADE, ast.Import, ast.ImportFrom
     found = []
     for cell in released(module):
         groups = itertools.groupby(cell.tree.body, lambda node: isinstance(node, harmless))
@@ -214,8 +217,7 @@ def answer(exercise, cells):
     if all(c.plain == stub for c in found):
         alone = [c for c in in_place if c.plain != stub and not c.error]
         for c in alone:
-            made = ast.FunctionDef, ast.ClassDef
-            defined = [n for n, node in c.binds.items() if isinstance(node, made)]
+            defined = [n for n, node in c.binds.items() if isinstance(node, _MADE)]
             if len(defined) == 1:
                 name, found = defined[0], [c]
     written = [c for c in found if c.plain != stub]
@@ -227,7 +229,8 @@ def answer(exercise, cells):
         if found or in_place:
             return Answer(name, found, "not_started", "The cell is as it was given.")
         return Answer(name, [], "missing", "The exercise's cell is not in the notebook.")
-    return Answer(name, [*_chosen(written, name), *_changes(own, name, written)])
+    changes = [c for c in own if c not in written and _hangs_on(c, name)]
+    return Answer(name, [*_chosen(written, name), *changes])
 
 
 def _chosen(written, name):
@@ -257,19 +260,14 @@ def _is_stub(cell):
     )
 
 
-def _changes(own, name, written):
-    """Cells that hang something on the answer later: a class in two halves."""
-    found = []
-    for cell in own:
-        if cell in written or not cell.tree:
-            continue
-        for node in cell.tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            parts = [t.value for t in targets if isinstance(t, ast.Attribute)]
-            if any(getattr(part, "id", "") == name for part in parts):
-                found.append(cell)
-                break
-    return found
+def _hangs_on(cell, name):
+    """Whether a cell hangs something on what the name holds: a class in two halves."""
+    return any(
+        getattr(target.value, "id", "") == name
+        for node in (cell.tree.body if cell.tree else ())
+        for target in (node.targets if isinstance(node, ast.Assign) else ())
+        if isinstance(target, (ast.Attribute, ast.Subscript))
+    )
 
 
 def _other_names(exercise, cells):
@@ -282,7 +280,7 @@ def _other_names(exercise, cells):
 
 def _mentions(text, name):
     return re.search(
-        rf"^\s*(def|class)\s+{re.escape(name)}\b|^\s*{re.escape(name)}\s*=", text, re.M
+        rf"^[ \t]*((def|class)[ \t]+{re.escape(name)}\b|{re.escape(name)}[ \t]*=)", text, re.M
     )
 
 
@@ -297,14 +295,15 @@ def is_own(answer):
             if isinstance(value, ast.Attribute):
                 return False
             bound = cell.binds.get(value.id)
-            return isinstance(bound, (ast.FunctionDef, ast.ClassDef, ast.Assign))
+            return isinstance(bound, (*_MADE, ast.Assign))
     return True
 
 
 def prelude(module, answer, cells, done):
     """The other cells that an answer needs, in order: the course's as released, and the learner's.
 
-    done : cells that have been run. A name is taken from the course where the course has it.
+    done : cells that have been run. A name is taken from the course where the course has it, unless
+    the learner has given it to a function of their own between the course's cell and the answer.
     """
     course = pieces(module)
     place = len(course)
@@ -313,6 +312,9 @@ def prelude(module, answer, cells, done):
             place = i
     texts = {c.plain for c in released(module)}
     extra = [c for c in cells if c.plain not in texts and c.tree and c not in answer.cells]
+    at = {c: k for k, c in enumerate(cells)}  # in the learner's notebook
+    end, by_text = at[answer.cells[0]], {c.plain: at[c] for c in cells}
+    given = {c.id: by_text.get(c.plain, -1) for c in released(module)}
     chosen, open_names = {}, set()
     for cell in answer.cells:
         open_names |= {(name, place) for name in cell.needs}
@@ -325,11 +327,21 @@ def prelude(module, answer, cells, done):
         i = next((i for i in reversed(range(before)) if name in course[i].binds), None)
         if i is not None and course[i].id.startswith(("ex-", "check-")):
             continue  # the exercises are run in their own order
-        if i is not None:
+        # the name is from the learner's last cell above the answer, else from the first below
+        own = [c for c in extra if c.defines(name)]
+        own = [c for c in own if at[c] < end][-1:] or own[:1]
+        hidden = i is not None and any(
+            given[course[i].id] < at[c] < end and isinstance(c.binds[name], _MADE) for c in own
+        )
+        if i is not None and not hidden:
             later = enumerate(course[i + 1 : before], start=i + 1)
             wanted = [(i, course[i]), *((k, c) for k, c in later if _trains(c, name))]
         else:
-            wanted = [(len(course) + k, c) for k, c in enumerate(extra) if c.defines(name)][-1:]
+            if own:  # what is put into it further down comes along
+                own += [c for c in extra if at[own[0]] < at[c] < end and _hangs_on(c, name)]
+            else:  # perhaps it is one of `from math import *`
+                own = [c for c in extra if c.defines("*")]
+            wanted = [(len(course) + extra.index(c), c) for c in own]
         for k, cell in wanted:
             if cell not in done:
                 chosen[k] = cell

@@ -229,7 +229,50 @@ def interpolate(z_start, z_end, steps):
     for i in range(steps):
         yield z_start + (z_end - z_start) * i / (steps - 1)
 """
+LEAVES_AN_ALARM = """
+import os, signal, sys
+signal.alarm(1), sys.setrecursionlimit(60), os.closerange(0, 3)
+sys.stdout = sys.stderr = None
+"""
 IN_R = "%%R\nreconstruction_error <- function(x, x_hat) mean((x - x_hat)^2)"
+
+
+def with_helpers():
+    """Answers that need other cells of the learner's, as notebooks come to have them."""
+    made = notebook(
+        {
+            "1.1": "import asyncio\nawait asyncio.sleep(0)\n" + ANSWERS["1.1"],
+            "1.4": "def reconstruction_error(x, x_hat):\n    return helper(x, x_hat)",
+            "1.5": "listed = !ls \\\n  -l\n" + OTHERS["1.5"],
+            "1.6": OTHERS["1.6"].replace("(n + 1)", "ways['n'](n)"),
+            "1.8": "def auroc(normal_scores, anomaly_scores):\n"
+            "    return score(helper(normal_scores), helper(anomaly_scores))",
+            "1.11": OTHERS["1.11"].replace("np.log10", "log10"),
+        }
+    )
+    for id, text in (
+        ("1.4", "def helper(x, y):\n    return ((x - y) ** 2).mean((1, 2, 3))"),
+        ("1.6", "ways = {}"),
+        ("1.6", "ways['n'] = lambda n: n + 1"),
+        # a helper whose name another one had before, and one whose name the course had before
+        ("1.8", "helper = np.asarray"),
+        (
+            "1.8",
+            "def score(n, a):\n    a = a[:, None]\n"
+            "    return float(np.mean((a > n) + 0.5 * (a == n)))",
+        ),
+        ("1.11", "from math import *"),
+    ):
+        made.cells.insert(where(made, id), nbformat.v4.new_code_cell(text))
+    return made, OPEN | dict.fromkeys(("1.1", "1.4", "1.5", "1.6", "1.8", "1.11"), "passed")
+
+
+def broken_cells():
+    """Cells that no notebook has, among those of a right one."""
+    made = json.loads(nbformat.writes(notebook(OTHERS)))
+    odd = {"cell_type": "code", "metadata": None, "source": None}
+    made["cells"][:0] = [odd, {"cell_type": "code"}, "text", None]
+    return json.dumps(made)
 
 
 def imported_for_later():
@@ -338,6 +381,10 @@ def class_of():
             notebook(AROUND | {"1.4": LEAVES_A_TIMER}),
             AROUND_PASSED | {"1.4": "passed|stopped"},
         ),
+        "alarm left behind": (
+            notebook(AROUND | {"1.4": LEAVES_AN_ALARM + ANSWERS["1.4"]}),
+            AROUND_PASSED | {"1.4": "passed|stopped|wrong_form"},
+        ),
         "prints, starts and deletes": (only(LITTER + ANSWERS["1.4"]), one("passed")),
         "huge result": (only(lines + "return torch.zeros(2**28)"), one("stopped|wrong_form")),
         "other types": (
@@ -345,6 +392,9 @@ def class_of():
             OPEN | {"1.1": "wrong_value", "1.8": "passed", "1.10": "wrong_form|wrong_value"},
         ),
         "error that is no text": (only(lines + "raise ValueError('\\ud800')"), one("wrong_form")),
+        "error without an end": (only(lines + "raise ValueError('x' * 10**7)"), one("wrong_form")),
+        "with helpers": with_helpers(),
+        "broken cells": (broken_cells(), OTHER),
         "endless sum": (before_all(notebook(OTHERS), "x = " + "1 + " * 20_000 + "1"), OTHER),
         "in another language": (only(IN_R), one("wrong_form")),
         "notebook of version 3": (version_3(), OTHER),

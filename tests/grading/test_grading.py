@@ -9,7 +9,7 @@ import pytest
 
 from grading import classroom
 from helpers.checks.watch import ReferenceCalled
-from helpers.grading import sandbox, submission
+from helpers.grading import judge, sandbox, submission
 from helpers.places import COURSE
 
 needs_bwrap = pytest.mark.skipif(
@@ -52,6 +52,7 @@ def test_each_gets_the_grade_that_it_deserves(graded, learner):
     for id, row in own.items():
         full = classroom.MODULE[id].difficulty if row["status"] == "passed" else 0
         assert int(row["points"]) == full
+        assert len(row["sentence"]) <= judge.LONGEST
 
 
 @needs_bwrap
@@ -131,6 +132,12 @@ def test_grade_is_a_function_whichever_is_imported_first(order):
     text = "; ".join(lines)
     done = subprocess.run([sys.executable, "-c", text], cwd=COURSE, capture_output=True, text=True)
     assert done.stdout.split() == ["not_started", "not_started"], done.stderr
+
+
+def test_a_million_blank_lines_are_read_in_seconds():
+    cell = submission.Cell("", "def f(" + "\n" * 10**6)
+    exercise = classroom.MODULE["1.4"]
+    assert submission.answer(exercise, [cell]).status == "missing"
 
 
 def test_learners_are_told_apart_in_a_flat_folder(tmp_path):

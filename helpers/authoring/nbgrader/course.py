@@ -35,7 +35,8 @@ def write(folder):
         target.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, target)
     template = Path(__file__).with_name("config.py").read_text(encoding="utf-8")
-    settings = {"COURSE": str(COURSE), "PYTHON": sys.executable}
+    names = {e.id: e.name for e in exercises()}
+    settings = {"COURSE": str(COURSE), "PYTHON": sys.executable, "NAMES": names}
     lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
     config = template.replace("# <settings>\n", lines)
     (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
