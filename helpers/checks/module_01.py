@@ -284,7 +284,9 @@ def probe_mean_std(f):
 
 def plain_number(threshold):
     """Whether NumPy can compare an array with it: with a tensor it cannot."""
-    says = f"The threshold should be a plain number, a float; yours is {findings.kind_of(threshold)}."
+    says = (
+        f"The threshold should be a plain number, a float; yours is {findings.kind_of(threshold)}."
+    )
     return form(not isinstance(threshold, torch.Tensor), says)
 
 

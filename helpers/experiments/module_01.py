@@ -40,8 +40,10 @@ def parts():
 def simple_scores(train_images, images):
     """Scores that need no network, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)
 
-    ink : the mean grey value; mean image : squared distance to the mean of the training images;
-    PCA, 20 : error of the projection on 20 components; nearest : distance to the nearest training image
+    ink : the mean grey value
+    mean image : squared distance to the mean of the training images
+    PCA, 20 : squared error of the projection on their first 20 principal components
+    nearest : distance to the nearest of them
     """
     x_train, x = as_input(train_images).cpu(), as_input(images).cpu()
     return {
@@ -59,7 +61,7 @@ def gains_of(own, normal, anomalous):
     The interval is a bootstrap interval of the difference, over the same images for both scores.
     """
     area, rows = auroc(normal[own], anomalous[own]), {}
-    for name in (name for name in normal if name != own):
+    for name in [name for name in normal if name != own]:
         other = normal[name], anomalous[name]
         interval = paired_difference(normal[own], anomalous[own], *other, resamples=200)
         rows[name] = auroc(*other), area - auroc(*other), *interval

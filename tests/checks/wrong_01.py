@@ -1115,7 +1115,7 @@ def array_for_tensor(x, x_hat):
 
 @wrong("1.4", "no_brackets")
 def one_over_c_times_the_rest(x, x_hat):
-    n, c, h, w = x.shape
+    _, c, h, w = x.shape
     return (1 / c * h * w) * ((x_hat - x) ** 2).sum(dim=(1, 2, 3))
 
 
