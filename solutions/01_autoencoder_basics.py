@@ -1492,9 +1492,9 @@ seen(
         else "So the distance to the nearest training codes does not find much more than the other two in both cases. "
     )
     + (
-        "The codes hold less of it than the error."
+        "The reconstruction error still finds more."
         if (_knn < _error).all()
-        else "Where kNN is above the error, the code alone tells more than what the code has lost."
+        else "In one of the two cases at least, it finds as much as the reconstruction error."
     )
 )
 
