@@ -45,7 +45,7 @@ def grade_exercise(exercise, candidate):
 def judge(exercise, candidate):
     """Verdict on a function or class, by what it does on crafted inputs."""
     reference = exercise.load_reference()
-    if candidate is None or candidate is ... or is_untouched(candidate, reference):
+    if candidate is None or candidate is ... or is_untouched(candidate, exercise):
         return not_started("Write the cell above, then check it.")
     if not callable(candidate) or isinstance(candidate, (nn.Module, torch.Tensor)):
         name = reference.__name__
@@ -198,8 +198,9 @@ def first_wrong(findings):
     return next((i for i, finding in enumerate(findings) if not finding.right), None)
 
 
-def is_untouched(candidate, reference):
+def is_untouched(candidate, exercise):
     """Whether the candidate is still the scaffold, which has `...` wherever something is asked."""
+    reference = exercise.load_reference()
     if isinstance(candidate, types.FunctionType):
         return is_stub(candidate)
     if not isinstance(candidate, type) or not isinstance(reference, type):
@@ -207,14 +208,18 @@ def is_untouched(candidate, reference):
     asked = [name for name, f in vars(reference).items() if isinstance(f, types.FunctionType)]
     written = [vars(candidate).get(name) for name in asked if name != "__init__"]
     stubs = all(isinstance(f, types.FunctionType) and is_stub(f) for f in written)
-    return stubs or holds_ellipsis(candidate)
+    return stubs or holds_ellipsis(candidate, exercise.given)
 
 
-def holds_ellipsis(cls):
-    """Whether a fresh instance of an nn.Module class has only `...` where its layers belong."""
+def holds_ellipsis(cls, given):
+    """Whether a fresh instance of an nn.Module class has only `...` where its layers belong.
+
+    given : names of layers that the scaffold has already
+    """
     try:
         with preserved_session():
             instance = cls()
     except Exception:
         return False  # the probe will say what is wrong
-    return any(v is ... for v in vars(instance).values()) and not list(instance.children())
+    asked = any(v is ... for v in vars(instance).values())
+    return asked and set(vars(instance).get("_modules", ())) <= set(given)

@@ -52,7 +52,13 @@ def probe_conv_output_size(f):
 
 
 def probe_autoencoder(cls):
-    net, small, x = cls(latent_dim=20), cls(latent_dim=5), torch.rand(3, 1, 28, 28)
+    try:
+        net, small, x = cls(latent_dim=20), cls(latent_dim=5), torch.rand(3, 1, 28, 28)
+    except TypeError as error:
+        if not (says := unbuilt(str(error))):
+            raise
+        yield form(False, says, seen=says)
+        return
     yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
     for part in ("encoder", "decoder"):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
@@ -90,6 +96,22 @@ def probe_autoencoder(cls):
         yield value(what, run(given).flatten(), half(given).detach().flatten())
 
 
+def unbuilt(message):
+    """What torch's message about a layer that cannot be made means, in words; None for others."""
+    if found := re.search(r"(\w+) is not a Module subclass", message):
+        if found[1] in ("list", "tuple"):
+            return "`nn.Sequential` takes its layers one by one, not as a list: leave out the `[` and `]`."
+        return (
+            f"`nn.{found[1]}` has no brackets: they make a layer of the class, `nn.{found[1]}()`."
+        )
+    if "Unflatten.__init__() takes" in message:
+        return (
+            "`nn.Unflatten` takes two arguments, so the shape goes in brackets of its own: "
+            "`nn.Unflatten(1, (32, 7, 7))`."
+        )
+    return None
+
+
 def fitting(net, part, given, latent_dim):
     """What a half gives. If sizes inside do not fit, a finding that says which, and None."""
     try:
@@ -119,6 +141,8 @@ def misfit(message):
             f"a convolution whose first number is {found[1]} is given {found[2]} channels. The first "
             "number is how many channels leave the layer before it."
         )
+    if "output padding must be smaller" in message:
+        return "a transposed convolution with `output_padding=1` needs `stride=2`."
     if found := re.search(r"sizes \[([\d, ]+)\].* size of dim \d+ \((\d+)\)", message):
         return (
             f"an `Unflatten` to ({found[1]}) is given {found[2]} numbers an image. As many are "
@@ -162,7 +186,10 @@ def fill(parameters, half):
 
 
 class OneWeight(nn.Module):
-    """The model x_hat = w·x, and gradient descent with step 0.1: torch's own takes seconds to load."""
+    """The model x_hat = w·x, and gradient descent with step 0.1: torch's own takes seconds to load.
+
+    Its code is half of that, since a code is no reconstruction.
+    """
 
     def __init__(self):
         super().__init__()
@@ -173,10 +200,10 @@ class OneWeight(nn.Module):
 
     def encode(self, x):
         self.modes.append(self.training)
-        return self.w * x
+        return self.w * x / 2
 
     def decode(self, z):
-        return z
+        return 2 * z
 
     def forward(self, x):
         return self.decode(self.encode(x))
@@ -209,7 +236,7 @@ def probe_train_step(f):
     seen = f(net, x, net, F.mse_loss), net.w
     what = "Loss before and weight after the second update, from 1.8 with the gradient 4.8,"
     yield value(what, seen, [1.92, 1.32], kind="wrong_behaviour")
-    says = "Your step switches the model to eval mode: leave the mode as it is, or call `model.train()`."
+    says = "Your step switches the model to eval mode: leave the mode as it is."
     yield behaviour(net.training and all(net.modes), says)
     # another loss: 3·(w - 2)² + 1/3 = 10/3, its gradient 6·(w - 2) = 6, so w becomes 3 - 0.6 = 2.4
     net = OneWeight()
@@ -243,6 +270,7 @@ def probe_reconstruction_error(f):
 
 def probe_mean_std(f):
     scores = np.array([3.0, 8, 3, 3, 3])  # mean 4, variance (4·1 + 16)/5 = 4, median 3
+    yield plain_number(f(scores))
     name = "Scores 3, 8, 3, 3, 3 (mean 4, standard deviation 2)"
     table = {
         f"{name} without k": (scores, 6),
@@ -252,6 +280,14 @@ def probe_mean_std(f):
         "Scores 3, 8, 3, 3, 3 in a list": (scores.tolist(), 6),
     }
     yield from cases(f, table, tolerance=1e-6)
+
+
+def plain_number(threshold):
+    """Whether NumPy can compare an array with it: with a tensor it cannot."""
+    says = (
+        f"The threshold should be a plain number, a float; yours is {findings.kind_of(threshold)}."
+    )
+    return form(not isinstance(threshold, torch.Tensor), says)
 
 
 def probe_p_values(f):
@@ -265,6 +301,9 @@ def probe_p_values(f):
         "No calibration score at all and scores .25, .5, .05": (np.array([]), new, [1, 1, 1]),
     }
     yield from cases(f, table, tolerance=1e-6)
+    p = f(calibration, new)  # the notebook compares all of them with alpha at once
+    says = f"The p-values should be a NumPy array; yours gave {findings.kind_of(p)}."
+    yield form(not isinstance(p, (list, tuple, torch.Tensor)), says, seen=says)
 
 
 def probe_threshold(f):
@@ -284,6 +323,7 @@ def probe_threshold(f):
         "Scores 1 to 99 with alpha = 0.57 (57 of 100)": (np.arange(1.0, 100), 0.57, 43),
         "Scores 1 to 19 with alpha = 1, where all are flagged,": (scores, 1.0, -np.inf),
     }
+    yield plain_number(f(scores, 0.10))
     yield from cases(f, table, tolerance=1e-12)
 
 

@@ -1,15 +1,22 @@
-"""Module 1: the width of the bottleneck."""
+"""Module 1: the simple scores beside the network, and the width of the bottleneck."""
 
 import base64
 import io
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 from torch import nn
 
 from helpers.datasets import load
+from helpers.experiments.baselines import (
+    brightness,
+    mean_image_error,
+    nearest_distance,
+    pca_error,
+)
 from helpers.latent import pca_reconstruct
-from helpers.metrics import auroc, paired_interval
+from helpers.metrics import auroc, paired_difference, paired_interval
 from helpers.models import ConvAutoencoder
 from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import reconstruction_error
@@ -28,6 +35,38 @@ def parts():
     train, calibration = digits["train"].draw(available - available // 6, available // 6, seed=0)
     few = min(len(digits["test"]), choose(quick=2000, full=10_000))
     return train, calibration, digits["test"].draw(few, seed=0)[0]
+
+
+def simple_scores(train_images, images):
+    """Scores that need no network, as {name: array (N,)}. uint8 (M, 1, H, W), (N, 1, H, W)
+
+    ink : the mean grey value
+    mean image : squared distance to the mean of the training images
+    PCA, 20 : squared error of the projection on their first 20 principal components
+    nearest : distance to the nearest of them
+    """
+    x_train, x = as_input(train_images).cpu(), as_input(images).cpu()
+    return {
+        "ink": brightness(images) / 255,
+        "mean image": mean_image_error(x_train, x).numpy(),
+        "PCA, 20": pca_error(x_train, x, 20).numpy(),
+        "nearest": nearest_distance(x_train, x).numpy(),
+    }
+
+
+def gains_of(own, normal, anomalous):
+    """AUROC of each other score, and by how much that of `own` is higher. -> DataFrame
+
+    normal, anomalous : {name: scores of normal images (n,), or of anomalies (m,)}; `own` is a name
+    The interval is a bootstrap interval of the difference, over the same images for both scores.
+    """
+    area, rows = auroc(normal[own], anomalous[own]), {}
+    for name in [name for name in normal if name != own]:
+        other = normal[name], anomalous[name]
+        interval = paired_difference(normal[own], anomalous[own], *other, resamples=200)
+        rows[name] = auroc(*other), area - auroc(*other), *interval
+    columns = ["AUROC", f"gain of the {own}", "95 % low", "95 % high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def straight(latent_dim):

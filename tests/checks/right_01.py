@@ -110,9 +110,11 @@ def p_by_comparing_all(calibration_scores, scores):
     return (count + 1) / (len(calibration_scores) + 1)
 
 
-def p_in_a_list(calibration_scores, scores):
-    n = len(calibration_scores)
-    return [(1 + sum(c >= s for c in calibration_scores)) / (n + 1) for s in scores]
+def p_in_a_loop(calibration_scores, scores):
+    n, p_values = len(calibration_scores), []
+    for s in scores:
+        p_values.append((1 + sum(c >= s for c in calibration_scores)) / (n + 1))
+    return np.array(p_values)
 
 
 def threshold_walking_down(calibration_scores, alpha):
@@ -371,7 +373,7 @@ def rule_from_moments(scores, k=1.0):
 
 def rule_in_float32(scores, k=1.0):
     scores = torch.tensor(scores)
-    return torch.mean(scores) + k * torch.std(scores, unbiased=False)
+    return (torch.mean(scores) + k * torch.std(scores, unbiased=False)).item()
 
 
 def rule_with_pandas(scores, k=1.0):
@@ -389,7 +391,7 @@ def p_by_masks(calibration_scores, scores):
 
 def p_with_torch(calibration_scores, scores):
     c, s = torch.from_numpy(calibration_scores), torch.from_numpy(scores)
-    return (1 + (c[:, None] >= s).sum(0)) / (len(c) + 1)
+    return ((1 + (c[:, None] >= s).sum(0)) / (len(c) + 1)).numpy()
 
 
 def p_by_sorting_and_searching(calibration_scores, scores):
@@ -399,7 +401,8 @@ def p_by_sorting_and_searching(calibration_scores, scores):
 
 def p_by_ranks(calibration_scores, scores):
     n = len(calibration_scores)
-    return [rankdata(-np.r_[s, calibration_scores], method="max")[0] / (n + 1) for s in scores]
+    ranks = [rankdata(-np.r_[s, calibration_scores], method="max")[0] for s in scores]
+    return np.divide(ranks, n + 1)
 
 
 def threshold_by_ceil(calibration_scores, alpha):
@@ -430,8 +433,8 @@ def threshold_with_topk(calibration_scores, alpha):
     n = len(calibration_scores)
     k = sum(i / (n + 1) <= alpha for i in range(1, n + 2))
     if k == 0:
-        return torch.tensor(torch.inf)
-    return torch.tensor(calibration_scores).topk(k).values[-1] if k <= n else -torch.inf
+        return torch.inf
+    return torch.tensor(calibration_scores).topk(k).values[-1].item() if k <= n else -torch.inf
 
 
 def auroc_in_loops(normal_scores, anomaly_scores):
@@ -686,7 +689,7 @@ RIGHT = {
     ],
     "1.6": [
         p_by_comparing_all,
-        p_in_a_list,
+        p_in_a_loop,
         p_by_masks,
         p_with_torch,
         p_by_sorting_and_searching,

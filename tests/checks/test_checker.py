@@ -44,7 +44,7 @@ def test_untouched_class_is_not_started():
     class Scaffold(nn.Module):
         def __init__(self, latent_dim=20):
             super().__init__()
-            self.encoder = ...
+            self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, latent_dim))  # given
             self.decoder = ...
 
         def encode(self, x):
@@ -63,15 +63,15 @@ def test_half_written_class_says_what_is_missing():
     class Half(nn.Module):
         def __init__(self, latent_dim=20):
             super().__init__()
-            self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, latent_dim))
-            self.decoder = ...
+            self.encoder = ...
+            self.decoder = nn.Sequential(nn.Linear(latent_dim, 784), nn.Unflatten(1, (1, 28, 28)))
 
         def encode(self, x):
             return self.encoder(x)
 
     verdict = grade("1.2", Half)
     assert verdict.status == "wrong_form"
-    assert "decoder" in verdict.detail
+    assert "encoder" in verdict.detail
 
 
 def test_forgotten_return():

@@ -240,7 +240,7 @@ class LinearThenTransposed(Autoencoder):
         self.decoder = decoder(latent_dim, (nn.Identity, nn.ReLU))
 
 
-@wrong("1.2", "with known weights `decode` should give")
+@wrong("1.2", "no_relu_between_the_transposed")
 class NoReLUBetweenTransposed(Autoencoder):
     def __init__(self, latent_dim=20):
         super().__init__()
@@ -561,6 +561,102 @@ class ReLUAfterTheDecoders64(Autoencoder):
         self.decoder.insert(1, nn.ReLU())
 
 
+def of_the_table(latent_dim, first=(), second=(), layer=nn.ConvTranspose2d):
+    """The decoder, with other arguments of its two transposed convolutions."""
+    sizes = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
+    first, second = ({k: v for k, v in sizes.items() if k not in left} for left in (first, second))
+    return nn.Sequential(
+        nn.Linear(latent_dim, 64),
+        nn.Linear(64, 1568),
+        nn.ReLU(),
+        nn.Unflatten(1, (32, 7, 7)),
+        layer(32, 16, **first),
+        nn.ReLU(),
+        layer(16, 1, **second),
+        nn.Sigmoid(),
+    )
+
+
+@wrong("1.2", "output_padding_only_second")
+class OutputPaddingOnceSecond(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = of_the_table(latent_dim, first=["output_padding"])
+
+
+@wrong("1.2", "output_padding_only_first")
+class OutputPaddingOnceFirst(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = of_the_table(latent_dim, second=["output_padding"])
+
+
+@wrong("1.2", "no_padding_in_the_decoder")
+class NoPaddingOnTheWayBack(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = of_the_table(latent_dim, first=["padding"], second=["padding"])
+
+
+@wrong("1.2", "no_stride_in_the_decoder")
+class NoStrideOnTheWayBack(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = of_the_table(latent_dim, first=["stride"], second=["stride"])
+
+
+@wrong("1.2", "no_stride_in_the_decoder")
+class StrideOnceOnTheWayBack(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = of_the_table(latent_dim, second=["stride"])
+
+
+@wrong("1.2", "conv_in_the_decoder")
+class ConvolutionsOnTheWayBack(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        left = ["output_padding"]
+        self.decoder = of_the_table(latent_dim, first=left, second=left, layer=nn.Conv2d)
+
+
+@wrong("1.2", "`nn.Sigmoid` has no brackets")
+class SigmoidWithoutBrackets(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = nn.Sequential(*of_the_table(latent_dim)[:-1], nn.Sigmoid)
+
+
+@wrong("1.2", "not as a list")
+class LayersInBrackets(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = nn.Sequential([nn.Linear(latent_dim, 64), nn.ReLU()])
+
+
+@wrong("1.2", "the shape goes in brackets of its own")
+class UnflattenWithFourNumbers(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = encoder(latent_dim)
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, 1568), nn.Unflatten(1, 32, 7, 7))
+
+
+@wrong("1.2", "It stopped with TypeError")
+class KernelMisspelt(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(1, 16, kernel=3))
+
+
 # --- 1.3 --------------------------------------------------------------------------------------
 
 
@@ -808,6 +904,33 @@ def two_steps_at_once(model, x, optimizer, loss_fn):
     return loss.item()
 
 
+@wrong("1.3", "code_compared")
+def code_for_reconstruction(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model.encode(x), x)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@wrong("1.3", "no brackets `()`")
+def backward_without_brackets(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward  # noqa: B018
+    optimizer.step()
+    return loss.item()
+
+
+@wrong("1.3", "with its brackets `()`")
+def zero_grad_without_brackets(model, x, optimizer, loss_fn):
+    optimizer.zero_grad  # noqa: B018
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 # --- 1.4 --------------------------------------------------------------------------------------
 
 
@@ -990,6 +1113,51 @@ def array_for_tensor(x, x_hat):
     return ((x.numpy() - x_hat.numpy()) ** 2).mean(axis=(1, 2, 3))
 
 
+@wrong("1.4", "no_brackets")
+def one_over_c_times_the_rest(x, x_hat):
+    _, c, h, w = x.shape
+    return (1 / c * h * w) * ((x_hat - x) ** 2).sum(dim=(1, 2, 3))
+
+
+@wrong("1.4", "no_brackets")
+def divided_by_c_alone(x, x_hat):
+    c, h, w = x.shape[1:]
+    return ((x_hat - x) ** 2).sum(dim=(1, 2, 3)) / c * h * w
+
+
+@wrong("1.4", "no_square")
+def signed_difference(x, x_hat):
+    return (x_hat - x).mean(dim=(1, 2, 3))
+
+
+@wrong("1.4", "no_square_turned")
+def signed_difference_turned(x, x_hat):
+    return (x - x_hat).mean(dim=(1, 2, 3))
+
+
+@wrong("1.4", "sum_over_batch")
+def everything_by_the_number_of_images(x, x_hat):
+    return ((x_hat - x) ** 2).sum() / len(x)
+
+
+@wrong("1.4", "float32_always")
+def filled_zeros(x, x_hat):
+    errors = torch.zeros(len(x))
+    for i in range(len(x)):
+        errors[i] = ((x_hat[i] - x[i]) ** 2).mean()
+    return errors
+
+
+@wrong("1.4", "rows_of_784")
+def grey_rows(x, x_hat):
+    return ((x_hat.view(-1, 784) - x.view(-1, 784)) ** 2).mean(dim=1)
+
+
+@wrong("1.4", "rows_of_784")
+def grey_rows_reshaped(x, x_hat):
+    return ((x_hat - x) ** 2).reshape(-1, 28 * 28).mean(1)
+
+
 # --- 1.5 --------------------------------------------------------------------------------------
 
 
@@ -1088,6 +1256,12 @@ def seeds_python(scores, k=1.0):
 @wrong("1.5", "with k=-0.5 should give 3")
 def sign_of_k_lost(scores, k=1.0):
     return float(np.mean(scores) + abs(k) * np.std(scores))
+
+
+@wrong("1.5", "tensor_returned")
+def tensor_for_a_number(scores, k=1.0):
+    scores = torch.tensor(scores)
+    return scores.mean() + k * scores.std(correction=0)
 
 
 # --- 1.6 --------------------------------------------------------------------------------------
@@ -1242,6 +1416,84 @@ def no_brackets_at_all(calibration_scores, scores):
     return np.array([1 + (calibration_scores >= s).sum() / n + 1 for s in scores])
 
 
+@wrong("1.6", "list_returned")
+def p_in_a_list(calibration_scores, scores):
+    n = len(calibration_scores)
+    return [(1 + sum(c >= s for c in calibration_scores)) / (n + 1) for s in scores]
+
+
+@wrong("1.6", "tensor_returned")
+def p_in_a_tensor(calibration_scores, scores):
+    c, s = torch.from_numpy(calibration_scores), torch.from_numpy(scores)
+    return (1 + (c[:, None] >= s).sum(0)) / (len(c) + 1)
+
+
+@wrong("1.6", "no_new_axis")
+def all_scores_in_the_loop(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([(1 + (calibration_scores >= scores).sum()) / (n + 1) for v in scores])
+
+
+@wrong("1.6", "first_score_only")
+def returns_in_the_loop(calibration_scores, scores):
+    for v in scores:
+        count = (calibration_scores >= v).sum()
+        return (1 + count) / (len(calibration_scores) + 1)
+
+
+@wrong("1.6", "first_score_in_an_array")
+def returns_its_list_in_the_loop(calibration_scores, scores):
+    p_values = []
+    for v in scores:
+        count = (calibration_scores >= v).sum()
+        p_values.append((1 + count) / (len(calibration_scores) + 1))
+        return p_values
+
+
+@wrong("1.6", "first_score_in_an_array")
+def returns_an_array_in_the_loop(calibration_scores, scores):
+    p_values = []
+    for v in scores:
+        p_values.append((1 + sum(calibration_scores >= v)) / (len(calibration_scores) + 1))
+        return np.array(p_values)
+
+
+@wrong("1.6", "last_score_only")
+def overwritten_in_the_loop(calibration_scores, scores):
+    for v in scores:
+        count = (calibration_scores >= v).sum()
+        p = (1 + count) / (len(calibration_scores) + 1)
+    return p
+
+
+@wrong("1.6", "roles_swapped")
+def p_of_the_calibration_scores(calibration_scores, scores):
+    return np.array([(1 + (scores >= c).sum()) / (len(scores) + 1) for c in calibration_scores])
+
+
+@wrong("1.6", "len_for_sum")
+def counts_with_len(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([(1 + len(calibration_scores >= v)) / (n + 1) for v in scores])
+
+
+@wrong("1.6", "mean_for_sum")
+def counts_with_mean(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([(1 + (calibration_scores >= v).mean()) / (n + 1) for v in scores])
+
+
+@wrong("1.6", "divided_by_new_scores")
+def as_many_as_new_ones(calibration_scores, scores):
+    return np.array([(1 + (calibration_scores >= v).sum()) / (len(scores) + 1) for v in scores])
+
+
+@wrong("1.6", "ties_and_no_brackets")
+def above_and_n_and_then_one(calibration_scores, scores):
+    n = len(calibration_scores)
+    return np.array([(1 + (calibration_scores > v).sum()) / n + 1 for v in scores])
+
+
 # --- 1.7 --------------------------------------------------------------------------------------
 
 
@@ -1378,6 +1630,12 @@ def a_little_below(calibration_scores, alpha):
     if k == 0:
         return math.inf
     return ordered[-k] - 1e-9 if k <= len(ordered) else -math.inf
+
+
+@wrong("1.7", "tensor_returned")
+def threshold_in_a_tensor(calibration_scores, alpha):
+    levels = from_the_top(calibration_scores, how_many(len(calibration_scores), alpha))
+    return torch.tensor(levels, dtype=torch.float64)
 
 
 # --- 1.8 --------------------------------------------------------------------------------------
