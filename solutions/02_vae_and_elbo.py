@@ -1072,7 +1072,7 @@ seen(
     f"Of {before.mean():.2f} nats, {after.mean():.2f} are left, so at least {1 - after.mean() / before.mean():.0%} of "
     "the gap is the amortisation gap. A Gaussian with a diagonal covariance cannot follow a tilt: the two latents of "
     f"the posteriors in the figure have correlations of up to {_tilt.abs().max():.2f}. But all that it cannot follow "
-    f"costs {after.mean():.2f} nats at most. Where the gap is large, the encoder puts its Gaussian beside the posterior."
+    f"costs {after.mean():.2f} nats at most, on average. Where the gap is large, the encoder puts its Gaussian beside the posterior."
 )
 
 # %% id="claim-bounds" tags=["claim"]
