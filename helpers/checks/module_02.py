@@ -229,12 +229,27 @@ def probe_reparameterize(f):
 
 
 def probe_vae(cls):
-    net = cls(latent_dim=7)
+    try:
+        net = cls(latent_dim=7)
+    except TypeError as error:
+        if "ellipsis" not in str(error):
+            raise
+        yield form(
+            False, "A size is still `...`: say how many numbers the encoder's last layer gives."
+        )
+        return
     yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
     parts = [getattr(net, part, None) for part in ("encoder", "decoder")]
     says = "A part of the network is still `...`: give it its layers as an `nn.Sequential`."
     yield form(... not in parts, says)
-    code = net.encode(torch.rand(3, 1, 28, 28))
+    try:
+        code = net.encode(torch.rand(3, 1, 28, 28))
+    except RuntimeError as error:
+        if "mat1 and mat2" not in str(error):
+            raise
+        says = "A `Linear` of the encoder is given rows of another length than it takes. Is `Flatten` missing before the first `Linear`?"
+        yield form(False, says, seen=says)
+        return
     yield is_pair(code, "`encode` should return two tensors, `mu, logvar`")
     for name, part in zip(("mu", "logvar"), code, strict=True):
         yield shape(f"`{name}` of a batch (3, 1, 28, 28) with latent_dim=7", part, (3, 7))
@@ -255,7 +270,7 @@ def probe_vae(cls):
     # convolution, linear layers to 400 and to 14; to 400 and to 784
     expected = 136 + 627_600 + 5_614 + 3_200 + 314_384
     count = sum(p.numel() for p in net.parameters())
-    says = f"With latent_dim=7 the table's network has {expected:,} parameters; yours has {count:,}. Compare the sizes layer by layer."
+    says = f"With latent_dim=7 the network of the exercise has {expected:,} parameters; yours has {count:,}. Compare the sizes layer by layer."
     yield form(count == expected, says, seen=count)
     if count == expected:
         yield from _layers(net)

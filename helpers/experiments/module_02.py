@@ -13,7 +13,7 @@ from helpers.datasets.splits import hold_one_out
 from helpers.experiments import baselines
 from helpers.experiments.judging import with_interval
 from helpers.latent import active_units, pca_reconstruct
-from helpers.losses import elbo_terms, iwae_bound, kl_divergence, log_weights
+from helpers.losses import elbo_terms, iwae_bound, kl_divergence, log_weights, reparameterize
 from helpers.metrics import auroc, bootstrap_interval
 from helpers.models import ConvVAE
 from helpers.runtime import choose, device, set_seed, training_length
@@ -57,6 +57,30 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
     )
     vae.sigma = mean_loss(vae, calibration.images, vae_error) ** 0.5
     return vae, fitted, calibration
+
+
+def train_source(images, loss, steps):
+    """A VAE trained as in the notebook of section 7, shorter and with a larger step. -> vae
+
+    uint8 images (N, 1, 28, 28); 100 latents, batches of 256; loss : vae, batch -> a number
+    """
+    set_seed(0)
+    vae = ConvVAE(latent_dim=100)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
+    epochs = epochs_for(steps, 256, images)
+    fit(vae, images, epochs=epochs, batch_size=256, optimizer=optimizer, objective=loss)
+    return vae
+
+
+def rebuilt(vae, images):
+    """Reconstructions from one draw of z, as in the notebook of section 7. (N, 1, 28, 28) twice"""
+    return apply(lambda x: vae.decode(reparameterize(*vae.encode(x))), images)
+
+
+def error_on_wide_pixels(x_hat, images):
+    """Mean squared error on pixels in [-1, 1], of x_hat in [0, 1] and uint8 images. -> a number"""
+    # (2a - 1) - (2b - 1) = 2(a - b)
+    return 4 * (x_hat - as_input(images).cpu()).square().mean().item()
 
 
 def vae_scores(vae, images, samples=16):

@@ -512,6 +512,18 @@ def kl_of_fourth_power(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() ** 2 - 1 - logvar).sum(1)
 
 
+def kl_with_second_log(mu, logvar):
+    return torch.sum(0.5 * (mu.pow(2) + logvar - torch.log(logvar) - 1), dim=-1)
+
+
+def kl_with_log_of_logvar(mu, logvar):
+    return (0.5 * (mu.pow(2) + torch.exp(logvar) - logvar.log() - 1)).sum(-1)
+
+
+def kl_with_logvar_as_sigma(mu, logvar):
+    return 0.5 * (mu * mu + logvar * logvar - 1 - 2 * logvar.abs().log()).sum(1)
+
+
 def kl_with_half_log(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - 1 - torch.exp(logvar / 2).log()).sum(1)
 
@@ -980,7 +992,26 @@ def encode_one_half(self, x):
     return mu, mu
 
 
+class SizeStillOpen(Net):
+    def __init__(self, latent_dim=20):
+        super().__init__(latent_dim)
+        self.encoder[-1] = nn.Linear(400, ...)
+
+
 NETWORKS = [
+    (SizeStillOpen, "A size is still `...`"),
+    (
+        spoiled("HalfTheNumbers", replace("encoder", 5, lambda d: nn.Linear(400, d))),
+        "half_the_numbers",
+    ),
+    (
+        spoiled("NoFlatten", replace("encoder", 2, lambda d: nn.Identity())),
+        "Is `Flatten` missing before the first `Linear`?",
+    ),
+    (
+        network("TwoSigmoids", decode=lambda self, z: self.decoder(z).sigmoid().sigmoid()),
+        "sigmoid(decoder(z))",
+    ),
     (
         network(
             "UniformNoise",
@@ -1719,6 +1750,10 @@ def kl_clamped_at_ten(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(dim=1)
 
 
+def sample_by_root_of_a_negative(mu, logvar):
+    return torch.randn(mu.shape).to(mu) * torch.sqrt(logvar) + mu
+
+
 def sample_one_sigma_away(mu, logvar):
     return mu + torch.exp(logvar / 2)
 
@@ -1890,7 +1925,10 @@ WRONG = {
         (kl_reversed, "reverse"),
         (kl_without_one, "one_forgotten"),
         (kl_with_one_one, "prior itself"),
-        (kl_without_exp, "prior itself"),
+        (kl_without_exp, "second_log"),
+        (kl_with_second_log, "second_log"),
+        (kl_with_log_of_logvar, "log_of_logvar"),
+        (kl_with_logvar_as_sigma, "logvar_as_sigma"),
         (kl_of_mu_only, "exp_forgotten"),
         (kl_without_log, "log_forgotten"),
         (kl_with_log_added, "log_added"),
@@ -1944,6 +1982,7 @@ WRONG = {
         (sample_by_logvar, "logvar_as_sigma"),
         (sample_by_half_logvar, "half_logvar"),
         (sample_by_root_of_logvar, "root_of_logvar"),
+        (sample_by_root_of_a_negative, "root_of_negative"),
         (sample_by_half_the_variance, "half_the_variance"),
         (sample_moved_by_sigma, "mu_and_sigma_swapped"),
         (sample_of_the_prior, "noise_alone"),
