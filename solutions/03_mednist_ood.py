@@ -279,9 +279,7 @@ worst_trivial = trivial_table.drop(columns="all").min(axis=1)
 best_trivial = worst_trivial.idxmax()
 plotting.show(
     plotting.auroc_table(trivial_table),
-    f"AUROC over all anomalies and by class. The best trivial score is {best_trivial}: "
-    f"{trivial_table['all'][best_trivial]:.3f} over all, {worst_trivial[best_trivial]:.3f} on its "
-    "worst class.",
+    "AUROC of the trivial scores, over all anomalies and by class.",
     alt="A table of colours with four rows, the trivial scores, and six columns: all anomalies, and "
     f"their five classes. Each cell holds an AUROC, from {worst_trivial.min():.2f} to "
     f"{trivial_table.max().max():.2f}.",
@@ -431,12 +429,13 @@ claim(
 # ## 3 · The convolutional autoencoder
 #
 # The encoder halves the sides of the image three times, while the number of channels grows. One linear layer
-# makes the code. The decoder does the same steps backwards. After each of these convolutions comes a batch
-# normalization.
+# makes the code. The decoder does the same steps backwards.
 #
 # > **batch normalization.** A layer that brings each channel to mean 0 and standard deviation 1 over the
 # > batch, and then applies a learned scale and shift. In eval mode it uses running means and variances from
 # > training instead.
+#
+# Each of these convolutions is followed by one.
 
 # %% [markdown] id="block-text" tags=["optional"]
 # ### The blocks
@@ -551,9 +550,7 @@ rebuilt = apply(ae, watched).cpu()
 missed = (as_input(watched).cpu() - rebuilt).abs().mean(dim=(1, 2, 3)).numpy()
 plotting.show(
     plotting.residual_rows(watched, rebuilt, ends=("too dark", "too bright")),
-    f"Four hands, then {', '.join(np.unique(names)[:4])}. The mean residual is "
-    f"{missed[:4].min():.3f} to {missed[:4].max():.3f} on the hands and {missed[4:].min():.3f} to "
-    f"{missed[4:].max():.3f} on the others.",
+    f"Four hands, then {', '.join(np.unique(names)[:4])}.",
     alt="Three rows of eight images: original, reconstruction and residual, which is orange "
     "where the reconstruction is too bright and blue where it is too dark. On the hands the "
     "residuals are strongest at edges; on some of the others they fill larger areas.",
@@ -847,9 +844,8 @@ print(f"calibration error: VAE {vae.sigma**2:.5f}, AE {mean_loss(ae, calibration
 # `mahalanobis` takes training codes (M, d) and codes (N, d) and returns distances (N,), a tensor. scikit-learn's
 # `LedoitWolf` estimates the mean of codes and their *covariance*, which says how they vary in each direction. It
 # *shrinks* the covariance towards equal variation in all directions, so that few codes are enough. Its method
-# `.mahalanobis` returns *squared* distances. The version below runs without an error. But an image gets another
-# distance if the other images in its batch change. And if a batch holds only anomalies, their distances are as small
-# as those of hands. Find the bug and mend it. **Done** when a code has the same distance alone as among others, and
+# `.mahalanobis` returns *squared* distances. In the version below an image gets another distance if the other images in its
+# batch change. And if a batch holds only anomalies, their distances are as small as those of hands. Find the bug and mend it. **Done** when a code has the same distance alone as among others, and
 # six codes of 20 dimensions are enough to fit.
 
 # %% id="ex-3-8" tags=["exercise"] reference="helpers.scores.mahalanobis"
@@ -958,8 +954,7 @@ worst_learned = learned_table.drop(columns="all").min(axis=1)
 best = worst_learned.idxmax()
 plotting.show(
     plotting.auroc_table(learned_table),
-    f"AUROC over all anomalies and by class. The best learned score on its worst class is {best}: "
-    f"{learned_table['all'][best]:.3f} over all, {worst_learned[best]:.3f} on its worst class.",
+    "AUROC of the scores of both models, over all anomalies and by class.",
     alt=f"A table of colours with {len(learned)} rows, the scores of both models, and six columns: "
     "all anomalies, and their five classes. The best of each column is bold. The lowest value, "
     f"{worst_learned.min():.2f}, is in the row {worst_learned.idxmin()}.",
@@ -970,10 +965,11 @@ _good, _all = worst_learned.sort_values(ascending=False), learned_table["all"]
 _spread = max(np.ptp(_all[[k for k in learned if k.startswith(m)]]) for m in ("AE", "VAE"))
 _models = max(abs(_all[k] - _all["V" + k]) for k in learned if k.startswith("AE"))
 seen(
-    f"Above 0.9 on their worst class: {'; '.join(_good.index[_good > 0.9]) or 'none'}. The lowest "
-    f"is {_good.index[-1]} with {_good.iloc[-1]:.3f}. In the column `all` the two models differ by "
-    f"at most {_models:.2f} with the same score. With the same model the scores differ by up to "
-    f"{_spread:.2f}."
+    "Above 0.9 on their worst class: "
+    + ("; ".join(f"{k} ({v:.3f})" for k, v in _good[_good > 0.9].items()) or "none")
+    + f". The lowest is {_good.index[-1]} with {_good.iloc[-1]:.3f}. In the column `all` the two "
+    f"models differ by at most {_models:.3f} with the same score. With the same model the scores "
+    f"differ by up to {_spread:.3f}."
 )
 
 # %% [markdown] id="sixteen-text" tags=["optional"]
@@ -1074,12 +1070,12 @@ paired_difference = check("3.10", paired_difference)
 # %% [markdown] id="chosen-text" no_result="why a choice needs other images"
 # ### A fair comparison with the best trivial score
 #
-# Is the best learned score better than the best trivial one? First we have to say which scores are best.
+# Is the best learned score better than the best trivial one?
 
 # %% [markdown] id="ex-3-14-text"
 # ### Exercise 3.14
 #
-# You have many scores and one test set. Which AUROC do you report for the winner?
+# You have many scores and one test set. Which AUROC do you report for the best score?
 #
 # - `"same images"`: choose on all test images, report on the same images;
 # - `"half, then all"`: choose on one half, report on **both halves together**;
@@ -1092,7 +1088,7 @@ paired_difference = check("3.10", paired_difference)
 # - `"C"`: the best score should get the highest number;
 # - `"D"`: the two halves hold different classes.
 #
-# **Done** when choice and reason hold on many small test sets, on which the check tries them.
+# **Done** when both hold on many small test sets, on which the check tries them.
 
 # %% id="ex-3-14" tags=["exercise"] reference="report"
 report = {"choice": ..., "because": ...}
@@ -1140,16 +1136,13 @@ difference_table = pd.DataFrame([*(compared(pair, scores, n) for pair in pairs),
 _, model_effect, score_effect, _ = difference_table.difference
 plotting.show(
     plotting.differences(difference_table, "pair", "difference of two AUROCs"),
-    f"Same score (MAE), other model: {model_effect:+.3f}. Same VAE, other score (MAE for KL): "
-    f"{score_effect:+.3f}. Last line, chosen and judged on different images: "
-    f"{honest['difference']:+.3f} ({honest['low']:+.3f} to {honest['high']:+.3f}).",
+    "Differences of two AUROCs and their 95 % intervals. Minus: the second of the pair is better.",
     alt="One dot with its interval for each pair of scores, against a vertical line at 0. The "
     f"dots run from {difference_table.difference.min():+.2f} to "
     f"{difference_table.difference.max():+.2f}.",
 )
 
 # %% id="seen-differences" tags=["seen"]
-_low, _high = honest["low"], honest["high"]
 _model_more = abs(model_effect) > abs(score_effect)
 _rows = learned_table["all"].drop("VAE KL")
 _names = _rows.index.str.split(" ", n=1)
@@ -1162,8 +1155,9 @@ seen(
     + f"Leave the KL out: then two scores of one model differ by at most {_one_model:.3f}, and the "
     f"two models by at most {_one_score:.3f} with the same score. On the images that had no part "
     f"in the choice, {chosen} is {abs(honest['difference']):.3f} "
-    f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the interval "
-    f"{'leaves 0 out' if _low > 0 or _high < 0 else 'includes 0, so this may be chance'}."
+    f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the "
+    f"interval is {honest['low']:+.3f} to {honest['high']:+.3f} and "
+    + ("leaves 0 out." if honest["low"] > 0 or honest["high"] < 0 else "includes 0: maybe chance.")
 )
 
 # %% id="claim-differences" tags=["claim"]
@@ -1643,9 +1637,6 @@ seen(
         else "."
     )
 )
-
-# %% [markdown] id="severity-lesson"
-# A detector that is nearly perfect on chests need not find a lesion or blur.
 
 # %% id="claim-severity" tags=["claim"]
 claim("blurred hands look more normal to the AE's MAE", near_table.loc["blur", "AE MAE"] < 0.5)
@@ -2236,7 +2227,7 @@ if seeds["source"].iloc[0] == train.source:  # widths of two data sets cannot be
 # - that one model beats another, if one of them was not trained to the end;
 # - the best of many scores, on the images on which it was chosen;
 # - one AUROC over all classes: ask for the worst class;
-# - that a detector which finds chests also finds a lesion or blur;
+# - that a detector which finds chests finds a lesion or blur, too;
 # - a map that nobody compared with a mask.
 
 # %% id="quiz" tags=["nbval-ignore-output"]
