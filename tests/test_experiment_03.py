@@ -112,3 +112,17 @@ def test_a_backbone_runs_where_its_weights_are_in_the_cache_and_only_there(
     assert (
         scores["kNN"][:10].mean() < scores["kNN"][30:].mean()
     )  # of the training images, and others
+
+
+def test_compared_is_the_difference_of_the_first_and_the_second_on_one_part():
+    """Of the even images, a separates all and b none; of the odd ones it is the other way round."""
+    apart, alike = [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]
+    scores = {
+        "a": np.stack([apart, alike], axis=1).ravel(),
+        "b": np.stack([alike, apart], axis=1).ravel(),
+    }
+    first = module_03.compared("a − b", scores, 4, slice(0, None, 2))
+    assert first == {"pair": "a − b", "difference": 0.5, "low": 0.5, "high": 0.5}
+    second = module_03.compared("a − b", scores, 4, slice(1, None, 2))
+    assert second["difference"] == -0.5
+    assert module_03.compared("a − b", scores, 4)["difference"] == 0

@@ -307,7 +307,7 @@ def probe_mahalanobis(f):
     z = mean + 5 * torch.stack([0 * long, long, short])
     seen = f(z_train, z)
     yield shape("Three codes of two numbers", seen, (3,))
-    yield value("The mean of the training codes", seen[:1], [0], tolerance=1e-2)
+    yield value("A code at the mean of the training codes", seen[:1], [0], tolerance=1e-2)
     what = "5 away from the mean, where the training codes have a variance of 75, then of 0.5, and the first alone in its batch"
     yield value(what, [*seen[1:], *f(z_train, z[1:2])], [0.5774, 7.0711, 0.5774], tolerance=0.05)
     # Fewer codes than dimensions: S = diag(4/3, 1/3, 1/3, 0, ..., 0) has no inverse, m = tr S/20 =
@@ -316,7 +316,12 @@ def probe_mahalanobis(f):
     # code goes. The squared distances are 9·81/71 and 9·27.
     axes = torch.eye(20)
     few = torch.cat([axes[:3], -axes[:3]]) * (1 + axes[0])
-    seen = f(few, 3 * axes[[0, 10]]).detach().cpu().double().numpy()
+    try:
+        seen = f(few, 3 * axes[[0, 10]]).detach().cpu().double().numpy()
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+        says = "Six codes of 20 numbers have a covariance without an inverse, and yours ends with an error there. `LedoitWolf` shrinks the covariance, so that it has one."
+        yield Finding("wrong_value", "no inverse", False, says)
+        return
     right = np.allclose(seen, [3.2043, 15.5885], rtol=0.01)
     says = f"Six codes of 20 numbers, which have a covariance without an inverse: 3 away where the codes spread, and 3 away where none goes, should give 3.204 and 15.59 with Ledoit and Wolf's shrinkage; yours gave {show(seen)}."
     wild = bool(np.isfinite(seen).all()), bool(seen[1] > 1e3), bool(abs(seen[1]) < 1e-3)
@@ -430,12 +435,14 @@ def trial_of_reports(each=20, draws=400):
         reported = both[best], second[best_of_half], both[best_of_half]
         off.append(reported - everywhere[[best, best_of_half, best_of_half]])
     same, other, mixed = (float(value) for value in np.mean(off, axis=0))
+    error = float(np.std(off, axis=0)[1] / draws**0.5)  # the standard error of `other`
     ways = {"same images": same, "other images": other, "half, then all": mixed}
     best = min(ways, key=lambda way: abs(ways[way]))
     return {"best": [best], "n": len(images), "each": 2 * each, "draws": draws} | {
         "same": same,
         "other": other,
         "mixed": mixed,
+        "error": error,
     }
 
 

@@ -196,7 +196,8 @@ def chosen(exercise, answer):
     found = held_back(exercise)
     numbers = about["numbers"].format(**found)
     if choice not in found["best"]:
-        says = [about["choices"][choice]] + ([] if reason.get("right") else [reason["says"]])
+        holds = "Your reason holds, but it speaks for another choice."
+        says = [about["choices"][choice], holds if reason.get("right") else reason["says"]]
         return Verdict("wrong_value", VALUE, "\n".join([*says, numbers]), choice)
     if not reason.get("right"):
         says = f"The choice holds, the reason does not. {reason['says']}\n{numbers}"

@@ -16,6 +16,7 @@ from helpers.datasets.splits import split_by_content
 from helpers.experiments import baselines
 from helpers.experiments.judging import judged
 from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
+from helpers.metrics import auroc, paired_difference
 from helpers.models import DeepAutoencoder, DeepVAE
 from helpers.runtime import choose, device, set_seed, training_length
 from helpers.scores import (
@@ -183,6 +184,19 @@ def baseline_scores(train_images, images):
     scores["PCA"] = baselines.pca_error(x_train, x, choose(quick=64, full=128)).numpy()
     scores["nearest image"] = baselines.nearest_distance(x_train, x).numpy()
     return scores
+
+
+def compared(pair, scores, n, part=slice(None)):
+    """How far apart the AUROCs of two scores are, on the same images.
+
+    pair : "a − b", names of two scores; scores : {name: (n + m,)}, those of n normal images first;
+    part : a slice of the normal images and of the anomalies, all of them without
+    Returns the AUROC of a minus that of b and its 95 % interval, as one row of a table:
+    {"pair", "difference", "low", "high"}.
+    """
+    (na, aa), (nb, ab) = ((scores[k][:n][part], scores[k][n:][part]) for k in pair.split(" − "))
+    low, high = paired_difference(na, aa, nb, ab)
+    return {"pair": pair, "difference": auroc(na, aa) - auroc(nb, ab), "low": low, "high": high}
 
 
 def cached_weights():

@@ -68,7 +68,7 @@ def differences(frame, row, label):
     axis.axvline(0, linestyle=":", color="grey")
     clear = (frame.low > 0) | (frame.high < 0)
     _interval_lines(axis, frame[row], frame, frame.difference, np.where(clear, SECOND, "grey"), 4)
-    axis.set(xlabel=f"{label} (grey: interval holds 0)")
+    axis.set(xlabel=label if clear.all() else f"{label} (grey: interval holds 0)")
     axis.invert_yaxis()
     return figure
 

@@ -961,7 +961,7 @@ RIGHT = {
         dice_from_scipy,
         dice_with_a_little,
     ],
-    "3.13": [120 * 400 / 1200 * 960 / 1199, 32, np.float32(32.5), [31]],
+    "3.13": [120 * 400 / 1200 * 960 / 1199, 32, np.float32(32.5), [31], 33],
     "3.14": [
         {"choice": "other images", "because": "B"},
         {"because": "b", "choice": "Other images "},

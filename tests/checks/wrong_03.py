@@ -295,6 +295,25 @@ def classes_sorted_names(normal_scores, anomaly_scores, names):
     return pd.Series(np.sort(table.to_numpy()), index=table.index)
 
 
+def classes_sorted_at_unique(normal_scores, anomaly_scores, names):
+    table = [auroc(normal_scores, anomaly_scores[names == name]) for name in np.unique(names)]
+    return pd.Series(sorted(table), index=np.unique(names))
+
+
+def classes_returned_in_the_loop(normal_scores, anomaly_scores, names):
+    table = {}
+    for name in np.unique(names):
+        table[name] = auroc(normal_scores, anomaly_scores[names == name])
+        return pd.Series(table).sort_values()
+
+
+def classes_of_mednist(normal_scores, anomaly_scores, names):
+    table = {}
+    for name in ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "HeadCT"]:
+        table[name] = auroc(normal_scores, anomaly_scores[names == name])
+    return pd.Series(table).sort_values()
+
+
 def classes_by_mean_score(normal_scores, anomaly_scores, names):
     table = classes(normal_scores, anomaly_scores, names)
     return table[pd.Series(anomaly_scores).groupby(names).mean().sort_values().index]
@@ -908,6 +927,20 @@ def mahalanobis_inverse_of_nothing(z_train, z):
     return distances(z_train, z, lambda a: np.linalg.inv(np.cov(a.T)))
 
 
+def mahalanobis_inverted_by_torch(z_train, z):
+    away = z - z_train.mean(0)
+    inverse = torch.linalg.inv(torch.cov(z_train.T))
+    return ((away @ inverse) * away).sum(1).sqrt()
+
+
+def mahalanobis_one_more_each_time(z_train, z):
+    found = []
+    for code in z:
+        everything = torch.cat([z_train, code[None]])
+        found.append(distances(everything, everything[-1:]))
+    return torch.cat(found)
+
+
 def mahalanobis_pseudo_inverse(z_train, z):
     return distances(z_train, z, fit=EmpiricalCovariance)
 
@@ -1491,7 +1524,7 @@ WRONG = {
         (classes_against_each_other, "AUROC of CXR"),
         (classes_pooled, "pooled"),
         (classes_swapped, "swapped"),
-        (classes_folded, "AUROC of CXR"),
+        (classes_folded, "folded"),
         (classes_by_strict_comparison, "AUROC of CXR"),
         (classes_mean, "one_number"),
         (classes_worst_only, "pandas Series"),
@@ -1502,7 +1535,10 @@ WRONG = {
         (classes_rounded, "Eight classes"),
         (classes_frame, "pandas Series"),
         (classes_values, "class names"),
-        (classes_sorted_names, "AUROC of CXR"),
+        (classes_sorted_names, "at_wrong_names"),
+        (classes_sorted_at_unique, "at_wrong_names"),
+        (classes_returned_in_the_loop, "first_class_only"),
+        (classes_of_mednist, "fixed_names"),
         (classes_by_mean_score, "worst class comes first"),
     ],
     "3.3": [
@@ -1657,15 +1693,17 @@ WRONG = {
         (mahalanobis_euclidean, "euclidean"),
         (mahalanobis_diagonal, "diagonal"),
         (mahalanobis_not_centred, "not_centred"),
+        (mahalanobis_one_more_each_time, "each_appended"),
+        (mahalanobis_inverted_by_torch, "ends with an error there"),
         (mahalanobis_assumed_centred, "mean of the training codes"),
         (mahalanobis_to_the_median, "mean of the training codes"),
         (mahalanobis_to_the_middle, "mean of the training codes"),
         (mahalanobis_not_inverted, "not_inverted"),
         (mahalanobis_fitted_on_z, "fitted_on_z"),
         (mahalanobis_fitted_on_both, "Six codes"),
-        (mahalanobis_arguments_exchanged, "shape (3,)"),
+        (mahalanobis_arguments_exchanged, "arguments_exchanged"),
         (mahalanobis_not_shrunk, "not_shrunk"),
-        (mahalanobis_inverse_of_nothing, ""),
+        (mahalanobis_inverse_of_nothing, "LedoitWolf"),
         (mahalanobis_pseudo_inverse, "pseudo_inverse"),
         (mahalanobis_a_little_added, "Six codes"),
         (mahalanobis_shrunk_otherwise, "Six codes"),
@@ -1809,6 +1847,16 @@ WRONG["3.13"] = [
     (200, "every_copy"),
     (160, "all_copies"),
     (0.267, "a_share"),
+    (1 / 3, "a_share_of_twins"),
+    (1 / 6, "another_share"),
+    (64, "each_pair_twice"),
+    (33.33, "share_of_the_pictures"),
+    (25, "one_shuffle"),
+    (8, "twin_elsewhere"),
+    (12, "a_tenth_again"),
+    (4, "twin_in_test"),
+    (30.9, "which is too low"),
+    (33.1, "which is too high"),
     (0, "none"),
     (28, "which is too low"),
     (35, "which is too high"),
@@ -1820,7 +1868,7 @@ WRONG["3.13"] = [
 WRONG["3.14"] = [
     ({"choice": "same images", "because": "A"}, "same images"),
     ({"choice": "same images", "because": "C"}, "its luck counts as skill"),
-    ({"choice": "half, then all", "because": "B"}, "half, then all"),
+    ({"choice": "half, then all", "because": "B"}, "speaks for another choice"),
     ({"choice": "half, then all", "because": "A"}, "narrow in the wrong place"),
     ({"choice": "other images", "because": "A"}, "The choice holds, the reason does not"),
     ({"choice": "other images", "because": "C"}, "400 small test sets"),
