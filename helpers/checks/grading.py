@@ -45,7 +45,7 @@ def grade_exercise(exercise, candidate):
 def judge(exercise, candidate):
     """Verdict on a function or class, by what it does on crafted inputs."""
     reference = exercise.load_reference()
-    if candidate is None or candidate is ... or is_untouched(candidate, reference):
+    if candidate is None or candidate is ... or is_untouched(candidate, exercise):
         return not_started("Write the cell above, then check it.")
     if not callable(candidate) or isinstance(candidate, (nn.Module, torch.Tensor)):
         name = reference.__name__
@@ -198,14 +198,16 @@ def first_wrong(findings):
     return next((i for i, finding in enumerate(findings) if not finding.right), None)
 
 
-def is_untouched(candidate, reference):
+def is_untouched(candidate, exercise):
     """Whether the candidate is still the scaffold, which has `...` wherever something is asked."""
+    reference = exercise.load_reference()
     if isinstance(candidate, types.FunctionType):
         return is_stub(candidate)
     if not isinstance(candidate, type) or not isinstance(reference, type):
         return False
     asked = [name for name, f in vars(reference).items() if isinstance(f, types.FunctionType)]
-    written = [vars(candidate).get(name) for name in asked if name != "__init__"]
+    kept = {"__init__", *exercise.given}
+    written = [vars(candidate).get(name) for name in asked if name not in kept]
     stubs = all(isinstance(f, types.FunctionType) and is_stub(f) for f in written)
     return stubs or holds_ellipsis(candidate)
 
