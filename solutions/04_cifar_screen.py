@@ -673,14 +673,14 @@ for _ in range(100):
     blind = Screen(alpha=0.05).fit(rng.random(k))
     drawn.append([blind.predict(rng.random(size)).mean() for size in (n, len(names))])
 blind_pets, blind_others = np.mean(drawn, axis=0)
-print(
-    f"CAE    {refused.mean():.1%} of cats and dogs refused, {refused_others.mean():.1%} of the others"
-)
-print(f"blind  {blind_pets:.1%} of cats and dogs refused, {blind_others:.1%} of the others")
-print("       (mean of 100 blind screens, each with new random numbers)")
+rates = {"CAE": (refused.mean(), refused_others.mean()), "blind": (blind_pets, blind_others)}
+for name, (pets, rest) in rates.items():
+    print(f"{name:6} {pets:.1%} of cats and dogs refused, {rest:.1%} of the others")
+print("(blind: the mean of 100 screens, each with new random numbers)")
 low, high = false_alarm_interval(k, n, 0.05)
-print("With other calibration and test images, 19 of 20 rates of cats and dogs would lie")
-print(f"between {low:.1%} and {high:.1%}.")
+print(
+    f"with other calibration and test images, 19 of 20 rates would lie in {low:.1%} to {high:.1%}"
+)
 
 # %% id="claim-screen" tags=["claim"]
 claim(
@@ -871,12 +871,8 @@ from helpers.experiments.module_04 import simple_patterns
 
 made = simple_patterns()
 images = np.stack(list(made.values()))
-made_errors = dict(zip(made, cae_error(ae, images), strict=True))
-traits = {
-    "total variation": complexity(images),
-    "chroma": chroma(images),
-    "error": list(made_errors.values()),
-}
+traits = {"total variation": complexity(images), "chroma": chroma(images)}
+traits["error"] = cae_error(ae, images)
 patterns = pd.DataFrame(traits, index=list(made))
 patterns["refused"] = screen.predict(patterns.error)
 patterns.round(4)
@@ -910,9 +906,9 @@ seen(
 # %% id="claim-colour" tags=["claim"]
 claim(
     "a plain red image is refused, a plain grey one is not",
-    made_errors["red"] > screen.threshold_ > made_errors["grey"],
+    patterns.refused["red"] and not patterns.refused["grey"],
 )
-claim("detail alone makes a larger error", made_errors["noise"] > made_errors["gradient"])
+claim("detail alone makes a larger error", patterns.error["noise"] > patterns.error["gradient"])
 
 # %% [markdown] id="colour-lesson" held_by="claim-colour"
 # So a simple image can be refused, and nothing here asks whether a cat is in the image.
@@ -1251,11 +1247,8 @@ def judge(name):
     """What a score reaches, and what its screen at 5 % refuses."""
     inside, outside = scores["test"][name], scores["others"][name]
     screen = Screen(0.05).fit(scores["calibration"][name])
-    rates = {
-        "pets refused": screen.predict(inside).mean(),
-        "others refused": screen.predict(outside).mean(),
-    }
-    return {"AUROC": auroc(inside, outside)} | rates
+    row = {"AUROC": auroc(inside, outside), "pets refused": screen.predict(inside).mean()}
+    return row | {"others refused": screen.predict(outside).mean()}
 
 
 judged = pd.DataFrame({name: judge(name) for name in scores["test"]}).T
