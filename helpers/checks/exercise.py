@@ -74,7 +74,7 @@ class Exercise:
     probe: Callable[[Callable], Iterator[Finding]]
     edits: dict[str, dict]
     broken: str | None = None  # the mistake that the learner's cell holds, to be found
-    given: tuple[str, ...] = ()  # layers of a class that the learner's cell already holds
+    given: tuple[str, ...] = ()  # methods or layers of a class that the learner's cell holds
 
     def __post_init__(self):
         if (self.broken is not None) != (self.kind == "find the bug"):

@@ -206,7 +206,8 @@ def is_untouched(candidate, exercise):
     if not isinstance(candidate, type) or not isinstance(reference, type):
         return False
     asked = [name for name, f in vars(reference).items() if isinstance(f, types.FunctionType)]
-    written = [vars(candidate).get(name) for name in asked if name != "__init__"]
+    kept = {"__init__", *exercise.given}
+    written = [vars(candidate).get(name) for name in asked if name not in kept]
     stubs = all(isinstance(f, types.FunctionType) and is_stub(f) for f in written)
     return stubs or holds_ellipsis(candidate, exercise.given)
 

@@ -1,11 +1,15 @@
 """Probes of module 4: roles, temperature, the screen, complexity, scores of a classifier, risk."""
 
+import inspect
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
+from helpers.checks.code import is_stub
 from helpers.checks.exercise import declared
 from helpers.checks.findings import (
     Finding,
@@ -191,8 +195,18 @@ def _outcome(f):
 
 def probe_screen(cls):
     calibration = np.array([5.0, 1, 9, 3, 7, 2, 8, 4, 6])  # 1 to 9: p = (1 + number at least) / 10
+    methods = "predict", "p_values", "decision_function"
+    written = {m: inspect.unwrap(getattr(cls, m, None) or (lambda: ...)) for m in methods}
+    blank = [m for m, function in written.items() if is_stub(function)]
+    says = f"{' and '.join(f'`{m}`' for m in blank)} still to be written."
+    yield form(not blank, says, seen=tuple(blank))
     screen = cls(alpha=0.2)
-    fitted = screen.fit(calibration)
+    try:
+        fitted = screen.fit(calibration)
+    except NotFittedError:
+        fitted = NotFittedError
+    says = "`fit` itself stops with an error. `check_is_fitted` belongs in the other methods: `fit` is the one that fits."
+    yield form(fitted is not NotFittedError, says)
     says = f"`fit` should return the screen itself; yours gave {kind_of(fitted)}."
     yield form(fitted is screen, says, seen=kind_of(fitted) if fitted is not screen else True)
     threshold = getattr(screen, "threshold_", None)
@@ -200,12 +214,19 @@ def probe_screen(cls):
     yield form(threshold is not None, says)
     new = np.array([0.5, 8.0, 8.5, 9.5])
     yield value("Calibrated on 1 to 9, `threshold_` for alpha = 0.2", threshold, 8)
-    yield value("Calibrated on 1 to 9, the p-values of 0.5, 8, 8.5 and 9.5", screen.p_values(new), [1, 0.3, 0.2, 0.1])  # fmt: skip
-    refused = np.asarray(screen.predict(new))
-    says = f"`predict` should give True or False for each score; yours gave {show(refused)}."
-    yield form(refused.dtype == bool and refused.shape == (4,), says, seen=repr(refused.tolist()))
-    yield value("Calibrated on 1 to 9, alpha = 0.2: of 0.5, 8, 8.5 and 9.5 the last two are refused, so `predict`", refused, [0, 0, 1, 1])  # fmt: skip
-    yield value("`decision_function` of 0.5, 8, 8.5 and 9.5, score minus the threshold 8,", screen.decision_function(new), [-7.5, 0, 0.5, 1.5])  # fmt: skip
+    gave = {m: getattr(screen, m)(new) for m in methods}
+    p_values, refused = gave["p_values"], gave["predict"]
+    yield value("Calibrated on 1 to 9, the p-values of 0.5, 8, 8.5 and 9.5", p_values, [1, 0.3, 0.2, 0.1])  # fmt: skip
+    flags = np.asarray(refused)
+    seen = show(flags) if flags.dtype.kind in "biuf" else kind_of(refused)
+    says = f"`predict` should give True or False for each score; yours gave {seen}."
+    yield form(flags.dtype == bool and flags.shape == (4,), says, seen=repr(flags.tolist()))
+    expected = np.array([False, False, True, True])
+    yield value("Calibrated on 1 to 9, alpha = 0.2: of 0.5, 8, 8.5 and 9.5 the last two are refused, so `predict`", refused, expected)  # fmt: skip
+    yield value("`decision_function` of 0.5, 8, 8.5 and 9.5, score minus the threshold 8,", gave["decision_function"], [-7.5, 0, 0.5, 1.5])  # fmt: skip
+    other_kind = [m for m, out in gave.items() if not isinstance(out, np.ndarray)]
+    says = " ".join(f"`{m}` should give a NumPy array; yours gave {kind_of(gave[m])}." for m in other_kind)  # fmt: skip
+    yield form(not other_kind, f"{says} `as_scores` makes one.", seen=tuple(other_kind))
     other, two = cls(0.5).fit(calibration + 10), new[[2, 0]]
     yield value("Calibrated on 11 to 19, `threshold_` for alpha = 0.5", other.threshold_, 15)
     what = "After another screen was fitted to 11 to 19, of the first, fitted to 1 to 9 with alpha = 0.2, `threshold_`, the p-values of 8.5 and 0.5 and what `predict` says of them"
@@ -215,7 +236,6 @@ def probe_screen(cls):
     new = np.array([8.5, 17.5, 18.5])
     what = "Fitted again, to 11 to 18, alpha = 0.2: `predict` and p-values of 8.5, 17.5 and 18.5"
     yield value(what, [*screen.predict(new), *screen.p_values(new)], [0, 0, 1, 1, 2 / 9, 1 / 9])
-    methods = "predict", "p_values", "decision_function"
     silent = [m for m in methods if _outcome(lambda m=m: getattr(cls(0.2), m)(new)) != "an error"]
     says = f"Before `fit` there is no threshold, and {', '.join(silent)} should stop with an error; yours went on."
     yield behaviour(not silent, says, seen=(bool(silent), "predict" in silent))
@@ -253,18 +273,27 @@ def probe_interval(f):
 
 def probe_variation(f):
     x = torch.zeros(4, 1, 4, 6)
-    x[0, 0, :, ::2] = 1  # stripes across: every neighbour across differs by 1, none down
-    x[1, 0, ::2] = 1  # stripes down
+    x[0, 0, :, ::2] = (
+        1  # standing: every neighbour side by side differs by 1, none one above the other
+    )
+    x[1, 0, ::2] = 1  # lying
     x[2] = (x[0] - x[1]).abs()
-    yield shape("Four images of 4×6 pixels", f(x), (4,))
+    seen = f(x)
+    found = shape("Four images of 4×6 pixels", seen, (4,))
+    if isinstance(seen, torch.Tensor) and seen.ndim != 1:
+        reason = "one number for each image is asked for, not one for the batch."
+        if seen.ndim > 1:
+            reason = "average over everything in an image, its channels as well as its pixels."
+        found = replace(found, says=f"{found.says} So {reason}")
+    yield found
     stripes = torch.cat([x[:1], 1 - x[:1], x[3:]], dim=1)  # their mean is an even grey
     two = [[0, 2, 5, 1], [3, 3, 4, 8], [7, 1, 0, 6]], [[9, 9, 2, 4], [0, 6, 6, 5], [20, 8, 3, 3]]
     # across 27 + 33 in 18 steps, down 24 + 44 in 16
     table = {
-        "Stripes across, stripes down, a chessboard and a blank image of 4×6 pixels": (x, [0.5, 0.5, 1, 0]),
-        "An image that grows brighter by 0.1 a pixel, across": (torch.arange(6.0).repeat(1, 1, 4, 1) / 10, [0.05]),
+        "Standing stripes, lying stripes, a chessboard and a blank image of 4×6 pixels": (x, [0.5, 0.5, 1, 0]),
+        "An image that grows brighter by 0.1 a pixel from left to right": (torch.arange(6.0).repeat(1, 1, 4, 1) / 10, [0.05]),
         "Stripes in two of three channels, bright where the other is dark": (stripes, [1 / 3]),
-        "3×4 pixels, two channels: 18 steps across of 3.3333/20 on average, 16 down of 4.25/20": (torch.tensor([two]) / 20, [(60 / 18 + 68 / 16) / 40]),
+        "3×4 pixels, two channels, where the mean over the 18 steps side by side is 0.1667 and that over the 16 steps down 0.2125, and half their sum is asked for: this": (torch.tensor([two]) / 20, [(60 / 18 + 68 / 16) / 40]),
     }  # fmt: skip
     yield from cases(f, table)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -316,6 +317,30 @@ def foreign_share(refused, refused_others, rate):
     """
     found, false = rate * np.mean(refused_others), (1 - rate) * np.mean(refused)
     return float(found / (found + false))
+
+
+def compared_systems(correct, systems, known, resamples=500, seed=0):
+    """Coverage and risk of each system, and how much more risk it has than the system `known`.
+
+    correct : bool (n,), whether the classifier's answer on each image is right
+    systems : {name: bool (n,), the images that it refuses}
+    The last two columns, "more risk" and "to", are the ends of a 95 % interval: each resample draws
+    images and judges both systems on them.
+    -> DataFrame, one row a system
+    """
+    rng, wrong = np.random.default_rng(seed), ~correct
+
+    def risk(refused, i):
+        return wrong[i][~refused[i]].mean()
+
+    everything = np.arange(len(correct))
+    draws = [rng.choice(everything, len(correct)) for _ in range(resamples)]
+    rows = {}
+    for name, refused in systems.items():
+        more = [risk(refused, i) - risk(systems[known], i) for i in draws]
+        ends = np.quantile(more, [0.025, 0.975])
+        rows[name] = [1 - refused.mean(), risk(refused, everything), *ends]
+    return pd.DataFrame(rows, index=["coverage", "risk", "more risk", "to"]).T
 
 
 def recalibrated(scores, n, draws=10, alpha=0.05):

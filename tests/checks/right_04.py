@@ -448,14 +448,14 @@ class ScreenInTorch(nn.Module):
         return scores
 
     def decision_function(self, scores):
-        return self._checked(scores) - self.threshold_
+        return (self._checked(scores) - self.threshold_).numpy()
 
     def predict(self, scores):
         return self.decision_function(scores) > 0
 
     def p_values(self, scores):
         counts = (self.kept_ >= self._checked(scores)[:, None]).sum(dim=1)
-        return (1 + counts) / (1 + len(self.kept_))
+        return ((1 + counts) / (1 + len(self.kept_))).numpy()
 
 
 def interval_with_interval(n, m, alpha, confidence=0.95):

@@ -59,6 +59,24 @@ def test_untouched_class_is_not_started():
     assert grade("1.2", Scaffold).status == "not_started"
 
 
+def test_untouched_class_with_a_given_method_is_not_started():
+    class Scaffold:
+        def __init__(self, alpha):
+            self.alpha = alpha
+
+        def fit(self, calibration_scores):
+            self.threshold_ = 0.0
+            return self
+
+        def decision_function(self, scores): ...
+
+        def predict(self, scores): ...
+
+        def p_values(self, scores): ...
+
+    assert grade("4.4", Scaffold).status == "not_started"
+
+
 def test_half_written_class_says_what_is_missing():
     class Half(nn.Module):
         def __init__(self, latent_dim=20):

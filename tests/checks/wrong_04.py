@@ -728,6 +728,40 @@ class AlwaysWarns(_Screen):
         return self
 
 
+class PredictsAList(_Screen):
+    def predict(self, scores):
+        return [bool(d > 0) for d in self.decision_function(scores)]
+
+
+class PValuesAsAList(_Screen):
+    def p_values(self, scores):
+        return super().p_values(scores).tolist()
+
+
+class PredictReturnsNothing(_Screen):
+    def predict(self, scores):
+        self.decision_function(scores) > 0  # noqa: B015
+
+
+class OnlyFitIsWritten(_Screen):
+    def decision_function(self, scores):
+        return as_scores(scores) - self.threshold_
+
+    def predict(self, scores):
+        """Whether each image is refused."""
+        ...
+
+    def p_values(self, scores):
+        """Conformal p-value of each image."""
+        ...
+
+
+class FitAsksWhetherItWasCalled(_Screen):
+    def fit(self, calibration_scores):
+        check_is_fitted(self)
+        return super().fit(calibration_scores)
+
+
 class WarnsBelowAHundred(TooFewInSilence):
     def fit(self, calibration_scores):
         if len(calibration_scores) < 100:
@@ -855,6 +889,19 @@ variation_median = _variation(lambda s: s.abs().flatten(start_dim=1).median(dim=
 variation_not_halved = _variation(_mean, lambda a, b: a + b)
 variation_larger = _variation(_mean, torch.maximum)
 variation_summed = _variation(lambda s: s.abs().flatten(start_dim=1).sum(dim=1))
+
+
+variation_summed_not_halved = _variation(
+    lambda s: s.abs().flatten(start_dim=1).sum(dim=1), lambda a, b: a + b
+)
+
+
+def variation_of_the_batch_not_halved(x):
+    return (x[..., 1:] - x[..., :-1]).abs().mean() + (x[..., 1:, :] - x[..., :-1, :]).abs().mean()
+
+
+def variation_of_columns_and_channels(x):
+    return (_mean(_steps(x)[0]) + _mean(x[:, 1:] - x[:, :-1])) / 2
 
 
 def variation_length_of_the_step(x):
@@ -1162,6 +1209,22 @@ def energy_at_two(logits, temperature=2.0):
 
 def energy_in_place(logits, temperature=1.0):
     return -temperature * torch.logsumexp(logits.div_(temperature), dim=1)
+
+
+def energy_times_the_temperature(logits, temperature=1.0):
+    return -temperature * (logits * temperature).exp().sum(dim=1).log()
+
+
+def energy_of_log_softmax(logits, temperature=1.0):
+    return -temperature * F.log_softmax(logits / temperature, dim=-1).sum(-1)
+
+
+def energy_of_summed_probabilities(logits, temperature=1.0):
+    return -temperature * torch.softmax(logits / temperature, dim=1).sum(1).log()
+
+
+def energy_as_max_softmax(logits, temperature=1.0):
+    return 1 - torch.softmax(logits, dim=1).max(dim=1).values
 
 
 def energy_of_two_classes(logits, temperature=1.0):
@@ -1632,8 +1695,14 @@ WRONG = {
         (TooFewIsLogged, "too_few"),
         (TooFewReturnsEarly, "no_threshold_if_too_few"),
         (TooFewRefusesTheHighest, "nothing can be refused"),
-        (AlwaysWarns, "should be silent"),
+        (AlwaysWarns, "warns_always"),
         (WarnsBelowAHundred, "should be silent"),
+        (PredictsAList, "`predict` should give a NumPy array; yours gave an object of type list"),
+        (PValuesAsAList, "`p_values` should give a NumPy array"),
+        (PredictReturnsNothing, "None (is a `return` missing?)"),
+        (OnlyFitIsWritten, "`predict` and `p_values` still to be written"),
+        (FitAsksWhetherItWasCalled, "`check_is_fitted` belongs in the other methods"),
+        (RefusesAtTheThreshold, "[False, False, True, True]; yours gave [False, True, True, True]"),
         (PValuesWithoutTheImage, "p_without_the_image"),
         (PValuesOfSwappedArguments, "p_arguments_swapped"),
         (PValuesOfHigherScores, "p-values"),
@@ -1669,7 +1738,10 @@ WRONG = {
         (variation_absolute_afterwards, "absolute_afterwards"),
         (variation_over_the_channels, "over_the_channels"),
         (variation_squared, "squared"),
-        (variation_root_of_squares, "should give"),
+        (variation_root_of_squares, "root_of_squares"),
+        (variation_summed_not_halved, "summed_not_halved"),
+        (variation_of_the_batch_not_halved, "one number for each image is asked for"),
+        (variation_of_columns_and_channels, "channels_for_rows"),
         (variation_median, "should give"),
         (variation_length_of_the_step, "length_of_the_step"),
         (variation_not_halved, "not_halved"),
@@ -1680,8 +1752,8 @@ WRONG = {
         (variation_of_the_batch, "batch_mean"),
         (variation_of_grey_images, "grey_first"),
         (variation_of_the_first_channel, "Stripes in two of three channels"),
-        (variation_of_each_channel, "the shape (4,)"),
-        (variation_summed_over_channels, "Stripes in two of three channels"),
+        (variation_of_each_channel, "its channels as well as its pixels"),
+        (variation_summed_over_channels, "channels_summed"),
         (variation_without_the_last_row_and_column, "cut_to_the_common_part"),
         (variation_padded, "should give"),
         (variation_two_apart, "should give"),
@@ -1733,7 +1805,11 @@ WRONG = {
     ],
     "4.9": [
         (energy_not_stable, "not_stable"),
-        (energy_with_the_largest_of_the_batch, "1000"),
+        (energy_with_the_largest_of_the_batch, "largest_of_the_batch"),
+        (energy_times_the_temperature, "temperature_multiplies"),
+        (energy_of_log_softmax, "log_softmax_summed"),
+        (energy_of_summed_probabilities, "probabilities_summed"),
+        (energy_as_max_softmax, "largest_probability"),
         (energy_clamped, "1000"),
         (energy_with_an_epsilon, "1000"),
         (energy_positive, "sign"),
@@ -1850,6 +1926,8 @@ WRONG = {
     "4.13": [
         ({"pets": 0.5, "others": 0.5}, "pets_half"),
         ({"pets": 0.05, "others": 0.5}, "others_half"),
+        ({"pets": 0.1, "others": 0.05}, "pets_more"),
+        ({"pets": 0.1, "others": 0.3}, "You expect the blind screen"),
         ({"pets": 0, "others": 0.05}, "pets_none"),
         ({"pets": 0.05, "others": 0.0}, "others_none"),
         ({"pets": 0.95, "others": 0.95}, "pets_passing"),
