@@ -281,7 +281,7 @@ def score_table(cae, parts):
 
 
 def examples(scans):
-    """One scan of each class, healthy first; of a disease that with the largest lesion, if known."""
+    """One scan of each class, healthy first; with the largest lesion, where lesions are known."""
     order = [NORMAL, *diseases(scans)]
     places = [np.flatnonzero(scans.labels == scans.classes.index(name)) for name in order]
     if scans.masks is not None:
