@@ -792,6 +792,13 @@ def last_part_only(module):
             part.eval()  # noqa: B023
 
         part.register_forward_pre_hook(stay)
+    return module.eval()
+
+
+def last_part_only_without_eval(module):
+    """The same where the whole is not in eval mode before."""
+    for part in module.requires_grad_(False).modules():
+        part.register_forward_pre_hook(lambda m, inputs: part.train(False) and None)  # noqa: B023
     return module
 
 
@@ -873,6 +880,7 @@ FREEZES = [
     (hook_after_use, "hook_after_use"),
     (hook_with_too_few_arguments, "takes 1 positional argument"),
     (last_part_only, "loop_variable"),
+    (last_part_only_without_eval, "1.running_mean"),
     (eval_itself, "Hand a function f(part, inputs)"),
     (what_eval_returns, "Hand a function f(part, inputs)"),
     (one_lambda_on_top, "whole_returns"),
