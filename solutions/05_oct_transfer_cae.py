@@ -741,8 +741,9 @@ seen(
         if _rate["on test normals"] < _rate["z rule"]
         else "Here its rate is not too low, which you know only because you have a rule from other patients as well"
     )
-    + f"; the two differ by {abs(_rate['on test normals'] - _rate['z rule']) * _n:.0f} scans, and a few scans prove "
-    "nothing. Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: "
+    + f"; the two differ by {_apart:.0f} scans"
+    + (", and so few prove nothing" if _apart < 3.5 else "")
+    + ". Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: "
     f"{norm.sf(3):.2%} would be flagged if the scores were bell-shaped (Gaussian), and they need not be. The "
     f"conformal rule aims at 5 %, and here it is {'above' if _rate['conformal, 5 %'] > 0.05 else 'below'} that; it was "
     f"calibrated on scans of only {_patients} patients (section 10)."
