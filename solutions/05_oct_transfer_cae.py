@@ -401,9 +401,8 @@ classifier, history = classify(encoder, shown, steps, validation, progress=True)
 largest = np.mean(validation.labels == validation.classes.index("NORMAL"))
 right = history[-1]["accuracy"]
 print(f"right on validation patients: {right:.1%}; always NORMAL: {largest:.1%}")
-print(
-    "so the encoder", "can" if right > largest + 0.1 else "can hardly", "tell these classes apart"
-)
+learned = "learned" if right > largest + 0.1 else "hardly learned"
+print("so the encoder has", learned, "to tell these classes apart")
 
 # %% [markdown] id="pretrain-question" tags=["optional"]
 # ### Does the classifier overfit?
@@ -730,6 +729,7 @@ from scipy.stats import norm
 
 _rate = tested.groupby("class")[rules].mean().loc["NORMAL"]
 _n = (tested["class"] == "NORMAL").sum()
+_apart = abs(_rate["on test normals"] - _rate["z rule"]) * _n
 _patients = table[is_normal & is_validation].patient.nunique()
 seen(
     f"False-positive rates on test patients: z rule {_rate['z rule']:.1%}, conformal "
