@@ -10,6 +10,7 @@ import torch
 from helpers.datasets.image_set import ImageSet
 from helpers.datasets.splits import patients
 from helpers.experiments import module_05
+from helpers.metrics import auroc
 from helpers.models import freeze
 from helpers.runtime import set_seed
 from helpers.thresholds import conformal_p_values, patient_p_values
@@ -254,10 +255,47 @@ def test_the_trivial_scores_of_a_ladder_are_read_under_their_present_names(table
 
 
 def test_the_others_are_the_diseases_that_a_rung_has_not_seen(table):
-    found = module_05.held_in(table, "L1")
-    assert list(found) == ["its own", "the others", "denoising", "all labels"]
-    assert list(found.loc["DME"]) == pytest.approx([0.8, 0.75, 0.7, 0.875])
-    assert list(found.index) == ["DME"]
+    found = module_05.held_in(table, "L1", below="denoising")
+    assert list(found) == ["its own", "the others"]
+    assert list(found.index) == [("DME", 0), ("DME", 1)]
+    areas = {key: area for key, area in AREAS.items() if key[0] != "all labels"}
+    for seed in (0, 1):
+        dme, *others = np.subtract(areas["DME", seed], areas["denoising", seed])
+        assert list(found.loc[("DME", seed)]) == pytest.approx([dme, np.mean(others)])
+
+
+def test_a_gain_is_told_with_the_seeds_that_agree():
+    assert module_05.with_seeds([0.1, 0.2, -0.03]) == "+0.090 (2 of 3 seeds above 0)"
+    assert module_05.with_seeds([-0.1, -0.2]) == "-0.150 (2 of 2 seeds below 0)"
+
+
+def test_a_lead_is_paired_and_redraws_patients():
+    test = made(5, 32, masks=True)
+    rng = np.random.default_rng(0)
+    sick = test.labels != test.classes.index("NORMAL")
+    shared = 5 * rng.normal(size=test.labels.max() + 1)[test.labels] + rng.normal(size=len(test))
+    found = module_05.leads(shared + 2 * sick, shared, test)
+    assert list(found) == [*module_05.diseases(test), "all"]
+    expected = auroc((shared + 2 * sick)[~sick], (shared + 2 * sick)[sick])
+    expected -= auroc(shared[~sick], shared[sick])
+    assert found.loc["difference", "all"] == pytest.approx(expected)
+    assert (found.loc["low"] <= found.loc["difference"]).all()
+    assert (found.loc["difference"] <= found.loc["high"]).all()
+    assert (module_05.leads(shared, shared, test) == 0).all(axis=None)
+
+
+def test_an_example_has_the_largest_lesion_of_its_class_and_its_grey_is_told():
+    scans = made(3, 32, masks=True)
+    scans.masks[np.flatnonzero(scans.labels == 1)[2], :2] = True
+    found = module_05.examples(scans)
+    assert list(found.labels) == [2, 0, 1] and found.masks[2, :2].all()
+    x = torch.zeros(3, 1, 32, 32)
+    x[1, 0][torch.from_numpy(found.masks[1])] = 0.25
+    assert "AMD 0." in module_05.lesion_greys(found, x) and " and 0.25;" in module_05.lesion_greys(
+        found, x
+    )
+    unknown = module_05.examples(made(3, 32, masks=False))
+    assert list(unknown.labels) == [2, 0, 1] and module_05.lesion_greys(unknown, x) == ""
 
 
 def test_by_patient_a_rate_is_kept_and_by_scan_it_is_not():

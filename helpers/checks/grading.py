@@ -81,8 +81,8 @@ def judge(exercise, candidate):
 
 AS_GIVEN = (
     "This is still the cell that you were given. It runs without an error message, but one thing "
-    "in it is wrong. Call it on a small input whose right result you can work out by hand, and "
-    "compare. Correct the cell, then check again."
+    "in it is wrong. Try it on a small input whose right result you know, or as the exercise "
+    "says, and compare. Correct the cell, then check again."
 )
 # without the mistake's own sentence, which would find it for the learner
 STILL_THERE = "You have changed the code, but its bug is still there. Look at this case:"

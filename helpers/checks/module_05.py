@@ -197,13 +197,21 @@ def probe_subset(f):
     times = sum(np.isin(mixed, groups[draw(0.5, seed=seed)]) for seed in range(40))
     apart = int(((times == 0) | (times == 40)).sum())  # by chance once in 10¹⁰ checks
     more = times[scans > 4].mean() - times[scans < 4].mean()  # its standard error is below 0.9
-    says = f"With a share of 0.5 and forty seeds, {apart} of 68 patients were drawn never or every time, and the counts of patients with many and with few scans differ by {abs(more):.1f}; each should have the same chance."
+    says = f"With a share of 0.5 and forty seeds, patients with many scans were drawn {abs(more):.1f} times {'more' if more > 0 else 'less'} often than those with few; each should have the same chance. Draw from a list that holds each patient once."
+    if apart:
+        says = f"With a share of 0.5 and forty seeds, {apart} of 68 patients were drawn never or every time; each should have the same chance."
     yield wrong_value(not apart and abs(more) < 8, says)
     # each patient has scans of two classes, as who has one healthy eye
     eyes, who = np.tile([0, 0, 1, 1, 1, 0], 10), np.repeat(np.arange(20), 3)
-    split = sum(split_patients(who, np.asarray(f(eyes, who, 0.5, seed=s))) for s in range(3))
+    drawn = [np.asarray(f(eyes, who, 0.5, seed=seed)) for seed in range(3)]
+    split = sum(split_patients(who, part) for part in drawn)
     says = "A patient whose two eyes are of different classes is split: once drawn, a patient comes with all scans, of whatever class."
     yield behaviour(split == 0, says)
+    if split:
+        return
+    counts = [len(np.unique(who[part])) for part in drawn]
+    says = f"Of 20 patients with scans of two classes each, a share of 0.5 should take 10; yours took {show(counts)} with three seeds. Count each patient in one class only, or it can be drawn twice."
+    yield behaviour(counts == [10] * 3, says)
 
 
 def split_patients(groups, part):
@@ -219,6 +227,9 @@ def probe_freeze(f):
     if isinstance(frozen, nn.Module):
         says = "Freeze the module that was handed in, and return it; you return another one, such as a copy."
     yield form(frozen is encoder, says, seen=frozen is encoder or kind_of(frozen))
+    hooks = [hook for part in frozen.modules() for hook in part._forward_pre_hooks.values()]
+    says = "Hand a function f(part, inputs) over to the hook, neither `part.eval` nor what `part.eval()` returns: PyTorch calls it with these two arguments."
+    yield form(not any(map(is_eval, hooks)), says)
     model = nn.Sequential(frozen, head)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
 
@@ -250,6 +261,12 @@ def probe_freeze(f):
     yield behaviour(x.grad is not None, says)
 
 
+def is_eval(hook):
+    """Whether a hook is a module, as `part.eval()` returns it, or the method `part.eval`."""
+    own = getattr(hook, "__func__", None)
+    return isinstance(hook, nn.Module) or own in (nn.Module.eval, nn.Module.train)
+
+
 def probe_huber(f):
     d = torch.zeros(3, 2, 2, 3)
     d[0], d[1], d[2, 0, 0] = 0.5, -3, 1.8  # 1.8 in 3 of 12 pixels
@@ -279,14 +296,15 @@ def probe_z(f):
     says = f"Return one True or False for each of the 107 scores; yours gave {given(flags)}."
     right = array.shape == (107,) and array.dtype == bool
     yield form(right, says, seen=(array.shape, array.dtype.kind))
-    for more, begin, scale, shift, z in (
-        ("", 16.5, 1, 0, {}),
-        (", z = 1.2", 12.5, 1, 0, {"z": 1.2}),
-        (", z = 5, the same scores in other units", 20.5, 100, 7, {"z": 5}),
+    for begin, scale, shift, z in (
+        (16.5, 1, 0, {}),
+        (12.5, 1, 0, {"z": 1.2}),
+        (20.5, 100, 7, {"z": 5}),  # the same scores in other units
     ):
         seen = np.asarray(f(scale * scores - shift, normal, validation, **z)) == 1
-        wanted, flagged = scores >= begin, show(tested[seen[70:]])
-        says = f"Validation normals of mean 10 and standard deviation 2{more}: of the test scores 2.5, 3.5, ..., 56.5 those from {begin} up should be flagged, and {wanted[:70].sum()} of the validation scans; yours flags {flagged} and {seen[:70].sum()}."
+        wanted, mean = scores >= begin, 10 * scale - shift
+        right, own = ((flags[70:].sum(), flags[:70].sum()) for flags in (wanted, seen))
+        says = f"The validation normals have mean {mean} and standard deviation {2 * scale}, so for z = {z.get('z', 3)} the limit is {mean + z.get('z', 3) * 2 * scale:g}. Of the 37 test scores {right[0]} reach it, and yours flags {own[0]}; of the 70 validation scores {right[1]} reach it, and yours flags {own[1]}."
         yield wrong_value((seen == wanted).all(), says, seen)
     some = np.array([9.0, 9, 9, 9, 14, 10])
     at = bool(np.asarray(f(some, np.full(6, True), np.arange(6) < 5, z=0.0))[5])

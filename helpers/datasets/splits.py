@@ -46,6 +46,16 @@ def class_roles(labels, wanted, shares, seed=0):
     return [np.sort(np.concatenate(role)) for role in zip(*parts, strict=True)]
 
 
+def patients_of_class(labels, groups):
+    """The patients of each class, each in the class of its first scan. -> {class: array}
+
+    labels, groups : (N,), class and patient of each image
+    """
+    patients, first = np.unique(groups, return_index=True)
+    classes = labels[first]
+    return {label: patients[classes == label] for label in np.unique(classes).tolist()}
+
+
 def subset_by_patient(labels, groups, share, seed=0):
     """Positions of all images of `share` of the patients of each class, at least one of each.
 
@@ -53,10 +63,9 @@ def subset_by_patient(labels, groups, share, seed=0):
     No patient is split. For one seed a smaller share is part of a larger one.
     """
     rng = np.random.default_rng(seed)
-    patients, first = np.unique(groups, return_index=True)
     chosen = []
-    for label in np.unique(labels[first]):
-        own = rng.permutation(patients[labels[first] == label])
+    for own in patients_of_class(labels, groups).values():
+        own = rng.permutation(own)
         chosen.extend(own[: max(1, round(share * len(own)))])
     return np.flatnonzero(np.isin(groups, chosen))
 

@@ -280,6 +280,29 @@ def score_table(cae, parts):
     return pd.concat(tables, ignore_index=True)
 
 
+def examples(scans):
+    """One scan of each class, healthy first; with the largest lesion, where lesions are known."""
+    order = [NORMAL, *diseases(scans)]
+    places = [np.flatnonzero(scans.labels == scans.classes.index(name)) for name in order]
+    if scans.masks is not None:
+        places = [own[[scans.masks[own].sum(axis=(1, 2)).argmax()]] for own in places]
+    return scans.take(np.concatenate([own[:1] for own in places]))
+
+
+def lesion_greys(scans, rebuilt):
+    """How grey each scan's lesion is before and after, as a sentence; "" without masks.
+
+    scans : ImageSet of n scans; rebuilt : tensor (n, 1, H, W) in [0, 1]
+    """
+    if scans.masks is None:
+        return ""
+    x, texts = as_input(scans.images).cpu(), []
+    for i in np.flatnonzero(scans.masks.any(axis=(1, 2))):
+        mask, name = torch.from_numpy(scans.masks[i]), scans.classes[scans.labels[i]]
+        texts.append(f"{name} {x[i, 0][mask].mean():.2f} and {rebuilt[i, 0][mask].mean():.2f}")
+    return f"Mean grey (0 to 1) inside the lesions, in the scan and rebuilt: {'; '.join(texts)}."
+
+
 def residual_maps(cae, images):
     """Absolute residual of each pixel. uint8 (N, 1, H, W) -> array (N, H, W)"""
     return apply(lambda x: (cae(signed(x)) - signed(x)).abs()[:, 0], images, 100).numpy()
@@ -348,6 +371,28 @@ def judged(scores, test, held_in=None):
             area = auroc(s[healthy], s[sick])
             values |= with_interval(f"{score}, {group}", area, patient_interval(*of_patients))
     return values
+
+
+def leads(scores, others, test):
+    """How far the AUROC of `scores` is above that of `others`, with interval over patients.
+
+    scores, others : (n,), two scores of the same test scans; the same patients are redrawn for both
+    -> DataFrame: a column for each disease and for all; rows "difference", "low", "high"
+    """
+    scores, others = np.asarray(scores), np.asarray(others)
+    names, who = np.array(test.classes)[test.labels], patients(test)
+
+    def difference(healthy, sick):
+        healthy, sick = np.asarray(healthy, dtype=int), np.asarray(sick, dtype=int)
+        return auroc(scores[healthy], scores[sick]) - auroc(others[healthy], others[sick])
+
+    found = {}
+    for group in (*diseases(test), "all"):
+        members = names != NORMAL if group == "all" else names == group
+        places = [np.flatnonzero(part) for part in (names == NORMAL, members)]
+        of_patients = (by_patient(part, who[part]) for part in places)
+        found[group] = [difference(*places), *patient_interval(*of_patients, difference)]
+    return pd.DataFrame(found, index=["difference", "low", "high"])
 
 
 def rate_interval(flags, who):
@@ -445,22 +490,27 @@ def seeds_of(table):
     return f"seeds of each rung: {many}" if few == many else f"seeds of each rung: {few} to {many}"
 
 
-def held_in(table, score):
-    """Mean AUROC of each rung that knows one disease, on its own and on the others.
+def held_in(table, score, below="denoising, normals"):
+    """How far each rung that knows one disease is above the rung `below`, on AUROC.
 
-    Columns: its own; the others; and what other rungs reach on the same others.
+    -> DataFrame: a row for each such rung and seed; columns "its own", the disease that it knows,
+    and "the others", the mean of the diseases that it does not know
     """
-    steps = ladder_means(table, score)
-    rows = {}
-    for rung in steps.index.intersection(steps.columns):
-        unseen = steps.columns.difference([rung, "all", "others"])
-        compared = [
-            r for r in ("denoising, normals", "denoising", "all labels") if r in steps.index
-        ]
-        others = {name: steps.loc[name, unseen].mean() for name in (rung, *compared)}
-        own = {"its own": steps.loc[rung, rung], "the others": others.pop(rung)}
-        rows[rung] = own | others
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("held in")
+    rows = ladder_rows(table, score)
+    areas = rows.pivot(index=["rung", "seed"], columns="diseases", values="auroc")
+    gains = {}
+    for rung in areas.index.unique("rung").intersection(areas.columns):
+        gain = (areas.loc[rung] - areas.loc[below]).drop(columns=["all", "others"], errors="ignore")
+        others = gain.drop(columns=rung).mean(axis=1)
+        gains[rung] = pd.DataFrame({"its own": gain[rung], "the others": others}).dropna()
+    return pd.concat(gains, names=["rung", "seed"])
+
+
+def with_seeds(gains):
+    """The mean of one gain a seed, and in how many seeds it has the sign of the mean, as a text."""
+    mean = np.mean(gains)
+    agree = int((np.sign(gains) == np.sign(mean)).sum())
+    return f"{mean:+.3f} ({agree} of {len(gains)} seeds {'above' if mean > 0 else 'below'} 0)"
 
 
 def rates_for_new_patients(

@@ -152,6 +152,7 @@ def ladder_steps(frame):
     first.set(yticks=range(len(names)), yticklabels=names)
     first.invert_yaxis()
     for turn, seed in enumerate(seeds):
-        first.plot([], [], SEEDS[turn % len(SEEDS)], color=SECOND, ms=4, label=f"seed {seed}")
+        mark = {"color": SECOND, "markerfacecolor": "none", "ms": 4}
+        first.plot([], [], SEEDS[turn % len(SEEDS)], **mark, label=f"seed {seed}")
     figure.legend(loc="outside lower center", ncols=len(seeds), fontsize=8)
     return figure

@@ -23,6 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from helpers.datasets.splits import patients_of_class
 from helpers.experiments.module_05 import another_scanner
 from helpers.models import ResidualBlock
 
@@ -284,11 +285,20 @@ def subset_with_torch(labels, groups, share, seed=0):
     generator = torch.Generator().manual_seed(seed)
     groups = torch.as_tensor(groups)
     keep = torch.zeros(len(groups), dtype=torch.bool)
-    for c in np.unique(labels):
-        own = groups[torch.as_tensor(labels == c)].unique()
+    for own in patients_of_class(labels, groups.numpy()).values():
+        own = torch.as_tensor(own)
         n = max(1, math.ceil(share * len(own) - 1e-9))
         keep |= torch.isin(groups, own[torch.randperm(len(own), generator=generator)[:n]])
     return keep.nonzero().flatten()
+
+
+def subset_from_the_given_function(labels, groups, share, seed=0):
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for patients in patients_of_class(labels, groups).values():
+        k = max(1, int(share * len(patients)))
+        chosen += rng.choice(patients, k, replace=False).tolist()
+    return np.where(np.isin(groups, chosen))[0]
 
 
 def subset_with_scikit_learn(labels, groups, share, seed=0):
@@ -750,6 +760,7 @@ RIGHT = {
         subset_with_python,
         subset_with_choice,
         subset_with_torch,
+        subset_from_the_given_function,
         subset_with_scikit_learn,
         subset_by_random_numbers,
     ],

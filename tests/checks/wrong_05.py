@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from scipy.stats import beta, binomtest, norm
 from torch import nn
 
+from helpers.datasets.splits import patients_of_class
 from helpers.metrics import auroc
 from helpers.models import ResidualBlock
 
@@ -583,9 +584,36 @@ def each_scan_twice(labels, groups, share, seed=0):
     return np.array(found)
 
 
+def in_both_classes(labels, groups, share, seed=0):
+    """Who has scans of two classes may be drawn in either."""
+    generator = torch.Generator().manual_seed(seed)
+    keep = []
+    for c in np.unique(labels):
+        own = np.unique(groups[labels == c])
+        turn = torch.randperm(len(own), generator=generator).numpy()
+        keep.append(own[turn[: max(1, round(share * len(own)))]])
+    return np.flatnonzero(np.isin(groups, np.concatenate(keep)))
+
+
+def labels_of_scans_for_patients(labels, groups, share, seed=0):
+    rng, p = np.random.default_rng(seed), np.unique(groups)
+    keep = [rng.permutation(p[labels == c])[: round(share * len(p))] for c in np.unique(labels)]
+    return np.flatnonzero(np.isin(groups, np.concatenate(keep)))
+
+
+def classes_for_patients(labels, groups, share, seed=0):
+    rng, keep = np.random.default_rng(seed), []
+    for own in patients_of_class(labels, groups):
+        keep += rng.permutation(own)[: max(1, round(share * own))].tolist()
+    return np.flatnonzero(np.isin(groups, keep))
+
+
 SUBSETS = [
-    (by_shuffled_scans, "each should have the same chance"),
+    (by_shuffled_scans, "scans_shuffled"),
     (each_scan_twice, "different whole numbers"),
+    (in_both_classes, "two_chances"),
+    (labels_of_scans_for_patients, "labels_of_scans"),
+    (classes_for_patients, "keys"),
     (scans_by_class, "pictures_drawn"),
     (scans_of_all, "scans inside the subset and outside"),
     (part_of_each_patient, "part_of_each_patient"),
@@ -764,7 +792,32 @@ def last_part_only(module):
             part.eval()  # noqa: B023
 
         part.register_forward_pre_hook(stay)
+    return module.eval()
+
+
+def last_part_only_without_eval(module):
+    """The same where the whole is not in eval mode before."""
+    for part in module.requires_grad_(False).modules():
+        part.register_forward_pre_hook(lambda m, inputs: part.train(False) and None)  # noqa: B023
     return module
+
+
+def eval_itself(module):
+    for part in module.requires_grad_(False).modules():
+        part.register_forward_pre_hook(part.eval)
+    return module
+
+
+def what_eval_returns(module):
+    for part in module.requires_grad_(False).modules():
+        part.register_forward_pre_hook(part.eval())
+    return module
+
+
+def one_lambda_on_top(module):
+    module.requires_grad_(False)
+    module.register_forward_pre_hook(lambda m, inputs: m.eval())
+    return module.eval()
 
 
 def own_parameters_only(module):
@@ -826,7 +879,11 @@ FREEZES = [
     (hook_that_returns_the_part, "hook_returns"),
     (hook_after_use, "hook_after_use"),
     (hook_with_too_few_arguments, "takes 1 positional argument"),
-    (last_part_only, "1.running_mean"),
+    (last_part_only, "loop_variable"),
+    (last_part_only_without_eval, "1.running_mean"),
+    (eval_itself, "Hand a function f(part, inputs)"),
+    (what_eval_returns, "Hand a function f(part, inputs)"),
+    (one_lambda_on_top, "whole_returns"),
     (own_parameters_only, "eval_only"),
     (weights_but_no_biases, "0.bias"),
     (gradients_of_zero, "Right after freezing"),
@@ -988,6 +1045,15 @@ def sick_ones_only(scores, normal, validation, z=3.0):
     return rule()(scores, normal, validation, z) & ~normal
 
 
+def validation_only(scores, normal, validation, z=3.0):
+    return rule()(scores, normal, validation, z) & validation
+
+
+def python_and(scores, normal, validation, z=3.0):
+    own = scores[normal and validation]
+    return (scores - own.mean()) / own.std() >= z
+
+
 def positions_flagged(scores, normal, validation, z=3.0):
     return np.flatnonzero(rule()(scores, normal, validation, z))
 
@@ -1038,7 +1104,10 @@ RULES = [
     (rule(lambda n, v: n & ~v), "test_normals"),
     (rule(lambda n, v: n), "all_normals"),
     (rule(lambda n, v: v), "all_validation"),
-    (rule(lambda n, v: n | v), "test scores"),
+    (rule(lambda n, v: n | v), "either"),
+    (python_and, "python_and"),
+    (validation_only, "validation_only"),
+    (lambda s, n, v, z=3.0: s >= 0.13, "fixed_limit"),
     (rule(lambda n, v: n | ~n), "all_scans"),
     (masks_in_a_row, "masks_in_a_row"),
     (rule(lambda n, v: ~n & v), ""),
@@ -1066,8 +1135,8 @@ RULES = [
     (mean_of_all, "test scores"),
     (lambda s, n, v, z=3.0: (s - s.mean()) / s.std() >= z, "test scores"),
     (validation_scores_only, "107 scores"),
-    (test_scores_only, "of the validation scans"),
-    (sick_ones_only, "test scores"),
+    (test_scores_only, "test_only"),
+    (sick_ones_only, "sick_only"),
     (positions_flagged, "107 scores"),
     (flagged_scores, "107 scores"),
     (zeros_and_ones, "int64"),
@@ -1455,7 +1524,8 @@ MOVES = [
     (84, "all_tensors"),
     (18, "half"),
     (60, "five_each"),
-    (48, "too high"),
+    (48, "four_groups"),
+    (40, "too high"),
     (35, "too low"),
     ("36", "without quotes"),
     (float("nan"), "NaN"),
