@@ -84,6 +84,7 @@ def read_cells(path):
         if cell.id in seen:
             raise SourceError(f"{where}: the id {cell.id!r} is used twice")
         seen.add(cell.id)
+        cell.source = cell.source.strip("\n")  # a formatted script has two lines before a function
         if cell.cell_type == "markdown":
             cell.source = EXERCISE_HEADING.sub(
                 lambda m: f"{headings[m[1]]}\n\n{facts[m[1]]}", cell.source
