@@ -11,6 +11,10 @@ import numpy as np
 from helpers.plotting.style import PIXELS
 
 HERE = Path(__file__).parent
+# a declaration at the margin, up to the next one or the comment in front of it
+DECLARATION = re.compile(
+    r"^(export )?(?:function|const|let) (\w+).*?\n(?=\n|/\*\*|export |\Z)", re.MULTILINE | re.DOTALL
+)
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./kit\.mjs";\n', re.MULTILINE)
 # comments on lines of their own, and indentation
 SPARE = re.compile(r"^\s*(/\*.*?\*/|//.*?$)?\s*", re.MULTILINE | re.DOTALL)
@@ -88,8 +92,23 @@ class Explorable(Framed):
 
 def script(name):
     """The explorable's module with what it imports, as one script without imports and exports."""
-    text = _read("kit.mjs") + IMPORT.sub("", _read(f"{name}.mjs"))
+    own = _read(f"{name}.mjs")
+    text = _needed(IMPORT.findall(own)) + IMPORT.sub("", own)
     return re.sub(r"^export ", "", text, flags=re.MULTILINE)
+
+
+def _needed(texts):
+    """The declarations of kit.mjs that these texts name, and those that they name in turn."""
+    kit = (HERE / "kit.mjs").read_text(encoding="utf-8")
+    left = {match[2]: match[0] for match in DECLARATION.finditer(kit)}
+    found, texts = {}, list(texts)
+    while texts:
+        words = set(re.findall(r"\w+", texts.pop()))
+        texts += [left[name] for name in left if name in words]
+        found |= {name: left.pop(name) for name in list(left) if name in words}
+    # in the order of the file
+    every = [match[2] for match in DECLARATION.finditer(kit)]
+    return "".join(SPARE.sub("", found[name]) for name in every if name in found)
 
 
 def _attribute(text):
