@@ -257,8 +257,8 @@ def traversal_explorer(vae, images, labels, classes, most=5):
         latent = order[rank]
         text.append(
             f"z[{latent}], number {rank + 1} of {len(order)} by KL: {kl[latent]:.3f} nats on "
-            f"average, mu = {mu[i, latent]:.2f}. At {VALUES[k]:g}: mean squared difference from the "
-            f"reconstruction {change[i, rank, k]:.4f}."
+            f"average, mu = {mu[i, latent]:.2f}. At {VALUES[k]:g}: mean squared difference from "
+            f"the reconstruction {change[i, rank, k]:.4f}."
         )
         numbers.append([i, len(chosen) + i, 2 * len(chosen) + len(text) - 1])
     ranks = [str(rank + 1) for rank in range(len(order))]

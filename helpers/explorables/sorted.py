@@ -115,7 +115,7 @@ def _in_order(title, arrays, labels, classes, normal, pictured, images, figure, 
     for name, values in arrays.items():
         low, high, log = score_range(values)
         ticks = round_ticks(low, high, log)
-        rounded = [float(f"{value:.5g}") for value in values]
+        rounded = [float(f"{value:.6g}") for value in values]
         described.append({"name": name, "values": rounded, "low": low, "high": high})
         # not more than a narrow page has room for
         described[-1] |= {"log": log, "ticks": ticks[:: -(-len(ticks) // 6)]}

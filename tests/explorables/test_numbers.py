@@ -367,8 +367,8 @@ def test_traversal(random):
         for number, picture in zip(got["images"], want, strict=True):
             assert np.abs(frame(it, number) - picture).max() < HALF_A_GREY
         assert f"{kl[order[rank]]:.3f} nats" in got["text"]
-        assert f"mu = {mu[image, order[rank]]:.2f} there" in got["text"]
-        assert f"square of {np.mean((plain - changed) ** 2):.4f}." in got["text"]
+        assert f"mu = {mu[image, order[rank]]:.2f}." in got["text"]
+        assert f"reconstruction {np.mean((plain - changed) ** 2):.4f}." in got["text"]
 
 
 @needs_node
