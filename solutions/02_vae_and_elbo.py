@@ -229,7 +229,8 @@ seen(
 #
 # Suppose that ink has the probability $\pi = 0.9$. A pixel $x$ has the log-likelihood
 # $x \log \pi + (1 - x) \log(1 - \pi)$. With ink this is $\log 0.9 = -0.1$ nats, and without ink $\log 0.1 = -2.3$
-# nats. The sum over all pixels is the *Bernoulli* log-likelihood of the image. The formula takes grey pixels, too.
+# nats. The sum over all pixels is the *Bernoulli* log-likelihood of the image. Our
+# digits have grey pixels, and we put them in as they are.
 
 # %% [markdown] id="ex-2-3-text" tags=["optional"]
 # ### Exercise 2.3
@@ -299,7 +300,7 @@ seen(
 # > $p(z \mid x)$. The encoder's Gaussian, $q(z \mid x)$, is meant to approximate it.
 #
 # How probable is an image under the whole model? Its density $p(x)$ is called the *evidence*. It is the mean of
-# $p(x \mid z)$ over all codes: too many, with 10 latents. But we can split it. The joint density of code and image is
+# $p(x \mid z)$ over codes drawn from the prior. With 10 latents there are too many to try. But we can split it. The joint density of code and image is
 # the density of the code, times that of the image given this code. In the other order it is that of the image, times
 # that of the code given this image:
 #
@@ -1172,9 +1173,10 @@ if train.source == "real":
 # %% [markdown] id="repair-text"
 # ### The repair
 #
-# The trained network is no better than a constant image. The published one was not either: its errors are those of
-# the mean image of the real digits. Now we change **nothing but the reductions**: log-likelihood and KL are both summed over one image, and both are averaged over the batch. We call a latent
-# **active** if its mean `mu` varies from image to image, with a variance above 0.01.
+# The trained network is no better than a constant image. The published one was not either: its errors are
+# within 0.002 of those of the mean image. Now we change **the reductions**: log-likelihood and KL are both summed over
+# one image, and both are averaged over the batch. (The log-likelihood brings its factor 1/2, and we train longer.) We
+# call a latent **active** if its mean `mu` varies from image to image, with a variance above 0.01.
 
 # %% id="repair"
 from helpers.losses import gaussian_log_likelihood
