@@ -522,7 +522,7 @@ print("the trainings of this module use bfloat16:", uses_bfloat16())
 # %% [markdown] id="ex-text-5-12"
 # ### Exercise 5.12
 #
-# First predict, then run. A *smaller* encoder has three groups (not four) of two residual blocks each. We set
+# First predict, then run. Take an encoder with three groups of two residual blocks each (the source's has four). We set
 # `requires_grad` to `False`, leave it in train mode, and pass one batch through. There is no optimizer. How many
 # tensors of its `state_dict` differ afterwards? Each block has two batch normalizations, and there are no others. Each
 # of them stores a running mean, a running variance, and a count of the batches seen.
@@ -547,7 +547,7 @@ print(f"after one forward pass {len(moved)} of {len(before)} tensors differ, suc
 # %% [markdown] id="freeze-exercise-text"
 # ### Exercise 5.5
 #
-# A **hook** is a function that PyTorch calls whenever a part of a network is used. With hooks, a colleague's `freeze`
+# A **hook** is a function that PyTorch calls when a part of a network is used: just before, or just after. With hooks, a colleague's `freeze`
 # puts each part back into eval mode. Yet the running statistics still move once after `.train()`. Find the bug and
 # mend it. To see it, run these lines in a new cell; the mean should stay at 0:
 #
@@ -1501,7 +1501,7 @@ quiz("05", "edges")
 # the sum of the votes over the number of patients.
 #
 # For example, the new scan has the score 2. A patient with the scores 1 and 3 gives half a vote, and one with the
-# score 5 a whole vote. So p = (½ + 1 + 1)/3.
+# score 5 a whole vote. With the new one there are three patients, and p = (½ + 1 + 1)/3.
 #
 # We try both rules on drawn scores of patients with four similar scans each: calibrate on a few patients, and judge
 # scans of *new* healthy patients at 5 %. The table has the false-positive rate by the number of patients.
@@ -1537,8 +1537,8 @@ claim(
 # patient of the same kind. Of the healthy ones at most 5 % are flagged.
 
 # %% [markdown] id="own-rule-text"
-# Here is the share of our test scans that this rule flags. Even where *conformal, 5 %* in section 6 flags the same,
-# only this rule has a promise for new patients.
+# Here is the share of our test scans that this rule flags. Even where *conformal, 5 %* in section 6 flags nearly the
+# same, only this rule has a promise for new patients.
 
 # %% id="own-rule"
 calibration = table[is_normal & is_validation]
