@@ -14,7 +14,9 @@ from helpers.checks.exercise import texts
 # from, by readers whose first language is another and who look from the text to code and figures
 # and back. This rate and those of formulas, figures and answers were set so that the sums agree
 # with dry runs: of the modules as they stood then, five readers who had not written them put the
-# core at 146, 156, 175, 150 and 166 minutes, and these rates at 149, 158, 161, 156 and 146.
+# core at 146, 156, 175, 150 and 166 minutes, and these rates at 149, 158, 161, 156 and 146. Such
+# estimates hang on what a reader sees first: of today's cores, stated at 100 to 105 minutes, five
+# others who counted by parts, and did not know the stated minutes, made 73, 94, 98, 72 and 88.
 WORDS_A_MINUTE = 60
 # Given code is read line by line, to see what it does. (Reviewers who look for faults read 200 to
 # 400 lines an hour, two to three times as slowly.)
