@@ -22,7 +22,9 @@ NEW_CODES = tensor("finite codes (N, d)", ndim=2, finite=True)
 LOGITS = tensor("logits (N, K)", ndim=2)
 GREY = tensor("pictures (N, 1, H, W)", ndim=4)
 WINDOWS = tensor("finite pictures (N, C, H, W) of 7×7 pixels or more", ndim=4, side=7, finite=True)
-POSITIVE = numbers("one finite number above 0 for each image, shape (n,)", finite=True, low=5e-324)
+# not the smallest number of all: where denormal numbers are flushed, as in a notebook, that is 0
+TINY = np.finfo(np.float64).tiny
+POSITIVE = numbers("one finite number above 0 for each image, shape (n,)", finite=True, low=TINY)
 
 
 def reconstruction_error(x, x_hat):

@@ -448,7 +448,7 @@ frame = pd.DataFrame({"error": np.concatenate([errors, other_errors]), "class": 
 medians = frame.groupby("class").error.median()
 order = [*PETS, *medians.drop(list(PETS)).sort_values().index]
 area = auroc(errors, other_errors)
-medians[order].to_frame("median").T.round(4)
+medians[order].to_frame("median").round(4)
 
 # %% id="class-error-figure"
 plotting.show(

@@ -1,8 +1,10 @@
 """Scores at the edges of what a computer can tell apart."""
 
+import numpy as np
+import pytest
 import torch
 
-from helpers.scores import knn, mahalanobis, max_softmax, ssim_residual
+from helpers.scores import beyond_complexity, knn, mahalanobis, max_softmax, ssim_residual
 
 
 def test_distances_of_codes_with_a_large_common_offset():
@@ -26,3 +28,13 @@ def test_ssim_looks_at_every_channel():
     x_hat[:, 2] = 1 - x_hat[:, 2]
     assert ssim_residual(x, x).abs().max() < 1e-6
     assert ssim_residual(x, x_hat).max() > 0.1
+
+
+def test_zero_is_refused_where_denormal_numbers_are_flushed():
+    """As in a notebook: 5e-324 is 0 there, also as a constant in code that is compiled there."""
+    torch.set_flush_denormal(True)
+    try:
+        with pytest.raises(ValueError, match="above 0"):
+            beyond_complexity(np.array([0.0, 1, 2]), np.array([1.0, 2, 3]), [1.0], [2.0])
+    finally:
+        torch.set_flush_denormal(False)
