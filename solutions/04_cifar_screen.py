@@ -1822,7 +1822,7 @@ _risk = system_table.risk
 
 
 def _than(other):
-    low, high = system_table.loc[other, ["more risk", "to"]]
+    low, high = system_table.loc[other, ["more risk, low", "more risk, high"]]
     return "less often than" if low > 0 else "more often than" if high < 0 else "about as often as"
 
 
@@ -1839,7 +1839,7 @@ claim("the screen lowers the risk", _risk["behind the screen"] < _risk["classifi
 claim("and lowers it little", _risk["classifier alone"] - _risk["behind the screen"] < 0.05)
 claim(
     "it is not clearly better than refusing the least sure",
-    system_table["more risk"]["least sure refused"] < 0,
+    system_table["more risk, low"]["least sure refused"] < 0,
 )
 
 # %% [markdown] id="systems-lesson" held_by="claim-systems"

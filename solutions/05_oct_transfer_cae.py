@@ -1004,9 +1004,10 @@ seen(
     + f". The rung *all labels* is {abs(_over.mean()):.3f} {'above' if _over.mean() > 0 else 'below'} *denoising, "
     f"normals* ({len(_over)} seeds, "
     + ("all of the same sign" if _sure else "not enough to be sure of the sign")
-    + "). The largest part of the way up comes from "
-    + ("pretraining with labels" if _labels else "training the encoder at all, labels or not")
-    + (f"; but those of one disease alone can do as well ({_enough})." if _enough else ".")
+    + "). The largest part of the way up lies "
+    + ("above" if _labels else "below")
+    + " *denoising, normals*, the rung without labels or diseased scans"
+    + (f"; the labels of one disease alone can do as well as all ({_enough})." if _enough else ".")
 )
 
 # %% [markdown] id="held-in-text"

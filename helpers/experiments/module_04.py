@@ -324,8 +324,8 @@ def compared_systems(correct, systems, known, resamples=500, seed=0):
 
     correct : bool (n,), whether the classifier's answer on each image is right
     systems : {name: bool (n,), the images that it refuses}
-    The last two columns, "more risk" and "to", are the ends of a 95 % interval: each resample draws
-    images and judges both systems on them.
+    The last two columns, "more risk, low" and "more risk, high", are the ends of a 95 % interval:
+    each resample draws images and judges both systems on them.
     -> DataFrame, one row a system
     """
     rng, wrong = np.random.default_rng(seed), ~correct
@@ -340,7 +340,7 @@ def compared_systems(correct, systems, known, resamples=500, seed=0):
         more = [risk(refused, i) - risk(systems[known], i) for i in draws]
         ends = np.quantile(more, [0.025, 0.975])
         rows[name] = [1 - refused.mean(), risk(refused, everything), *ends]
-    return pd.DataFrame(rows, index=["coverage", "risk", "more risk", "to"]).T
+    return pd.DataFrame(rows, index=["coverage", "risk", "more risk, low", "more risk, high"]).T
 
 
 def recalibrated(scores, n, draws=10, alpha=0.05):
