@@ -129,18 +129,19 @@ export function render({ model, el }) {
 
   // all draws are made once for each choice; moving the slider shows more or fewer of them
   let known = "";
-  let rows = [];
+  let [differences, marks] = [[], []];
   const status = statusLine();
   const repaint = painter(() => {
     const key = `${state.paired} ${state.seed}`;
-    if (key !== known)
-      rows = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data).rows;
+    if (key !== known) {
+      const { rows } = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data);
+      differences = rows.map(([a, b]) => b - a);
+      const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
+      marks = differences.map((each, i) => `M${place(each)},${row(i + 1).toFixed(1)}h0`);
+    }
     known = key;
-    const differences = rows.slice(0, state.draws).map(([a, b]) => b - a);
-    const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
-    const path = differences.map((each, i) => `M${place(each)},${row(i + 1).toFixed(1)}h0`);
-    dots.setAttribute("d", path.join(""));
-    const sorted = [...differences].sort((p, q) => p - q);
+    dots.setAttribute("d", marks.slice(0, state.draws).join(""));
+    const sorted = Float64Array.from(differences.slice(0, state.draws)).sort();
     const [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];
     span.setAttribute("x1", d(low));
     span.setAttribute("x2", d(high));

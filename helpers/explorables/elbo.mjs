@@ -37,6 +37,8 @@ export function compute({ mu, sigma }, { z, log_joint }) {
   return { elbo, log_evidence, kl: log_evidence - elbo };
 }
 
+const EVERY = 4; // of the grid's points are drawn: 100 to a curve
+
 export function render({ model, el }) {
   const data = { z: model.get("z"), log_joint: model.get("log_joint") };
   const state = { mu: model.get("mu"), sigma: model.get("sigma") };
@@ -49,7 +51,8 @@ export function render({ model, el }) {
 
   const left = drawing(320, 250, "Posterior and q over z");
   const right = drawing(320, 110, "Bars of ELBO and KL divergence");
-  const xs = data.z.map(x);
+  const shown = data.z.filter((_, i) => i % EVERY === 0);
+  const xs = shown.map(x);
   const curve = element("polyline", { fill: "none", stroke: "var(--second)", "stroke-width": 3 });
   const worst = model.get("worst");
   const bar = scale([worst, log_evidence], [15, 305]);
@@ -60,7 +63,10 @@ export function render({ model, el }) {
     axis(x, 200, model.get("ticks"), "latent variable z"),
     upright(70, y, [0, roundNumber(top)], "density"),
     element("polyline", {
-      points: points(xs, posterior.map(y)),
+      points: points(
+        xs,
+        posterior.filter((_, i) => i % EVERY === 0).map((density) => y(density)),
+      ),
       fill: "var(--normal)",
       "fill-opacity": 0.25,
       stroke: "var(--normal)",
@@ -84,7 +90,7 @@ export function render({ model, el }) {
       "points",
       points(
         xs,
-        data.z.map((z) => y(Math.min(normal(z, state.mu, state.sigma), 1.1 * top))),
+        shown.map((z) => y(Math.min(normal(z, state.mu, state.sigma), 1.1 * top))),
       ),
     );
     const end = bar(Math.max(now.elbo, worst));

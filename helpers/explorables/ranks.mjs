@@ -26,7 +26,10 @@ export function render({ model, el }) {
   const x = scale([low, high], [20, WIDTH - 20]);
 
   const svg = drawing(WIDTH, 150, "Calibration scores on a line, and a new score among them");
-  const dots = calibration.map((score) => element("circle", { cx: x(score), cy: 75, r: 5 }));
+  const dots = calibration.map((score) =>
+    element("circle", { cx: x(score), cy: 75, r: 5, stroke: "var(--normal)" }),
+  );
+  const fills = [];
   const mark = element("path", {
     d: "M0,-14 l9,14 l-9,14 l-9,-14 z",
     fill: "var(--second)",
@@ -44,9 +47,9 @@ export function render({ model, el }) {
     set(stem, { x1: place, x2: place });
     name.setAttribute("x", Math.min(Math.max(place, 45), WIDTH - 45));
     dots.forEach((dot, i) => {
-      const above = calibration[i] >= state.score;
-      dot.setAttribute("fill", above ? "var(--normal)" : "var(--paper)");
-      dot.setAttribute("stroke", "var(--normal)");
+      const fill = calibration[i] >= state.score ? "var(--normal)" : "var(--paper)";
+      if (fill !== fills[i]) dot.setAttribute("fill", fill);
+      fills[i] = fill;
     });
     return (
       `${at_least} of ${calibration.length} calibration scores are at least as high (filled). ` +

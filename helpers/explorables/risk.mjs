@@ -94,7 +94,7 @@ export function compute(state, data, now = prepared(state, data)) {
   };
 }
 
-const POINTS = 60; // of a curve
+const POINTS = 40; // of a curve
 
 export function render({ model, el }) {
   const keys = ["place", "foreign", "turn", "correct", "screens", "alphas", "rates", "ends"];
@@ -132,10 +132,12 @@ export function render({ model, el }) {
       ...lines,
       dot,
     );
+    let shown;
     // an axis to one half where the values leave the upper part empty
     const fit = (most) => {
       const top = most <= 0.5 ? 0.5 : 1;
-      for (const { share, text } of ends) text.textContent = share * top;
+      if (top !== shown) for (const { share, text } of ends) text.textContent = share * top;
+      shown = top;
       const y = scale([0, top], [200, 28]);
       return (value) => y(Math.min(value, top));
     };

@@ -50,6 +50,8 @@ MOVE = """async (input) => {
   return moves;
 }"""
 
+ROUNDS = 12  # of 100 moves
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -97,15 +99,25 @@ def status(frame):
     return frame.locator(".status p").first.inner_text()
 
 
+def medians(moves):
+    return [statistics.median(move[key] for move in moves) for key in ("script", "wait")]
+
+
+def quick(moves):
+    script, wait = medians(moves)
+    return script <= 2 and wait <= 33
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_moves_are_quick(opened, name):
     frame, page, complaints = opened(name)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
     for slider in frame.locator("input[type=range]").element_handles():
-        # other processes on this machine slow a round down: the best of five counts
-        rounds = [slider.evaluate(MOVE) for _ in range(5)]
-        assert min(statistics.median(m["script"] for m in moves) for moves in rounds) <= 2
-        assert min(statistics.median(m["wait"] for m in moves) for moves in rounds) <= 33
+        # other processes on this machine slow a round down, so one quiet round counts
+        rounds = []
+        while len(rounds) < ROUNDS and not (rounds and quick(rounds[-1])):
+            rounds.append(slider.evaluate(MOVE))
+        assert quick(rounds[-1]), [medians(moves) for moves in rounds]
         assert max(m["draws"] for moves in rounds for m in moves) == 1  # two events, one draw
     assert not complaints
 
