@@ -19,17 +19,41 @@ WHOLE = "test_course.py", "test_colab.py", "test_notebooks.py"  # a test of thes
 FIRST = "test_exercises.py", *WHOLE, "test_explorables.py", "test_pages.py", "test_grading.py"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
-    """What a worker is given at a time, under --dist loadgroup: the long ones first.
-
-    A file is one piece: its fixtures are made once, and nbval runs all cells of a notebook in one
-    kernel. Where each test runs a notebook, a test is.
-    """
-    for item in items:
-        if item.path.name not in WHOLE:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    """The long ones first."""
     items.sort(key=lambda item: place(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """What a worker is given at a time is a file, whose fixtures are made once; where each test runs
+    a notebook, it is a test. (Marks of groups do nothing under xdist 3.8 and pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Pieces(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return piece_of(nodeid)
+
+    return Pieces(config, log)
+
+
+def piece_of(nodeid):
+    file = nodeid.partition("::")[0]
+    return nodeid if file.endswith(WHOLE) else file
+
+
+def pytest_sessionfinish(session):
+    """A piece that was run on two workers fails the run: its fixtures took their minutes twice."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    workers = {}
+    for reports in reporter.stats.values() if reporter else ():
+        for report in reports:
+            if worker := getattr(report, "worker_id", None):
+                workers.setdefault(piece_of(report.nodeid), set()).add(worker)
+    if torn := [piece for piece, ran in workers.items() if len(ran) > 1]:
+        reporter.section("run on more than one worker")
+        reporter.write_line("\n".join(torn))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def place(path):

@@ -313,12 +313,12 @@ def test_lab_is_local_and_opens_no_browser_without_a_screen(ready):
 
 
 def test_notebooks_are_tested_by_nbval_in_a_call_of_its_own(ready):
-    """Its cells need one worker a notebook (loadfile), which loadgroup did not give them."""
+    """Its options are for notebooks alone; its cells need one worker a notebook (loadfile)."""
     (ready.course / "solutions").mkdir()
     (ready.course / "solutions/01.ipynb").touch()
     status, printed, calls = ready.make("test")
     library, notebooks = (line for line in calls.splitlines() if "pytest" in line)
-    assert status == 0 and library.endswith(" tests") and "--dist loadgroup" in library
+    assert status == 0 and library.endswith(" tests") and "--dist loadfile" in library
     assert notebooks.endswith(" solutions/01.ipynb") and "--dist loadfile" in notebooks
     assert "--nbval-lax" in notebooks
     assert printed.count("1 thread, smoke, strict 1") == 2  # a failed check fails its notebook
