@@ -16,7 +16,7 @@ COURSE = Path(__file__).parents[1]
 COURSE_DATA = os.environ.get("COURSE_DATA")  # read before fixtures hide it
 WHOLE = "test_course.py", "test_colab.py", "test_notebooks.py"  # a test of these runs a notebook
 # what takes minutes, so that no worker has to wait for another at the end
-FIRST = "test_exercises.py", *WHOLE, "test_explorables.py", "test_pages.py", "test_grading.py"
+FIRST = "test_exercises.py", "test_explorables.py", "test_pages.py", "test_grading.py", *WHOLE
 
 
 def pytest_collection_modifyitems(items):
