@@ -26,8 +26,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """What a worker is given at a time is a file, whose fixtures are made once; where each test runs
-    a notebook, it is a test. (Marks of groups do nothing under xdist 3.8 and pytest 9.2.)"""
+    """What a worker is given at a time: a file, whose fixtures are made once, or a test that runs a
+    notebook. (Marks of groups do nothing under xdist 3.8 and pytest 9.2.)
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class Pieces(LoadScopeScheduling):

@@ -26,6 +26,7 @@ from helpers.authoring.parts import SourceError
 from helpers.authoring.time import exercise_of, rounded
 from helpers.checks import exercises
 from helpers.checks.exercise import broken_source, source_of
+from helpers.explorables.page import refreshed
 from helpers.runtime import COURSE, TIMINGS, device, prepare_torch, probe, profile, timings
 
 METADATA = {
@@ -201,7 +202,7 @@ def keep_outputs(notebook, path):
     """Take the outputs of the file at `path` over if its code is the same.
 
     Returns whether they could be kept; if not, the notebook has to be executed. The bootstrap may
-    change (it names the release): it does nothing here.
+    change (it names the release): it does nothing here. Explorables get today's scripts.
     """
     if not path.exists():
         return False
@@ -214,6 +215,9 @@ def keep_outputs(notebook, path):
         return False
     for cell, before in zip(new, old, strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
+        for data in (output.get("data", {}) for output in cell.outputs):
+            if "text/html" in data:
+                data["text/html"] = refreshed(data["text/html"])
     return any(cell.get("execution_count") for cell in new)
 
 

@@ -128,18 +128,21 @@ export function render({ model, el }) {
   );
 
   // all draws are made once for each choice; moving the slider shows more or fewer of them
-  let known = "";
-  let [differences, marks] = [[], []];
+  const known = new Map();
+  const drawsOf = (paired, seed) => {
+    const key = `${paired} ${seed}`;
+    if (!known.has(key)) {
+      const { rows } = compute({ paired: paired === "yes", seed, draws: MOST }, data);
+      const differences = rows.map(([a, b]) => b - a);
+      const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
+      const marks = differences.map((each, i) => `M${place(each)},${row(i + 1).toFixed(1)}h0`);
+      known.set(key, { differences, marks });
+    }
+    return known.get(key);
+  };
   const status = statusLine();
   const repaint = painter(() => {
-    const key = `${state.paired} ${state.seed}`;
-    if (key !== known) {
-      const { rows } = compute({ ...state, paired: state.paired === "yes", draws: MOST }, data);
-      differences = rows.map(([a, b]) => b - a);
-      const place = (difference) => d(Math.min(Math.max(difference, -0.2), 0.2)).toFixed(1);
-      marks = differences.map((each, i) => `M${place(each)},${row(i + 1).toFixed(1)}h0`);
-    }
-    known = key;
+    const { differences, marks } = drawsOf(state.paired, state.seed);
     dots.setAttribute("d", marks.slice(0, state.draws).join(""));
     const sorted = Float64Array.from(differences.slice(0, state.draws)).sort();
     const [low, high] = [quantile(sorted, 0.025), quantile(sorted, 0.975)];

@@ -188,5 +188,11 @@ export function render({ model, el }) {
     first.node,
     second.node,
     status,
+    element(
+      "p",
+      { class: "note" },
+      `The page's network has weights of 16 bits and a thinner last layer: its pixels, from 0 to 1, ` +
+        `differ from the notebook's network by ${model.get("error")} at most.`,
+    ),
   );
 }

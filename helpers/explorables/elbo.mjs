@@ -10,6 +10,7 @@ import {
   slider,
   statusLine,
   upright,
+  write,
 } from "./kit.mjs";
 
 const normal = (z, mean, sd) =>
@@ -96,7 +97,7 @@ export function render({ model, el }) {
     const end = bar(Math.max(now.elbo, worst));
     set(elbo, { x: 15, width: Math.max(end - 15, 0) });
     set(gap, { x: end, width: Math.max(305 - end, 0) });
-    written.textContent = `ELBO ${now.elbo.toFixed(2)}, KL ${now.kl.toFixed(2)}`;
+    write(written, `ELBO ${now.elbo.toFixed(2)}, KL ${now.kl.toFixed(2)}`);
     return (
       `log p(x) = ${now.log_evidence.toFixed(3)} nats stays as it is. The ELBO is ${now.elbo.toFixed(3)}, ` +
       `and KL(q, posterior) is the rest: ${now.kl.toFixed(3)} nats.`

@@ -41,10 +41,10 @@ function panel({ title, x, ticks, lines, line, range, label }) {
   const dot = element("circle", { r: 6, fill: "var(--ink)" });
   const move = (place, y, chosen) => {
     set(rule, { x1: h(place), x2: h(place) });
-    dot.setAttribute("visibility", y === null ? "hidden" : "visible");
+    set(dot, { visibility: y === null ? "hidden" : "visible" });
     if (y !== null) set(dot, { cx: h(place), cy: v(y) });
     if (line !== null)
-      curves.forEach((curve, k) => curve.setAttribute("opacity", k === chosen ? 1 : 0.5));
+      curves.forEach((curve, k) => set(curve, { opacity: k === chosen ? 1 : 0.5 }));
   };
   const node = drawing(320, 215, `${title} over ${label}`);
   node.append(

@@ -25,9 +25,18 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Change attributes of an element. */
+/** Change attributes of an element, those that differ. */
 export function set(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) {
+    const text = String(value);
+    if (node.getAttribute(name) !== text) node.setAttribute(name, text);
+  }
+}
+
+/** Change the text of an element that holds nothing else, if it differs. */
+export function write(node, text) {
+  if (!node.firstChild) node.append(text);
+  else if (node.firstChild.data !== text) node.firstChild.data = text;
 }
 
 let controls = 0;
@@ -46,8 +55,9 @@ export function slider(label, { min, max, step, value, show = String }, changed)
     "aria-valuetext": show(value),
     input: () => {
       const now = Number(input.value);
-      output.textContent = show(now);
-      input.setAttribute("aria-valuetext", show(now));
+      const text = String(show(now));
+      write(output, text);
+      input.setAttribute("aria-valuetext", text);
       changed(now);
     },
   });
@@ -213,7 +223,7 @@ export function painter(draw, status) {
   const paint = () => {
     waiting = false;
     const text = draw();
-    status.firstChild.textContent = text;
+    write(status.firstChild, text);
     clearTimeout(quiet);
     quiet = setTimeout(() => (status.lastChild.textContent = text), 400);
   };

@@ -1,4 +1,4 @@
-import { choice, element, painter, set, statusLine } from "./kit.mjs";
+import { choice, element, painter, set, statusLine, write } from "./kit.mjs";
 
 /** What each part of the rung's detector has seen of the disease, and with which labels. */
 export function compute({ rung, disease }, { classes, rungs }) {
@@ -25,9 +25,9 @@ function mark() {
   const svg = element("svg", { viewBox: "0 0 16 16", role: "img" });
   svg.append(circle, dash);
   const show = (seen, labels, color) => {
-    circle.setAttribute("visibility", seen ? "visible" : "hidden");
-    dash.setAttribute("visibility", seen ? "hidden" : "visible");
-    set(circle, { stroke: color, fill: labels ? color : "none" });
+    const visibility = seen ? "visible" : "hidden";
+    set(circle, { visibility, stroke: color, fill: labels ? color : "none" });
+    set(dash, { visibility: seen ? "hidden" : "visible" });
     set(svg, { "aria-label": seen ? (labels ? "with labels" : "without labels") : "nothing" });
   };
   return { svg, show };
@@ -64,9 +64,9 @@ export function render({ model, el }) {
         // "healthy" is a label, too: decoder and threshold are given the healthy scans
         const judged = parts[p] === "test";
         show(scans > 0, judged ? false : parts[p] === "encoder" ? labels : true, color);
-        text.textContent = scans ? `${scans} scans\n${patients} patients` : "";
+        write(text, scans ? `${scans} scans\n${patients} patients` : "");
       });
-      row.setAttribute("class", c === state.disease ? "chosen" : "");
+      set(row, { class: c === state.disease ? "chosen" : "" });
     });
     const now = compute(state, { classes, rungs });
     const disease = classes[state.disease];

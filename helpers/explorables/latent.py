@@ -8,6 +8,10 @@ from torch import nn
 
 from helpers import plotting
 from helpers.explorables.page import Explorable
+from helpers.runtime import device
+from helpers.training import evaluating
+
+GRID = 33  # codes along each dimension, where the network of a page is compared with the model's
 
 
 def decoder(model, codes, labels, classes):
@@ -17,7 +21,8 @@ def decoder(model, codes, labels, classes):
         output is the logit of each pixel of a square image (module 2's ConvVAE)
     codes, labels, classes : (N, 2), (N,), names; a few hundred make a map
 
-    The network goes into the page smaller than it is (`small`); `decoded` says what that costs.
+    The network goes into the page smaller than it is (`small`). The page says by how much its
+    pixels differ from the model's, at most, on a grid of GRID by GRID codes.
     """
     codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
     if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
@@ -26,6 +31,10 @@ def decoder(model, codes, labels, classes):
         )
     reach = float(np.ceil(np.abs(codes).max()))
     layers = small(model, reach)
+    z = _grid(reach)
+    with evaluating(model):
+        exact = model.decode(torch.tensor(z, dtype=torch.float32, device=device()))
+    error = np.abs(decoded(layers, z) - exact.flatten(1).cpu().double().numpy()).max()
     side = round(len(layers[-1]["bias"]) ** 0.5)
     figure = plotting.embedding(codes, labels, classes, axes=("latent 1", "latent 2"))
     alt = (
@@ -37,6 +46,7 @@ def decoder(model, codes, labels, classes):
         "map": {"codes": codes.round(3), "labels": labels, "classes": list(classes)},
         "range": [-reach, reach],
         "side": side,
+        "error": float(f"{error:.2g}"),
     }
     return Explorable("decoder", "A map of the latent space", data, figure, alt, height=450)
 
@@ -62,7 +72,7 @@ def small(model, reach, error=0.015):
             f"the decoder must lead from 2 numbers to a square image; this one leads from "
             f"{len(weights[0])} to {pixels}"
         )
-    values = np.stack(np.meshgrid(*[np.linspace(-reach, reach, 33)] * 2), axis=-1).reshape(-1, 2)
+    values = _grid(reach)
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         values = (values @ weight + bias).clip(min=0)
     logits = values @ weights[-1]
@@ -99,6 +109,11 @@ def decoded(layers, z):
         if layer["relu"]:
             values = values.clip(min=0)
     return _logistic(values)
+
+
+def _grid(reach):
+    axis = np.linspace(-reach, reach, GRID)
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
 def _logistic(values):

@@ -18,6 +18,11 @@ DECLARATION = re.compile(
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./kit\.mjs";\n', re.MULTILINE)
 # comments on lines of their own, and indentation
 SPARE = re.compile(r"^\s*(/\*.*?\*/|//.*?$)?\s*", re.MULTILINE | re.DOTALL)
+FRAME = re.compile(
+    r'(?P<before><iframe title="(?P<title>[^"]*)" data-script="(?P<name>\w+)"[^>]* srcdoc=\')'
+    r"(?P<page>[^']*)'"
+)
+DATA = re.compile(r'<script type="application/json" id="data">(?P<data>.*?)</script>', re.DOTALL)
 STATIC = (
     "A static image. To move it, allow scripts, or trust this notebook "
     "(in JupyterLab: View, Activate Command Palette, Trust Notebook)."
@@ -41,14 +46,7 @@ class Framed:
         """The HTML page in the frame, complete in itself."""
         # </script> inside of it would end the script
         data = json.dumps(self.data, separators=(",", ":")).replace("</", "<\\/")
-        return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            f'<meta name="viewport" content="width=device-width">'
-            f"<title>{html.escape(self.title)}</title><style>{_read('frame.css')}</style></head>"
-            f"<body><main></main>"
-            f'<script type="application/json" id="data">{data}</script>'
-            f'<script type="module">{script(self.name)}\n{_read("frame.js")}</script></body></html>'
-        )
+        return _page(self.name, html.escape(self.title), data)
 
     def still(self):
         """The HTML that stands where scripts may not run."""
@@ -59,7 +57,8 @@ class Framed:
         # is not trusted loses the frame alone. (IPython warns of an iframe outside of a <div>.)
         return (
             f'<div style="display:grid;max-width:54em">{self.still()}'
-            f'<iframe title="{html.escape(self.title)}" style="grid-area:1/1;width:100%;border:0;'
+            f'<iframe title="{html.escape(self.title)}" data-script="{self.name}" '
+            f'style="grid-area:1/1;width:100%;border:0;'
             f"height:{self.height}px\" srcdoc='{_attribute(self.page())}'></iframe></div>"
         )
 
@@ -88,6 +87,28 @@ class Explorable(Framed):
 
     def __repr__(self):
         return f"[{self.title}] {self.alt}"
+
+
+def refreshed(output):
+    """A notebook's HTML output with today's script and style in its frames; their data stay."""
+
+    def again(frame):
+        data = DATA.search(html.unescape(frame["page"]))
+        page = _page(frame["name"], frame["title"], data["data"])
+        return f"{frame['before']}{_attribute(page)}'"
+
+    return FRAME.sub(again, output)
+
+
+def _page(name, title, data):
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_read('frame.css')}</style></head>"
+        f"<body><main></main>"
+        f'<script type="application/json" id="data">{data}</script>'
+        f'<script type="module">{script(name)}\n{_read("frame.js")}</script></body></html>'
+    )
 
 
 def script(name):

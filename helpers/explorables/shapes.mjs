@@ -1,4 +1,4 @@
-import { drawing, element, painter, slider, statusLine } from "./kit.mjs";
+import { drawing, element, painter, slider, statusLine, write } from "./kit.mjs";
 
 /**
  * Shapes and numbers of weights of an autoencoder whose convolutions (kernel 3, stride 2, padding 1)
@@ -48,7 +48,6 @@ export function render({ model, el }) {
     boxes[2],
     ...columns[1].flat(),
   );
-  const write = (node, text) => node.textContent !== text && (node.textContent = text);
   let before = 0;
   const thousands = new Intl.NumberFormat("en");
   const status = statusLine();

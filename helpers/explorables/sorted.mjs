@@ -15,6 +15,7 @@ import {
   slider,
   statusLine,
   upright,
+  write,
 } from "./kit.mjs";
 
 /** The images of a class (1, 2, ...; 0 for all) by a score, and the AUROC against the normal ones. */
@@ -126,13 +127,19 @@ export function render({ model, el }) {
   const bottom = element("g");
   svg.append(bottom, lines);
 
-  let now = sorted(state, data);
-  let x;
+  const known = new Map(); // by score and class
+  let now, x;
   const others = () =>
     !state.shown || state.shown - 1 === normal ? "all others" : classes[state.shown - 1];
-  const redrawHistogram = () => {
-    const drawn = histogram(now, scores[state.score], [classes[normal], others()]);
-    x = drawn.x;
+  const sort = () => {
+    const key = `${state.score}, ${state.shown}`;
+    if (!known.has(key)) {
+      const order = sorted(state, data);
+      const drawn = histogram(order, scores[state.score], [classes[normal], others()]);
+      known.set(key, { order, drawn });
+    }
+    const { order, drawn } = known.get(key);
+    [now, x] = [order, drawn.x];
     bottom.replaceChildren(drawn.group);
   };
   const drawImage = (k, i, number) => {
@@ -154,9 +161,9 @@ export function render({ model, el }) {
     if (node.getAttribute("class") !== kind) node.setAttribute("class", kind);
     const text =
       k === row ? `with ${layers[state.layer].name}` : `${classes[labels[i]]}, ${number}`;
-    caption.textContent = text;
+    write(caption, text);
   };
-  redrawHistogram();
+  sort();
 
   const status = statusLine();
   const repaint = painter(() => {
@@ -204,8 +211,7 @@ export function render({ model, el }) {
   );
   const regroup = (key) => (value) => {
     state[key] = Number(value);
-    now = sorted(state, data);
-    redrawHistogram();
+    sort();
     place.node.querySelector("input").max = last();
     place.move(last());
   };

@@ -1,4 +1,4 @@
-import { drawing, element, painter, scale, slider, statusLine } from "./kit.mjs";
+import { drawing, element, painter, scale, set, slider, statusLine, write } from "./kit.mjs";
 
 const WINDOW = 7;
 const [C1, C2] = [0.01 ** 2, 0.03 ** 2]; // the published constants, for pixels between 0 and 1
@@ -140,8 +140,8 @@ export function render({ model, el }) {
     const now = compared(data.image, other, data.side, own);
     second.paint(other);
     for (const { name, bar, value } of bars) {
-      bar.setAttribute("width", width(Math.max(now[name], 0)));
-      value.textContent = now[name].toFixed(3);
+      set(bar, { width: width(Math.max(now[name], 0)) });
+      write(value, now[name].toFixed(3));
     }
     return (
       `SSIM ${now.ssim.toFixed(3)}; mean squared error ${now.mse.toFixed(4)}. The means of the three terms: ` +

@@ -4,8 +4,11 @@ The network is cut. What an exported page looks like is nbconvert's: what its ow
 wrong is named below, and nothing else is exempt.
 """
 
+import functools
+import http.server
 import re
 import shutil
+import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -170,3 +173,50 @@ def test_the_start_page_shows_a_live_figure_and_the_modules_first(site, page):
     for row in page.locator("#the-modules tbody tr").all():
         box = row.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+
+
+@pytest.fixture
+def served(site, tmp_path):
+    """The address of the site on a server that has it in a folder of a folder."""
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "place").symlink_to(site.resolve())
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/some/place"
+        server.shutdown()
+
+
+def test_the_site_works_below_any_path(served, browser):
+    """Pages, links, a live figure and the search; nothing is asked for outside of the site."""
+    context = browser.new_context()
+    page, wrong = context.new_page(), []
+    badge = re.compile("badge|shields")  # drawn by the hosts that they lead to
+    context.route(lambda url: not url.startswith(f"{served}/"), lambda route: route.abort())
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((f"{served}/", "data:", "about:")) or badge.search(r.url)
+            else wrong.append(r.url)
+        ),
+    )
+    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.goto(f"{served}/")  # index.html leads on to the first page
+    page.locator("#the-modules a[href$='02_vae_and_elbo.html']").first.click()
+    page.wait_for_url(f"{served}/notebooks/02_vae_and_elbo.html")
+    page.goto(f"{served}/solutions/02_vae_and_elbo.html")
+    frame = page.frame_locator("iframe[title*='ELBO']").first
+    frame.locator("input[type=range]").first.press("End")
+    assert "nats stays as it is" in frame.locator(".status p").first.inner_text()
+    page.goto(f"{served}/search.html?q=conformal")
+    page.locator("#search-results li a").first.click()
+    page.wait_for_url(re.compile(re.escape(served) + r"/.+\.html"))
+    assert page.locator("h1").first.is_visible() and not wrong
+    context.close()

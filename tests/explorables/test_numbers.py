@@ -50,7 +50,7 @@ from helpers.datasets.splits import stream
 from helpers.experiments.module_05 import seen_by
 from helpers.explorables.bayes import elbo_parts
 from helpers.explorables.frames import draw_rounds
-from helpers.explorables.latent import decoded
+from helpers.explorables.latent import GRID, decoded
 from helpers.explorables.risk import ALPHAS, mean_cost
 from helpers.metrics import answered, aurc, auroc, risk_coverage
 from helpers.models import ConvAutoencoder, ConvVAE
@@ -223,6 +223,9 @@ def test_decoder(random):
     z = random.uniform(-3, 3, (10, 2))
     it = EXAMPLES["decoder"]()
     want = decoded(it.data["layers"], z)
+    axis = np.linspace(*it.data["range"], GRID)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    on_grid = decoded(it.data["layers"], grid)
     for layer in it.data["layers"]:
         layer["weight"] = np.frombuffer(base64.b64decode(layer["weight"]), "<i2").tolist()
     got = computed(it, [{"z1": float(a), "z2": float(b)} for a, b in z])
@@ -230,6 +233,10 @@ def test_decoder(random):
     with torch.inference_mode():
         exact = model.decode(torch.tensor(z, dtype=torch.float32)).flatten(1).numpy()
     assert np.abs(want - exact).max() < 0.02
+    with torch.inference_mode():
+        exact = model.decode(torch.tensor(grid, dtype=torch.float32)).flatten(1).numpy()
+    worst = np.abs(on_grid - exact).max()
+    assert it.data["error"] == pytest.approx(worst, rel=0.05) and worst < 0.02
 
 
 @needs_node
