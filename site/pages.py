@@ -53,11 +53,14 @@ def local_command(page):
 
 
 def leave_out(app, page, template, context, doctree):
-    """No page has cards or tabs, for which Jupyter Book sends sphinx-design along."""
+    """No page has cards or tabs, for which Jupyter Book sends sphinx-design along, and none runs
+    code by thebe, whose settings it writes twice: an error in each page's console.
+    """
     for kind in ("css_files", "script_files"):
-        unused = [f for f in context[kind] if "design" in str(f.filename)]
-        for file in unused:
-            context[kind].remove(file)
+        for file in list(context[kind]):
+            texts = f"{file.filename} {file.attributes.get('body', '')}"
+            if "design" in texts or "thebe" in texts.lower():
+                context[kind].remove(file)
 
 
 def finish(app, error):

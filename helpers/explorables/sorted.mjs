@@ -128,7 +128,7 @@ export function render({ model, el }) {
   svg.append(bottom, lines);
 
   const known = new Map(); // by score and class
-  let now, x;
+  let now, x, histogramShown;
   const others = () =>
     !state.shown || state.shown - 1 === normal ? "all others" : classes[state.shown - 1];
   const sort = () => {
@@ -137,10 +137,12 @@ export function render({ model, el }) {
       const order = sorted(state, data);
       const drawn = histogram(order, scores[state.score], [classes[normal], others()]);
       known.set(key, { order, drawn });
+      bottom.append(drawn.group);
     }
+    histogramShown?.setAttribute("visibility", "hidden");
     const { order, drawn } = known.get(key);
-    [now, x] = [order, drawn.x];
-    bottom.replaceChildren(drawn.group);
+    [now, x, histogramShown] = [order, drawn.x, drawn.group];
+    set(histogramShown, { visibility: "visible" });
   };
   const drawImage = (k, i, number) => {
     const { canvas, node, caption } = frames[k];

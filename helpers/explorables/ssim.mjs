@@ -14,9 +14,12 @@ export function changed({ brightness, contrast, shift }, { image, side }) {
   });
 }
 
+let along = new Float64Array(0); // row sums, in one place for all images: no garbage at a move
+
 /** Sums of the values over the 7×7 window that begins at each pixel: along the rows, then down. */
 function windowSums(value, side) {
-  const [along, down] = [new Float64Array(side * side), new Float64Array(side * side)];
+  if (along.length !== side * side) along = new Float64Array(side * side);
+  const down = new Float64Array(side * side);
   const places = side - WINDOW + 1;
   for (let row = 0; row < side * side; row += side) {
     let sum = 0;
@@ -51,7 +54,7 @@ export function compute(state, { image, side }) {
 }
 
 function compared(image, other, side, [sx, sxx]) {
-  const sums = { luminance: 0, contrast: 0, structure: 0, ssim: 0 };
+  let [luminances, contrasts, structures, ssims] = [0, 0, 0, 0];
   const [n, last] = [WINDOW * WINDOW, side - WINDOW];
   const [sy, syy] = sumsOf(other, side);
   const products = image.map((value, i) => value * other[i]);
@@ -59,28 +62,32 @@ function compared(image, other, side, [sx, sxx]) {
   for (let top = 0; top <= last; top++) {
     for (let left = 0; left <= last; left++) {
       const at = top * side + left;
-      const [x, y, xx, yy, xy] = [sx[at], sy[at], sxx[at], syy[at], sxy[at]];
-      const [mx, my] = [x / n, y / n];
+      const mx = sx[at] / n;
+      const my = sy[at] / n;
       // unbiased, as scikit-image has them; rounding may leave them just below zero
-      const vx = Math.max((xx - n * mx * mx) / (n - 1), 0);
-      const vy = Math.max((yy - n * my * my) / (n - 1), 0);
-      const cov = (xy - n * mx * my) / (n - 1);
+      const vx = Math.max((sxx[at] - n * mx * mx) / (n - 1), 0);
+      const vy = Math.max((syy[at] - n * my * my) / (n - 1), 0);
+      const cov = (sxy[at] - n * mx * my) / (n - 1);
       const root = Math.sqrt(vx * vy);
       const luminance = (2 * mx * my + C1) / (mx * mx + my * my + C1);
       const contrast = (2 * root + C2) / (vx + vy + C2);
       const structure = (cov + C2 / 2) / (root + C2 / 2);
-      sums.luminance += luminance;
-      sums.contrast += contrast;
-      sums.structure += structure;
-      sums.ssim += (luminance * (2 * cov + C2)) / (vx + vy + C2);
+      luminances += luminance;
+      contrasts += contrast;
+      structures += structure;
+      ssims += (luminance * (2 * cov + C2)) / (vx + vy + C2);
     }
   }
   const windows = (last + 1) ** 2;
-  const means = Object.fromEntries(
-    Object.entries(sums).map(([name, sum]) => [name, sum / windows]),
-  );
-  const mse = other.reduce((sum, value, i) => sum + (value - image[i]) ** 2, 0) / image.length;
-  return { ...means, mse };
+  let mse = 0;
+  for (let i = 0; i < image.length; i++) mse += (other[i] - image[i]) ** 2 / image.length;
+  return {
+    luminance: luminances / windows,
+    contrast: contrasts / windows,
+    structure: structures / windows,
+    ssim: ssims / windows,
+    mse,
+  };
 }
 
 function picture(side, label) {
