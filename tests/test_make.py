@@ -317,11 +317,12 @@ def test_notebooks_are_tested_by_nbval_in_a_call_of_its_own(ready):
     (ready.course / "solutions").mkdir()
     (ready.course / "solutions/01.ipynb").touch()
     status, printed, calls = ready.make("test")
-    library, notebooks = (line for line in calls.splitlines() if "pytest" in line)
+    library, alone, notebooks = (line for line in calls.splitlines() if "pytest" in line)
     assert status == 0 and library.endswith(" tests") and "--dist loadfile" in library
+    assert alone.endswith(" -m alone tests/browser") and "-m not alone" in library
     assert notebooks.endswith(" solutions/01.ipynb") and "--dist loadfile" in notebooks
     assert "--nbval-lax" in notebooks
-    assert printed.count("1 thread, smoke, strict 1") == 2  # a failed check fails its notebook
+    assert printed.count("1 thread, smoke, strict 1") == 3  # a failed check fails its notebook
     status, printed, _ = ready.make("test", "PROFILE=quick", TEST_STATUS="1")
     assert status != 0 and "quick" in printed
 

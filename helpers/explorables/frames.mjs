@@ -80,7 +80,7 @@ export function render({ model, el }) {
   const images = sheet && gallery(sheet);
   const repaint = painter(() => {
     const now = compute(state, data);
-    frames.forEach(({ canvas }, k) => images.draw(canvas, now.images[k]));
+    frames.forEach(({ context }, k) => images.draw(context, now.images[k]));
     now.marks.forEach(({ y, line }, k) => drawn[k].move(state.places[panels[k].along], y, line));
     return now.text;
   }, status);

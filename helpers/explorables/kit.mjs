@@ -185,14 +185,13 @@ export function bars(counts, edges, x, y, attributes) {
   return element("path", { d: `M${first},${y(0)} L${path} L${last},${y(0)} Z`, ...attributes });
 }
 
-/** The images of a sheet: draw(canvas, number) shows one of them, once `ready` is kept. */
+/** The images of a sheet: draw(context, number) shows one of them, once `ready` is kept. */
 export function gallery({ source, width, height, columns }) {
   const picture = new Image();
   picture.src = source;
-  const draw = (canvas, number, opacity = 1) => {
+  const draw = (context, number, opacity = 1) => {
     if (!picture.complete) return;
-    const context = canvas.getContext("2d");
-    context.imageSmoothingEnabled = false;
+    const { canvas } = context;
     context.globalAlpha = opacity;
     const from = [width * (number % columns), height * Math.floor(number / columns)];
     context.drawImage(picture, ...from, width, height, 0, 0, canvas.width, canvas.height);
@@ -205,7 +204,9 @@ export function framed({ width, height }, label, caption, zoom = 1) {
   const size = { width: zoom * width, height: zoom * height };
   const canvas = element("canvas", { ...size, role: "img", "aria-label": label });
   const style = `max-width: min(100%, ${(12 * width) / height}em)`;
-  return { canvas, node: element("figure", { style }, canvas, caption) };
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  return { context, node: element("figure", { style }, canvas, caption) };
 }
 
 /** The points of a curve as the attribute of a polyline. */

@@ -32,8 +32,8 @@ export function render({ model, el }) {
   const status = statusLine();
   repaint = painter(() => {
     const now = compute(state, { places, shown });
-    frames.forEach(({ canvas, node, choose }, k) => {
-      images.draw(canvas, now.images[k]);
+    frames.forEach(({ context, node, choose }, k) => {
+      images.draw(context, now.images[k]);
       const chosen = now.guess === k + 1;
       const real = now.guess && k + 1 === now.place;
       node.setAttribute("class", real ? "normal" : chosen ? "anomaly" : "");

@@ -145,12 +145,11 @@ export function render({ model, el }) {
     set(histogramShown, { visibility: "visible" });
   };
   const drawImage = (k, i, number) => {
-    const { canvas, node, caption } = frames[k];
+    const { context, node, caption } = frames[k];
     node.hidden = false;
     const kind = labels[i] === normal ? "normal" : "anomaly";
-    images.draw(canvas, where.get(i));
-    if (k === row) maps[state.layer].draw(canvas, where.get(i), state.opacity);
-    const context = canvas.getContext("2d");
+    images.draw(context, where.get(i));
+    if (k === row) maps[state.layer].draw(context, where.get(i), state.opacity);
     if (outlines.length) {
       context.globalAlpha = 1;
       context.strokeStyle = "#3dcc9f";

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "explorables"))
 from lab import ARGUMENTS, COURSE, Notebook, copy_course, server
-from test_explorables import EVERY, MOVE, WATCH
+from test_explorables import CONTROLS, EVERY, WATCH
 
 from helpers.authoring.build import METADATA
 
@@ -55,33 +55,6 @@ OBSERVE = """() => {
   }).observe(document.querySelector(".jp-Notebook"), {
     subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
 }"""
-
-
-# the same of a list, and of the radio buttons of a question
-CHOOSE = """async (field) => {
-  const radio = field.type === "radio";
-  const choices = [...(radio ? document.getElementsByName(field.name) : field.options)];
-  const moves = [];
-  for (let i = 0; i < 100; i++) {
-    const choice = choices[(i + 1) % choices.length];
-    const before = window.drawn.length;
-    choice[radio ? "checked" : "selected"] = true;
-    const start = performance.now();
-    (radio ? choice : field).dispatchEvent(new Event("change"));
-    const handled = performance.now() - start;
-    if (radio) requestAnimationFrame(() => {}); // its answer is written at once
-    while (window.drawn.length === before) await new Promise((go) => setTimeout(go, 0));
-    const frame = window.drawn[window.drawn.length - 1];
-    moves.push({ script: handled + frame.cost, wait: frame.end - start,
-                 draws: window.drawn.length - before });
-  }
-  return moves;
-}"""
-CONTROLS = {  # the fields of each kind, and what moves one of them
-    "slider": ("input[type=range]", MOVE),
-    "list": ("select", CHOOSE),
-    "radio": ("fieldset .option:first-of-type input[type=radio]", CHOOSE),
-}
 
 
 def throttle(page):

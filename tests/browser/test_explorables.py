@@ -51,6 +51,31 @@ MOVE = """async (input) => {
   return moves;
 }"""
 
+# the same of a list, and of the radio buttons of a question
+CHOOSE = """async (field) => {
+  const radio = field.type === "radio";
+  const choices = [...(radio ? document.getElementsByName(field.name) : field.options)];
+  const moves = [];
+  for (let i = 0; i < 100; i++) {
+    const choice = choices[(i + 1) % choices.length];
+    const before = window.drawn.length;
+    choice[radio ? "checked" : "selected"] = true;
+    const start = performance.now();
+    (radio ? choice : field).dispatchEvent(new Event("change"));
+    const handled = performance.now() - start;
+    if (radio) requestAnimationFrame(() => {}); // its answer is written at once
+    while (window.drawn.length === before) await new Promise((go) => setTimeout(go, 0));
+    const frame = window.drawn[window.drawn.length - 1];
+    moves.push({ script: handled + frame.cost, wait: frame.end - start,
+                 draws: window.drawn.length - before });
+  }
+  return moves;
+}"""
+CONTROLS = {  # the fields of each kind, and what moves one of them
+    "slider": ("input[type=range]", MOVE),
+    "list": ("select", CHOOSE),
+    "radio": ("fieldset .option:first-of-type input[type=radio]", CHOOSE),
+}
 ROUNDS = 12  # of 100 moves
 
 
@@ -113,15 +138,22 @@ def quick(moves):
     return script <= 2 and wait <= 33
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.alone
+@pytest.mark.parametrize("name", EVERY)
 def test_moves_are_quick(opened, name):
     frame, page, complaints = opened(name)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    for slider in frame.locator("input[type=range]").element_handles():
+    moved = [
+        (control, script)
+        for fields, script in CONTROLS.values()
+        for control in frame.locator(fields).element_handles()
+    ]
+    assert moved or name == "samples"  # which has buttons alone
+    for control, script in moved:
         # other processes on this machine slow a round down, so one quiet round counts
         rounds = []
         while len(rounds) < ROUNDS and not (rounds and quick(rounds[-1])):
-            rounds.append(slider.evaluate(MOVE))
+            rounds.append(control.evaluate(script))
         assert quick(rounds[-1]), [medians(moves) for moves in rounds]
         assert max(m["draws"] for moves in rounds for m in moves) == 1  # two events, one draw
     assert not complaints

@@ -67,11 +67,12 @@ def pages(site):
 
 
 @needs_axe
-def test_axe_finds_no_serious_fault_on_the_site(site, browser):
+def test_axe_and_the_console_find_no_serious_fault_on_the_site(site, browser):
     faults, found = {}, pages(site)
     for path in found:
         context = browser.new_context(offline=True, viewport={"width": 1400, "height": 900})
-        page = context.new_page()
+        page, complaints = context.new_page(), []
+        page.on("pageerror", lambda error, complaints=complaints: complaints.append(str(error)))
         page.goto(path.resolve().as_uri())
         page.wait_for_timeout(300)
         page.evaluate(ONE_OF_EACH)
@@ -84,6 +85,8 @@ def test_axe_finds_no_serious_fault_on_the_site(site, browser):
             page.wait_for_timeout(300)
             if wrong := page.evaluate(FAULTS, [{"include": [["html"]]}, options]):
                 faults[f"{path.relative_to(site)}, {theme}"] = wrong[:5]
+        if complaints:
+            faults[f"{path.relative_to(site)}, console"] = complaints[:5]
         context.close()
     assert len(found) > 2 * len(sources()) and not faults
 
