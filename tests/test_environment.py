@@ -34,6 +34,7 @@ IMPORT_TO_PYPI = {
     "websocket": "jupyterlab",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
 
