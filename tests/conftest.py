@@ -48,7 +48,7 @@ def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     workers = {}
     for reports in reporter.stats.values() if reporter else ():
-        for report in reports:
+        for report in (r for r in reports if isinstance(r, pytest.TestReport)):
             if worker := getattr(report, "worker_id", None):
                 workers.setdefault(piece_of(report.nodeid), set()).add(worker)
     if torn := [piece for piece, ran in workers.items() if len(ran) > 1]:
