@@ -191,8 +191,9 @@ export function render({ model, el }) {
     element(
       "p",
       { class: "note" },
-      `The page's network has weights of 16 bits and a thinner last layer: its pixels, from 0 to 1, ` +
-        `differ from the notebook's network by ${model.get("error")} at most.`,
+      `To load quickly, this page has a smaller copy of the network (weights of 16 bits, a last layer ` +
+        `of lower rank). On a grid of codes over this map, its pixels, from 0 to 1, differ from those ` +
+        `of the notebook's network by ${model.get("error")} at most.`,
     ),
   );
 }
