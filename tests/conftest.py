@@ -126,11 +126,12 @@ def pytest_terminal_summary(terminalreporter):
     work = Counter()
     for report in (r for reports in terminalreporter.stats.values() for r in reports):
         if isinstance(report, pytest.TestReport):
-            work[part_of(report.nodeid)] += report.duration
+            work[piece_of(report.nodeid)] += report.duration
     if len(work) > 1:
-        terminalreporter.section("seconds of work by part, all workers together")
-        for part, seconds in work.items():
-            terminalreporter.write_line(f"{seconds:6.0f} s  {part}")
+        terminalreporter.section("seconds of work, all workers together, and where most of it was")
+        terminalreporter.write_line(f"{sum(work.values()):6.0f} s")
+        for piece, seconds in work.most_common(20):
+            terminalreporter.write_line(f"{seconds:6.0f} s  {piece}")
 
     notes = sorted(
         f"{report.nodeid.partition('[')[2].rstrip(']')}: {text}"
@@ -143,10 +144,3 @@ def pytest_terminal_summary(terminalreporter):
     if notes:
         terminalreporter.section("what the notebooks needed on one core")
         terminalreporter.write_line("\n".join(notes))
-
-
-def part_of(nodeid):
-    file = nodeid.partition("::")[0]
-    if file.endswith(".ipynb"):
-        return "solution notebooks"
-    return "exercise notebooks" if file.endswith(WHOLE) else "library and tools"

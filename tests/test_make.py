@@ -416,8 +416,10 @@ def test_lab_serves_the_course(tmp_path):
             assert b"README.md" in answer.read()
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(contents, timeout=30)
-        processes = psutil.Process(server.pid).children(recursive=True)
-        listening = [c for p in processes for c in p.net_connections() if c.status == "LISTEN"]
+        listening = []
+        for process in psutil.Process(server.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # some last a moment only
+                listening += [c for c in process.net_connections() if c.status == "LISTEN"]
         assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
     finally:
         os.killpg(server.pid, signal.SIGTERM)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conditions import MEMORY_MB, chromium, one_core, profile_of
+from conditions import MEMORY_MB, PROFILE, chromium, one_core
 
 from helpers.authoring.build import COURSE, execute, sources
 from helpers.checks import exercises
@@ -42,7 +42,7 @@ def test_untouched_notebook_runs_to_its_end_as_on_binder(path, folder, monkeypat
     if chromium() is not None and path.stem[:2] != "00":
         pytest.skip("tests/browser runs it, in JupyterLab")
     monkeypatch.setenv("COURSE_SOURCE", "sample")
-    monkeypatch.setenv("COURSE_PROFILE", profile_of(path))
+    monkeypatch.setenv("COURSE_PROFILE", PROFILE)
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.sort(key=lambda cell: "optional" in cell.metadata["tags"])  # the core runs alone
     ask = f"import sys; sys.path.append({str(Path(__file__).parent)!r})"
@@ -51,7 +51,7 @@ def test_untouched_notebook_runs_to_its_end_as_on_binder(path, folder, monkeypat
     with one_core():
         seconds = execute(notebook, folder)
     memory = int(notebook.cells.pop().outputs[0].text)
-    needed(f"{seconds:.0f} s, {memory} MB ({profile_of(path)})")
+    needed(f"{seconds:.0f} s, {memory} MB ({PROFILE})")
     assert memory < MEMORY_MB
     assert statuses(folder) == dict.fromkeys(own_exercises(path), "not_started")
     banners = [c for c in notebook.cells if "check" in c.metadata.get("tags", [])]

@@ -27,6 +27,7 @@ from helpers.places import HERE
 
 START = 120  # seconds in which a sandbox has to be there
 WATCH = 0.1  # seconds between two looks at its memory
+GROWTH = 1.02  # by how much it has to have grown since it was looked at closely
 PROCESSES = 64
 LEFT_OUT = "checks", "authoring", "quiz.py", "grading/sandbox.py", "grading/standin.py"
 LEFT_OUT += "grading/submission.py", "grading/run.py", "grading/judge.py", "grading/report.py"
@@ -164,15 +165,20 @@ class Sandbox:
         return self.grader._taken(answer, reader, [[], {}]), answer
 
     def _watch(self):
-        """Stop it where all its processes together hold more memory than they may."""
+        """Stop it where all its processes together hold more memory than they may.
+
+        What they share is counted by share, which takes the system many times as long to tell as
+        their resident memory, a bound: it is asked for where that has grown.
+        """
+        seen = 0
         with suppress(psutil.Error):
             root = psutil.Process(self.process.pid)
             while self.process.poll() is None:
                 family = [root, *root.children(recursive=True)]
+                resident = _sum(lambda process: process.memory_info().rss, family)
                 held = 0
-                for process in family:
-                    with suppress(psutil.Error, OSError):
-                        held += _memory(process)
+                if resident > min(GROWTH * seen, self.memory):
+                    seen, held = max(seen, resident), _sum(_memory, family)
                 self.peak = max(self.peak, held)
                 if held > self.memory:
                     self.why = f"it took more than {self.memory / 2**30:.3g} GB of memory"
@@ -198,6 +204,15 @@ class Sandbox:
         self.channel.socket.close()
         if self.home:
             shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _sum(measure, processes):
+    """Of those of the processes that are still there."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            total += measure(process)
+    return total
 
 
 def _memory(process):

@@ -75,7 +75,7 @@ def explorable(browser, name, folder):
     found = {}
     for kind, (fields, script) in CONTROLS.items():
         controls = frame.locator(fields).element_handles()
-        if moves := [move for control in controls for move in control.evaluate(script)]:
+        if moves := [move for control in controls for move in control.evaluate(script, MOVES)]:
             found[kind] = [
                 statistics.median(m[key] for m in moves) for key in ("script", "wait", "draws")
             ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conditions import MEMORY_MB, chromium, profile_of
+from conditions import MEMORY_MB, PROFILE, chromium
 from lab import ARGUMENTS, COUNTS, Notebook, copy_course, server, used_memory
 from PIL import Image
 
@@ -46,8 +46,8 @@ def test_course(source, page, shots, tmp_path, needed):
     course = copy_course(tmp_path / "Mein Kurs für alle")
     stored = nbformat.read(course / "notebooks" / f"{source.stem}.ipynb", as_version=4)
     index = {cell.id: i for i, cell in enumerate(stored.cells)}
-    start, profile = time.monotonic(), profile_of(source)
-    with server(course, tmp_path / "jupyter", profile) as ((url, token), process):
+    start = time.monotonic()
+    with server(course, tmp_path / "jupyter", PROFILE) as ((url, token), process):
         notebook = Notebook(page, url, token, f"notebooks/{source.stem}.ipynb")
         opened = time.monotonic()
         look_at_optional_parts(notebook, stored)
@@ -66,7 +66,7 @@ def test_course(source, page, shots, tmp_path, needed):
         memory = used_memory(process)
     needed(
         f"open after {opened - start:.0f} s, all cells in {seconds:.0f} s, "
-        f"kernel {memory[1]} MB, server {memory[0]} MB ({profile})"
+        f"kernel {memory[1]} MB, server {memory[0]} MB ({PROFILE})"
     )
     assert sum(memory) < MEMORY_MB
 

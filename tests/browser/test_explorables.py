@@ -1,13 +1,15 @@
 """The explorables in Chromium, on a page of their own, with the network cut.
 
-Measured with the processor throttled four times. What a move takes from the event to the drawn
-picture is mostly the wait for the next frame, so the script's own time has a bound of its own.
+Measured with the processor throttled to a quarter of the machine of reference (machine.py), however
+slow this one is. What a move takes from the event to the drawn picture is mostly the wait for the
+next frame, so the script's own time has a bound of its own.
 """
 
 import functools
 import shutil
 import statistics
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,10 +35,10 @@ window.requestAnimationFrame = (draw) => original((time) => {
   window.drawn.push({ cost: performance.now() - start, end: performance.now() });
 });
 """
-MOVE = """async (input) => {
+MOVE = """async (input, times) => {
   const [low, high] = [Number(input.min), Number(input.max)];
   const moves = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < times; i++) {
     const before = window.drawn.length;
     input.value = low + ((high - low) * ((37 * i) % 100)) / 100;
     const start = performance.now();
@@ -52,11 +54,11 @@ MOVE = """async (input) => {
 }"""
 
 # the same of a list, and of the radio buttons of a question
-CHOOSE = """async (field) => {
+CHOOSE = """async (field, times) => {
   const radio = field.type === "radio";
   const choices = [...(radio ? document.getElementsByName(field.name) : field.options)];
   const moves = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < times; i++) {
     const choice = choices[(i + 1) % choices.length];
     const before = window.drawn.length;
     choice[radio ? "checked" : "selected"] = true;
@@ -76,7 +78,17 @@ CONTROLS = {  # the fields of each kind, and what moves one of them
     "list": ("select", CHOOSE),
     "radio": ("fieldset .option:first-of-type input[type=radio]", CHOOSE),
 }
-ROUNDS = 12  # of 100 moves
+ROUNDS, MOVES = 12, 25  # tried at most, and moves of each
+
+# a fixed piece of work: how fast the machine is at the moment
+WORK = """() => {
+  const values = Array.from({ length: 10000 }, (_, i) => Math.sin(i));
+  const start = performance.now();
+  let sum = 0;
+  for (let k = 0; k < 10; k++) sum += [...values].sort((a, b) => a - b)[k];
+  return performance.now() - start + 0 * sum;
+}"""
+REFERENCE = 28  # ms that it takes on the machine of reference
 
 
 @functools.cache
@@ -99,30 +111,47 @@ def found():
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+@contextmanager
+def page_with(name, browser, folder, **options):
+    """An explorable's output in a page without network. -> (frame, page, complaints)"""
+    path = folder / f"{name}.html"
+    path.write_text(f"<!doctype html><html lang='en'><title>t</title>{output(name)}</html>")
+    context = browser.new_context(offline=True, **options)
+    context.add_init_script(WATCH)
+    page = context.new_page()
+    complaints = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: r.url.startswith("http") and complaints.append(r.url))
+    page.goto(path.as_uri())
+    frame = page.frames[1]
+    frame.wait_for_selector("main > *", state="attached")
+    yield frame, page, complaints
+    context.close()
+
+
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open an explorable's output in a page without network. -> (frame, page, complaints)"""
-    pages = []
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(page_with(name, browser, tmp_path))
 
-    def open_it(name, **options):
-        path = tmp_path / f"{name}.html"
-        path.write_text(f"<!doctype html><html lang='en'><title>t</title>{output(name)}</html>")
-        context = browser.new_context(offline=True, **options)
-        context.add_init_script(WATCH)
-        page = context.new_page()
-        complaints = []
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: r.url.startswith("http") and complaints.append(r.url))
-        page.goto(path.as_uri())
-        frame = page.frames[1]
-        frame.wait_for_selector("main > *", state="attached")
-        pages.append(context)
-        return frame, page, complaints
 
-    yield open_it
-    for context in pages:
-        context.close()
+@pytest.fixture(scope="module")
+def shown(request, browser, tmp_path_factory):
+    """A page for all tests of one explorable that find it in whatever state others leave."""
+    with page_with(request.param, browser, tmp_path_factory.mktemp("shown")) as found:
+        frame, page, complaints = found
+        yield frame, page
+    assert not complaints
+
+
+every_one = pytest.mark.parametrize("shown", EVERY, indirect=True)
+every_drawing = pytest.mark.parametrize("shown", EXAMPLES, indirect=True)
+
+
+def widen(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(100)
 
 
 def status(frame):
@@ -138,11 +167,18 @@ def quick(moves):
     return script <= 2 and wait <= 33
 
 
+def throttle(page):
+    """Slow the page down until it has a quarter of the speed of the machine of reference."""
+    slowness = min(page.evaluate(WORK) for _ in range(5)) / REFERENCE
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": max(1, 4 / slowness)})
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("name", EVERY)
 def test_moves_are_quick(opened, name):
     frame, page, complaints = opened(name)
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    throttle(page)
     moved = [
         (control, script)
         for fields, script in CONTROLS.values()
@@ -153,7 +189,7 @@ def test_moves_are_quick(opened, name):
         # other processes on this machine slow a round down, so one quiet round counts
         rounds = []
         while len(rounds) < ROUNDS and not (rounds and quick(rounds[-1])):
-            rounds.append(control.evaluate(script))
+            rounds.append(control.evaluate(script, MOVES))
         assert quick(rounds[-1]), [medians(moves) for moves in rounds]
         assert max(m["draws"] for moves in rounds for m in moves) == 1  # two events, one draw
     assert not complaints
@@ -180,9 +216,9 @@ def test_the_keyboard_reaches_and_moves_every_control(opened, name):
     assert not complaints
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_control_has_a_label_and_the_frame_a_title(opened, name):
-    frame, page, _ = opened(name)
+@every_drawing
+def test_every_control_has_a_label_and_the_frame_a_title(shown):
+    frame, page = shown
     for control in frame.locator("input, select").element_handles():
         assert control.evaluate("node => node.labels.length === 1 && node.labels[0].textContent")
     assert page.locator("iframe").get_attribute("title")
@@ -197,9 +233,9 @@ FAULTS = """async () => (await axe.run()).violations
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core comes with make lint, where npm is there")
-@pytest.mark.parametrize("name", EVERY)
-def test_axe_finds_no_serious_fault(opened, name):
-    frame, _, _ = opened(name)
+@every_one
+def test_axe_finds_no_serious_fault(shown):
+    frame, _ = shown
     frame.add_script_tag(path=AXE)
     for theme in ("light", "dark"):
         frame.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
@@ -207,11 +243,11 @@ def test_axe_finds_no_serious_fault(opened, name):
 
 
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", EVERY)
-def test_fits_the_page(opened, name, width):
+@every_one
+def test_fits_the_page(shown, width):
     """Nothing is cut off, and the frame is as high as what is in it."""
-    frame, page, _ = opened(name, viewport={"width": width, "height": 900})
-    page.wait_for_timeout(100)
+    frame, page = shown
+    widen(page, width)
     root = "document.documentElement"
     assert frame.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
     assert frame.evaluate(f"{root}.scrollHeight <= window.innerHeight + 1")
@@ -265,10 +301,11 @@ UNREADABLE = """async () => {
 
 
 @pytest.mark.parametrize("width", [360, 1400])
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_text_of_drawings_is_readable(opened, name, width):
+@every_drawing
+def test_the_text_of_drawings_is_readable(shown, width):
     """Large enough, not cut off, and no two texts over each other."""
-    frame, _, _ = opened(name, viewport={"width": width, "height": 900})
+    frame, page = shown
+    widen(page, width)
     assert frame.evaluate(UNREADABLE) == []
 
 
@@ -283,9 +320,10 @@ LINES = """(slider) => {
 }"""
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_on_a_narrow_page_a_slider_stands_below_its_label_and_value(opened, name):
-    frame, _, _ = opened(name, viewport={"width": 360, "height": 900})
+@every_drawing
+def test_on_a_narrow_page_a_slider_stands_below_its_label_and_value(shown):
+    frame, page = shown
+    widen(page, 360)
     for slider in frame.locator("input[type=range]").element_handles():
         found = slider.evaluate(LINES)
         assert found["lines"] < 1.5 and found["apart"] <= 1, "label and value are not in one line"

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from machine import Slowness
 from mutation import AND, survivors
 
 from helpers.checks import check, exercises, grade, values, wrap_up
@@ -140,12 +141,19 @@ class TestExercise:
 
     def test_grading_is_quick(self, exercise):
         """Processor time, since other processes may be busy; the promise is two seconds."""
-        for mistake in (exercise.mistakes[0], exercise.mistakes[-1]):
-            mistake.variant  # noqa: B018  compiled before the clock runs
-            known.cache_clear()
-            start = time.process_time()
-            grade(exercise.id, mistake.variant)
-            assert time.process_time() - start < 2
+        mistake = exercise.mistakes[-1]  # all others are tried as well, whichever it is
+        mistake.variant  # noqa: B018  compiled before the clock runs
+        known.cache_clear()
+        assert seconds_of(exercise.id, mistake.variant) < 2
+
+
+def seconds_of(id, answer):
+    """Processor time of a check, on the machine of reference."""
+    with Slowness() as machine:
+        start = time.process_time()
+        grade(id, answer)
+        took = time.process_time() - start
+    return took / machine.times
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -187,9 +195,7 @@ class TestTask:
         grade(task.id, wrong)
         values.held_back.cache_clear()
         wrap_up.hidden.cache_clear()
-        start = time.process_time()
-        grade(task.id, wrong)
-        assert time.process_time() - start < 2
+        assert seconds_of(task.id, wrong) < 2
 
 
 def said_by(task):

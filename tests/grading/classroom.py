@@ -36,6 +36,15 @@ OTHERS = {
     "1.13": 'rule = {"choice": "Conformal", "because": "b"}\n',
 }
 
+PASSED = dict.fromkeys(MODULE, "passed")
+OPEN = dict.fromkeys(MODULE, "not_started")
+OTHER = OPEN | dict.fromkeys(OTHERS, "passed")
+# the answer in which it happens, and exercises before and after it; some that train nothing, since
+# where the answers lie has nothing to do with what they are
+AROUND = {id: ANSWERS[id] for id in ("1.1", "1.4", "1.6", "1.8")}
+AROUND_PASSED = OPEN | dict.fromkeys(AROUND, "passed")
+OTHER_AROUND = {id: OTHERS[id] for id in AROUND}
+
 
 def notebook(answers=ANSWERS):
     """The released notebook with these answers in it: {exercise: text of its cell}."""
@@ -82,13 +91,13 @@ def vs_code(made):
 
 
 def copied():
-    made = notebook()
+    made = notebook(AROUND)
     made.cells.insert(where(made, "1.4"), copy.deepcopy(cell(made, "1.4")))
     return made
 
 
 def moved():
-    made = notebook()
+    made = notebook(AROUND)
     made.cells.append(made.cells.pop(where(made, "1.4")))
     return made
 
@@ -108,7 +117,7 @@ def renamed():
 
 
 def without_checks():
-    made = notebook()
+    made = notebook(AROUND)
     made.cells = [c for c in made.cells if not c.id.startswith("check-")]
     return made
 
@@ -269,7 +278,7 @@ def with_helpers():
 
 def broken_cells():
     """Cells that no notebook has, among those of a right one."""
-    made = json.loads(nbformat.writes(notebook(OTHERS)))
+    made = json.loads(nbformat.writes(notebook(OTHER_AROUND)))
     odd = {"cell_type": "code", "metadata": None, "source": None}
     made["cells"][:0] = [odd, {"cell_type": "code"}, "text", None]
     return json.dumps(made)
@@ -287,18 +296,10 @@ def version_3():
     """As IPython wrote notebooks before 2014."""
     cells = [
         {"cell_type": "code", "language": "python", "input": c.source, "outputs": []}
-        for c in notebook(OTHERS).cells
+        for c in notebook(OTHER_AROUND).cells
         if c.cell_type == "code"
     ]
     return json.dumps({"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells}]})
-
-
-PASSED = dict.fromkeys(MODULE, "passed")
-OPEN = dict.fromkeys(MODULE, "not_started")
-OTHER = OPEN | dict.fromkeys(OTHERS, "passed")
-# the answer in which it happens, and exercises before and after it
-AROUND = {id: ANSWERS[id] for id in ("1.1", "1.4", "1.6", "1.8")}
-AROUND_PASSED = OPEN | dict.fromkeys(AROUND, "passed")
 
 
 def one(status):
@@ -313,16 +314,16 @@ def class_of():
     return {
         "perfect": (notebook(), PASSED),
         "untouched": (notebook({}), OPEN),
-        "one wrong": (notebook(ANSWERS | {"1.4": WRONG_14}), PASSED | {"1.4": "wrong_form"}),
+        "one wrong": (notebook(AROUND | {"1.4": WRONG_14}), AROUND_PASSED | {"1.4": "wrong_form"}),
         "half done": (notebook(half), OPEN | dict.fromkeys(half, "passed")),
         "otherwise written": (notebook(OTHERS), OTHER),
         "syntax error": (
-            notebook(ANSWERS | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}),
-            PASSED | {"1.4": "wrong_form"},
+            notebook(AROUND | {"1.4": "def reconstruction_error(x, x_hat)\n  x"}),
+            AROUND_PASSED | {"1.4": "wrong_form"},
         ),
         "endless loop": (
-            notebook(ANSWERS | {"1.4": lines + "while True: pass"}),
-            PASSED | {"1.4": "stopped"},
+            notebook(AROUND | {"1.4": lines + "while True: pass"}),
+            AROUND_PASSED | {"1.4": "stopped"},
         ),
         "endless cell": (only("while True: pass\n" + ANSWERS["1.4"]), one("stopped")),
         "memory hog": (
@@ -330,8 +331,8 @@ def class_of():
             one("stopped|wrong_form"),
         ),
         "os._exit": (
-            notebook(ANSWERS | {"1.4": "import os\n" + lines + "os._exit(0)"}),
-            PASSED | {"1.4": "stopped"},
+            notebook(AROUND | {"1.4": "import os\n" + lines + "os._exit(0)"}),
+            AROUND_PASSED | {"1.4": "stopped"},
         ),
         "exit": (only(lines + "exit()"), one("wrong_form")),
         "exit in the cell": (only("import sys; sys.exit(0)\n" + ANSWERS["1.4"]), one("wrong_form")),
@@ -357,10 +358,10 @@ def class_of():
         "by network": (only(NETWORK), one("wrong_form")),
         "memorised": (only(MEMORISED, "1.11"), OPEN | {"1.11": "wrong_value"}),
         "check edited": (with_edited_check(), one("wrong_form")),
-        "checks deleted": (without_checks(), PASSED),
-        "cell copied": (copied(), PASSED),
-        "cell moved": (moved(), PASSED),
-        "cell renamed": (renamed_ids(notebook()), PASSED),
+        "checks deleted": (without_checks(), AROUND_PASSED),
+        "cell copied": (copied(), AROUND_PASSED),
+        "cell moved": (moved(), AROUND_PASSED),
+        "cell renamed": (renamed_ids(notebook(AROUND)), AROUND_PASSED),
         "function renamed": (renamed(), one("passed")),
         "cell split": (split(), one("passed")),
         "from a badge": (vs_code(notebook(OTHERS)), OTHER),
@@ -394,12 +395,15 @@ def class_of():
         "error that is no text": (only(lines + "raise ValueError('\\ud800')"), one("wrong_form")),
         "error without an end": (only(lines + "raise ValueError('x' * 10**7)"), one("wrong_form")),
         "with helpers": with_helpers(),
-        "broken cells": (broken_cells(), OTHER),
-        "endless sum": (before_all(notebook(OTHERS), "x = " + "1 + " * 20_000 + "1"), OTHER),
+        "broken cells": (broken_cells(), AROUND_PASSED),
+        "endless sum": (
+            before_all(notebook(OTHER_AROUND), "x = " + "1 + " * 20_000 + "1"),
+            AROUND_PASSED,
+        ),
         "in another language": (only(IN_R), one("wrong_form")),
-        "notebook of version 3": (version_3(), OTHER),
-        "byte order mark": ("\ufeff" + json.dumps(notebook(OTHERS)), OTHER),
-        "UTF-16": (json.dumps(notebook(OTHERS)).encode("utf-16"), OTHER),
+        "notebook of version 3": (version_3(), AROUND_PASSED),
+        "byte order mark": ("\ufeff" + json.dumps(notebook(OTHER_AROUND)), AROUND_PASSED),
+        "UTF-16": (json.dumps(notebook(OTHER_AROUND)).encode("utf-16"), AROUND_PASSED),
         "nothing handed in": (None, None),
         "imported for later": (imported_for_later(), one("passed")),
         "not a notebook": ("%PDF-1.4 this is none", None),

@@ -173,12 +173,12 @@ def busy_process():
             process.kill()
 
 
-def classifier(roots, *, rounds):
+def classifier(roots, *, rounds, profile="quick"):
     """Module 4's classifier, one seed a round. -> rows, with the accuracy of each seed"""
     answers = {name: [] for name in roots}
     with ExitStack() as stack:
         contenders = {
-            name: stack.enter_context(closing(Contender(root, "classifier")))
+            name: stack.enter_context(closing(Contender(root, "classifier", profile=profile)))
             for name, root in roots.items()
         }
         for seed in range(rounds):
