@@ -86,7 +86,8 @@ def small(model, reach, error=0.015):
     biases[-1:] = [np.zeros(rank), biases[-1]]
     layers = []
     for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        unit = np.abs(weight).max() / 32767 or 1.0
+        # versions of numpy's linear algebra part in the last digits, and the page should not
+        unit = float(f"{np.abs(weight).max() / 32767:.8g}") or 1.0
         numbers = np.round(weight / unit).astype("<i2").tobytes()
         layers.append(
             {
