@@ -47,6 +47,7 @@ class Judge:
         self.exercises = in_order
         self.folder = course_without_references(module)
         self.box, self.done, self.judged, self.peak = None, [], [], 0
+        self.waiting = []  # what the sandbox still has to be handed, before it is used again
         self.fresh = False  # whether nothing has been judged in this sandbox yet
 
     def __enter__(self):
@@ -59,7 +60,7 @@ class Judge:
         if self.box:
             self.peak = max(self.peak, self.box.peak)
             self.box.close()
-        self.box, self.done = None, []
+        self.box, self.done, self.waiting = None, [], []
 
     def row(self, learner, exercise):
         """Judge one exercise; the others go on whatever it does."""
@@ -70,7 +71,7 @@ class Judge:
         self.fresh = False
         if self.box:
             self.peak = max(self.peak, self.box.peak)
-            self._go_on(exercise, verdict)
+            self.waiting.append((exercise, not verdict.passed))
         of = POINTS[exercise.difficulty]
         return Row(
             learner,
@@ -133,6 +134,8 @@ class Judge:
 
         Any of the learner's may be the one that broke it, even one that passed.
         """
+        if self.box:
+            self._go_on()
         if self.box is None:
             self.fresh, limits = True, self.limits
             self.box = Sandbox(
@@ -157,10 +160,12 @@ class Judge:
                 return error
         return None
 
-    def _go_on(self, exercise, verdict):
-        """Hand the course's own answer in, now that the verdict stands, as the notebook does."""
+    def _go_on(self):
+        """Hand the course's own answers in where the verdict stands, as the notebook does."""
+        waiting, self.waiting = self.waiting, []
         try:
-            self._hand(exercise, bind=not verdict.passed)
+            for exercise, bind in waiting:
+                self._hand(exercise, bind)
         except (Exception, SystemExit, Lost):
             self._drop()
 

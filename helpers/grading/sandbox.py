@@ -28,7 +28,7 @@ from helpers.places import HERE
 START = 120  # seconds in which a sandbox has to be there
 WATCH = 0.1  # seconds between two looks at its memory
 GROWTH = 1.02  # by how much it has to have grown since it was looked at closely
-PROCESSES = 64
+PROCESSES = 16
 LEFT_OUT = "checks", "authoring", "quiz.py", "grading/sandbox.py", "grading/standin.py"
 LEFT_OUT += "grading/submission.py", "grading/run.py", "grading/judge.py", "grading/report.py"
 CHECKS = '''"""The checks are the grader's: here `check` hands back what it gets."""
@@ -168,35 +168,42 @@ class Sandbox:
         """Stop it where all its processes together hold more memory than they may.
 
         What they share is counted by share, which takes the system many times as long to tell as
-        their resident memory, a bound: it is asked for where that has grown.
+        their resident memory, a bound: it is asked for where that has grown, and not while new
+        processes come, since these come faster than it answers.
         """
-        seen = 0
+        seen, before = 0, 0
         with suppress(psutil.Error):
             root = psutil.Process(self.process.pid)
             while self.process.poll() is None:
                 family = [root, *root.children(recursive=True)]
-                resident = _sum(lambda process: process.memory_info().rss, family)
-                held = 0
-                if resident > min(GROWTH * seen, self.memory):
-                    seen, held = max(seen, resident), _sum(_memory, family)
-                self.peak = max(self.peak, held)
-                if held > self.memory:
-                    self.why = f"it took more than {self.memory / 2**30:.3g} GB of memory"
-                elif len(family) > PROCESSES:
+                growing, before = len(family) > before, len(family)
+                if len(family) > PROCESSES:
                     self.why = f"it started more than {PROCESSES} processes"
-                if self.why:
-                    self.stop()
-                    return
-                time.sleep(WATCH)
+                    return self.stop()
+                resident = _sum(lambda process: process.memory_info().rss, family)
+                if not growing and resident > min(GROWTH * seen, self.memory):
+                    seen, held = max(seen, resident), _sum(_memory, family)
+                    self.peak = max(self.peak, held)
+                    if held > self.memory:
+                        self.why = f"it took more than {self.memory / 2**30:.3g} GB of memory"
+                        return self.stop()
+                time.sleep(WATCH / 10 if growing else WATCH)
 
     def stop(self):
-        """End every process of it: with the first one the others of its namespace go."""
-        with suppress(psutil.Error):
-            for child in psutil.Process(self.process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    child.kill()
+        """End every process of it.
+
+        With bubblewrap's the others of its namespace go, at once: whoever goes through them one by
+        one gives them time to start more.
+        """
+        children = []
+        if self.home:  # no namespace
+            with suppress(psutil.Error):
+                children = psutil.Process(self.process.pid).children(recursive=True)
         with suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
 
     def close(self):
         self.stop()

@@ -66,6 +66,12 @@ def test_a_known_mistake_has_its_name_and_sentence(graded):
     assert row["mistake"].replace("_", " ") in (folder / "class.html").read_text()
 
 
+@needs_bwrap
+def test_a_fork_bomb_is_stopped_for_its_processes_and_not_by_the_clock(graded):
+    row = graded[1]["fork bomb"]["1.4"]
+    assert row["status"] == "stopped" and "processes" in row["sentence"], row
+
+
 def test_without_a_sandbox_nothing_is_run(tmp_path):
     """It says which protection is missing, and goes on only if it is told to."""
     classroom.write(tmp_path / "class", ["perfect"])
