@@ -1,8 +1,8 @@
 """Compare a move of each explorable with one of a widget whose picture the kernel draws.
 
 A move is one of a slider, or the choice of an entry of a list or of a radio button. All in one
-Chromium, its processor throttled four times, 100 moves of each control, medians. By hand, since
-its answer depends on the machine: the tests of speed are in test_explorables.py.
+Chromium, throttled to a quarter of the machine of reference (test_explorables.py, which has the
+tests of speed), 100 moves of each control, medians. By hand: the kernel's part takes minutes.
 
     .venv/bin/python tests/browser/moves.py [--old CHECKOUT OF 354511f] [explorable ...]
 """
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "explorables"))
 from lab import ARGUMENTS, COURSE, Notebook, copy_course, server
-from test_explorables import CONTROLS, EVERY, WATCH
+from test_explorables import CONTROLS, EVERY, WATCH, throttle
 
 from helpers.authoring.build import METADATA
 
@@ -55,10 +55,6 @@ OBSERVE = """() => {
   }).observe(document.querySelector(".jp-Notebook"), {
     subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
 }"""
-
-
-def throttle(page):
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
 
 
 def explorable(browser, name, folder):
