@@ -169,7 +169,8 @@ def quick(moves):
 
 def throttle(page):
     """Slow the page down until it has a quarter of the speed of the machine of reference."""
-    slowness = min(page.evaluate(WORK) for _ in range(5)) / REFERENCE
+    # the first of these are slow on any machine, since the script is not compiled yet
+    slowness = min(page.evaluate(WORK) for _ in range(15)) / REFERENCE
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setCPUThrottlingRate", {"rate": max(1, 4 / slowness)})
 
