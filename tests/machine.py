@@ -1,7 +1,7 @@
 """How slow the machine is at the moment: a test of speed is to judge the code, not the machine.
 
-A bound in seconds is meant for the machine of reference, two cores of a server of 2024, quiet. That
-very machine took twice as long for the same work whenever its host was busy.
+A bound in seconds is meant for the machine of reference, two cores of a shared server while it is
+quiet. That very machine took twice as long for the same work whenever it was not.
 """
 
 import time
@@ -16,6 +16,7 @@ def work():
     """Small calls of Python, numpy and torch, as the checks make them. -> processor seconds"""
     rng, x = np.random.default_rng(0), torch.ones(4, 8, 16, 16)
     weight = torch.ones(8, 8, 3, 3)
+    torch.nn.functional.conv2d(x, weight)  # the first one of a process sets torch up
     start = time.process_time()
     for _ in range(1000):
         np.mean(np.sort(rng.integers(0, 50, 50)))
