@@ -44,26 +44,23 @@ let controls = 0;
 /** A labelled slider with its value beside it. `show` writes the value for readers. */
 export function slider(label, { min, max, step, value, show = String }, changed) {
   const id = `control-${++controls}`;
-  const output = element("output", { for: id }, show(value));
-  const input = element("input", {
-    id,
-    type: "range",
-    min,
-    max,
-    step,
-    value,
-    "aria-valuetext": show(value),
-    input: () => {
-      const now = Number(input.value);
-      const text = String(show(now));
+  let text = String(show(value));
+  const output = element("output", { for: id }, text);
+  const moved = () => {
+    const now = Number(input.value);
+    const before = text;
+    text = String(show(now));
+    if (text !== before) {
       write(output, text);
       input.setAttribute("aria-valuetext", text);
-      changed(now);
-    },
-  });
+    }
+    changed(now);
+  };
+  const range = { type: "range", min, max, step, value, "aria-valuetext": text };
+  const input = element("input", { id, ...range, input: moved });
   const move = (to) => {
     input.value = to;
-    input.dispatchEvent(new Event("input"));
+    moved();
   };
   return {
     node: element("div", { class: "control" }, element("label", { for: id }, label), input, output),
@@ -214,19 +211,29 @@ export function points(xs, ys) {
   return xs.map((x, i) => `${x.toFixed(2)},${ys[i].toFixed(2)}`).join(" ");
 }
 
+const PAUSE = 400; // ms without a change before the text is spoken
+
 /**
  * Call draw() at most once a frame, however often the state changes. The text that it returns
  * describes the state; screen readers hear it when the reader pauses.
  */
 export function painter(draw, status) {
   let waiting = false;
-  let quiet;
+  let [painted, timed, text] = [0, false, ""];
+  // one timer that goes on waiting costs a move less than a new one for each
+  const speak = () => {
+    const rest = painted + PAUSE - performance.now();
+    timed = rest > 0;
+    if (timed) setTimeout(speak, rest);
+    else status.lastChild.textContent = text;
+  };
   const paint = () => {
     waiting = false;
-    const text = draw();
+    text = draw();
     write(status.firstChild, text);
-    clearTimeout(quiet);
-    quiet = setTimeout(() => (status.lastChild.textContent = text), 400);
+    painted = performance.now();
+    if (!timed) setTimeout(speak, PAUSE);
+    timed = true;
   };
   paint();
   return () => {

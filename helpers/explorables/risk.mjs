@@ -132,14 +132,16 @@ export function render({ model, el }) {
       ...lines,
       dot,
     );
-    let shown;
+    let shown, height;
     // an axis to one half where the values leave the upper part empty
     const fit = (most) => {
       const top = most <= 0.5 ? 0.5 : 1;
-      if (top !== shown) for (const { share, text } of ends) text.textContent = share * top;
+      if (top === shown) return height;
       shown = top;
+      for (const { share, text } of ends) text.textContent = share * top;
       const y = scale([0, top], [200, 28]);
-      return (value) => y(Math.min(value, top));
+      height = (value) => y(Math.min(value, top));
+      return height;
     };
     return { node, lines, dot, fit };
   };
@@ -183,10 +185,16 @@ export function render({ model, el }) {
   };
   const some = Array.from(alphas.keys()).filter((a) => a % 2 === 0);
   const across = some.map((a) => x(alphas[a]));
+  const curves = [{}, {}]; // as drawn last
   const repaint = painter(() => {
     const now = compute(state, data, prepare());
     const risk = left.fit(Math.max(now.risk, now.plain_risk));
-    left.lines.forEach((line, k) => set(line, { points: spread(now.curves[k], risk) }));
+    left.lines.forEach((line, k) => {
+      const { values, y } = curves[k]; // the plain curve is the same for all alphas and prices
+      if (values === now.curves[k] && y === risk) return;
+      curves[k] = { values: now.curves[k], y: risk };
+      line.setAttribute("points", spread(now.curves[k], risk));
+    });
     set(left.dot, { cx: x(now.coverage), cy: risk(now.risk) });
     const cost = right.fit(Math.max(state.price, ...now.costs));
     set(right.lines[0], {

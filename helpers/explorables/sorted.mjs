@@ -128,7 +128,8 @@ export function render({ model, el }) {
   svg.append(bottom, lines);
 
   const known = new Map(); // by score and class
-  let now, x, histogramShown;
+  const drawn = frames.map(() => undefined); // what each of them shows
+  let now, x, histogramShown, inRow;
   const others = () =>
     !state.shown || state.shown - 1 === normal ? "all others" : classes[state.shown - 1];
   const sort = () => {
@@ -139,15 +140,20 @@ export function render({ model, el }) {
       known.set(key, { order, drawn });
       bottom.append(drawn.group);
     }
-    histogramShown?.setAttribute("visibility", "hidden");
+    if (histogramShown) set(histogramShown, { visibility: "hidden" });
     const { order, drawn } = known.get(key);
     [now, x, histogramShown] = [order, drawn.x, drawn.group];
     set(histogramShown, { visibility: "visible" });
   };
   const drawImage = (k, i, number) => {
     const { context, node, caption } = frames[k];
-    node.hidden = false;
-    const kind = labels[i] === normal ? "normal" : "anomaly";
+    const text =
+      k === row ? `with ${layers[state.layer].name}` : `${classes[labels[i]]}, ${number}`;
+    write(caption, text);
+    const content = k === row ? `${i}, ${state.layer}, ${state.opacity}` : String(i);
+    if (drawn[k] === content) return;
+    drawn[k] = content;
+    set(node, { class: labels[i] === normal ? "normal" : "anomaly" });
     images.draw(context, where.get(i));
     if (k === row) maps[state.layer].draw(context, where.get(i), state.opacity);
     if (outlines.length) {
@@ -159,10 +165,6 @@ export function render({ model, el }) {
       context.stroke(outlines[where.get(i)]);
       context.restore();
     }
-    if (node.getAttribute("class") !== kind) node.setAttribute("class", kind);
-    const text =
-      k === row ? `with ${layers[state.layer].name}` : `${classes[labels[i]]}, ${number}`;
-    write(caption, text);
   };
   sort();
 
@@ -170,7 +172,9 @@ export function render({ model, el }) {
   const repaint = painter(() => {
     const { chosen, values, numbers, ...found } = compute(state, data, now);
     chosen.forEach((i, k) => drawImage(k, i, `number ${numbers[k]}`));
-    for (let k = chosen.length; k < row; k++) frames[k].node.hidden = true;
+    if (chosen.length !== inRow)
+      for (let k = 0; k < row; k++) frames[k].node.hidden = k >= chosen.length;
+    inRow = chosen.length;
     if (layers.length) drawImage(row, chosen[0]);
     set(lines, { d: values.map((value) => `M${x(value).toFixed(1)},150V24`).join("") });
     const { name } = scores[state.score];
@@ -189,8 +193,12 @@ export function render({ model, el }) {
       `${found.anomalous} of these ${chosen.length} are not ${classes[normal]}. ${area}`
     );
   }, status);
-  images.ready.then(repaint);
-  maps.forEach(({ ready }) => ready.then(repaint));
+  for (const { ready } of [images, ...maps]) {
+    ready.then(() => {
+      drawn.fill();
+      repaint();
+    });
+  }
 
   const last = () => Math.max(0, now.pictured.length - row);
   const place = slider(
@@ -210,10 +218,11 @@ export function render({ model, el }) {
       repaint();
     },
   );
+  const field = place.node.querySelector("input");
   const regroup = (key) => (value) => {
     state[key] = Number(value);
     sort();
-    place.node.querySelector("input").max = last();
+    set(field, { max: last() });
     place.move(last());
   };
   const names = (list) => Object.fromEntries(list.map(({ name }) => name).entries());

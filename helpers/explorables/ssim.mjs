@@ -5,13 +5,15 @@ const [C1, C2] = [0.01 ** 2, 0.03 ** 2]; // the published constants, for pixels 
 
 /** The image moved to the right, with its contrast and brightness changed, cut off at 0 and 1. */
 export function changed({ brightness, contrast, shift }, { image, side }) {
-  const mean = image.reduce((sum, value) => sum + value, 0) / image.length;
-  const middle = mean + brightness;
-  return image.map((_, i) => {
+  let mean = 0;
+  for (let i = 0; i < image.length; i++) mean += image[i] / image.length;
+  const other = new Float64Array(image.length);
+  for (let i = 0; i < image.length; i++) {
     const column = (i % side) - shift;
     const value = column < 0 || column >= side ? 0 : image[i - shift];
-    return Math.min(Math.max((value - mean) * contrast + middle, 0), 1);
-  });
+    other[i] = Math.min(Math.max((value - mean) * contrast + mean + brightness, 0), 1);
+  }
+  return other;
 }
 
 let along = new Float64Array(0); // row sums, in one place for all images: no garbage at a move
@@ -43,9 +45,16 @@ function windowSums(value, side) {
   return down;
 }
 
+/** Window sums of the products of two images' values. */
+function productSums(image, other, side) {
+  const products = new Float64Array(image.length);
+  for (let i = 0; i < image.length; i++) products[i] = image[i] * other[i];
+  return windowSums(products, side);
+}
+
 /** What of an image alone goes into the comparison: window sums of its values and their squares. */
 function sumsOf(image, side) {
-  return [image, image.map((value) => value * value)].map((values) => windowSums(values, side));
+  return [windowSums(image, side), productSums(image, image, side)];
 }
 
 /** Means over all 7×7 windows: luminance, contrast and structure term, SSIM; and the MSE. */
@@ -57,8 +66,7 @@ function compared(image, other, side, [sx, sxx]) {
   let [luminances, contrasts, structures, ssims] = [0, 0, 0, 0];
   const [n, last] = [WINDOW * WINDOW, side - WINDOW];
   const [sy, syy] = sumsOf(other, side);
-  const products = image.map((value, i) => value * other[i]);
-  const sxy = windowSums(products, side);
+  const sxy = productSums(image, other, side);
   for (let top = 0; top <= last; top++) {
     for (let left = 0; left <= last; left++) {
       const at = top * side + left;
@@ -97,7 +105,8 @@ function picture(side, label) {
   const pixels = context.createImageData(side, side);
   const whole = new Uint32Array(pixels.data.buffer); // a pixel's four bytes at once
   const paint = (image) => {
-    image.forEach((value, i) => (whole[i] = 0xff000000 | (0x010101 * Math.round(255 * value))));
+    for (let i = 0; i < image.length; i++)
+      whole[i] = 0xff000000 | (0x010101 * Math.round(255 * image[i]));
     context.putImageData(pixels, 0, 0);
   };
   return {
