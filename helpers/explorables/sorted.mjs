@@ -128,7 +128,7 @@ export function render({ model, el }) {
   svg.append(bottom, lines);
 
   const known = new Map(); // by score and class
-  const drawn = frames.map(() => undefined); // what each of them shows
+  const contents = frames.map(() => undefined); // as drawn last
   let now, x, histogramShown, inRow;
   const others = () =>
     !state.shown || state.shown - 1 === normal ? "all others" : classes[state.shown - 1];
@@ -151,8 +151,8 @@ export function render({ model, el }) {
       k === row ? `with ${layers[state.layer].name}` : `${classes[labels[i]]}, ${number}`;
     write(caption, text);
     const content = k === row ? `${i}, ${state.layer}, ${state.opacity}` : String(i);
-    if (drawn[k] === content) return;
-    drawn[k] = content;
+    if (contents[k] === content) return;
+    contents[k] = content;
     set(node, { class: labels[i] === normal ? "normal" : "anomaly" });
     images.draw(context, where.get(i));
     if (k === row) maps[state.layer].draw(context, where.get(i), state.opacity);
@@ -195,7 +195,7 @@ export function render({ model, el }) {
   }, status);
   for (const { ready } of [images, ...maps]) {
     ready.then(() => {
-      drawn.fill();
+      contents.fill(); // drawn before the images were there
       repaint();
     });
   }

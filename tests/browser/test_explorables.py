@@ -196,6 +196,34 @@ def test_moves_are_quick(opened, name):
     assert not complaints
 
 
+PIXELS = """(canvas) => canvas.getContext("2d").getImageData(
+  0, 0, canvas.width, canvas.height).data.toString()"""
+
+
+@pytest.mark.parametrize("name", ["scores", "scans"])
+def test_sorted_images_follow_the_slider(opened, name):
+    """An image is drawn again only where it changes; it must not stay where it does."""
+    frame, page, complaints = opened(name)
+    place = frame.get_by_label("place in the order")
+    low, high = (place.get_attribute(end) for end in ("min", "max"))
+
+    def shown(at):
+        place.fill(at)
+        page.wait_for_timeout(100)
+        return [c.evaluate(PIXELS) for c in frame.locator("canvas").element_handles()]
+
+    last = shown(high)  # where it stands at the start
+    assert all(set(pixels.split(",")) - {"0"} for pixels in last)
+    first = shown(low)
+    assert all(a != b for a, b in zip(first, last, strict=True))
+    assert shown(high) == last
+    if name == "scans":  # the image with a map over it
+        frame.get_by_label("opacity of the map").fill("0")
+        image, over = shown(high)
+        assert image == last[0] and over != last[1]
+    assert not complaints
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_keyboard_reaches_and_moves_every_control(opened, name):
     frame, page, complaints = opened(name)
