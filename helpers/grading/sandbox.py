@@ -26,9 +26,10 @@ from helpers.grading.wire import Channel, Lost
 from helpers.places import HERE
 
 START = 120  # seconds in which a sandbox has to be there
-WATCH = 0.1  # seconds between two looks at its memory
+WATCH = 0.1  # seconds between two looks at its processes, and at their memory
 GROWTH = 1.02  # by how much it has to have grown since it was looked at closely
 PROCESSES = 16
+GB = 2**30
 LEFT_OUT = "checks", "authoring", "quiz.py", "grading/sandbox.py", "grading/standin.py"
 LEFT_OUT += "grading/submission.py", "grading/run.py", "grading/judge.py", "grading/report.py"
 CHECKS = '''"""The checks are the grader's: here `check` hands back what it gets."""
@@ -146,8 +147,9 @@ class Sandbox:
         theirs.close()
         self.channel, self.why = Channel(ours), ""
         self.grader = Grader(self.channel)
-        self.watcher = threading.Thread(target=self._watch, daemon=True)
-        self.watcher.start()
+        self.family = {self.process.pid}
+        for watch in (self._watch_processes, self._watch_memory):
+            threading.Thread(target=watch, daemon=True).start()
         self.allow(START)
         try:
             self.channel.receive()
@@ -164,30 +166,34 @@ class Sandbox:
         answer, reader = self.grader.ask({"op": op, **message})
         return self.grader._taken(answer, reader, [[], {}]), answer
 
-    def _watch(self):
+    def _watch_processes(self):
+        """Stop it where it has more processes than it may."""
+        others = set()
+        while self.process.poll() is None:
+            self.family, others = _family(self.process.pid, others)
+            if len(self.family) > PROCESSES:
+                self.why = f"it started more than {PROCESSES} processes"
+                return self.stop()
+            time.sleep(WATCH)
+
+    def _watch_memory(self):
         """Stop it where all its processes together hold more memory than they may.
 
         What they share is counted by share, which takes the system many times as long to tell as
-        their resident memory, a bound: it is asked for where that has grown, and not while new
-        processes come, since these come faster than it answers.
+        their resident memory, a bound: it is asked for where that has grown. For a process that is
+        being copied there is no answer until the copy is made, seconds later where there are many:
+        hence a thread that does nothing else.
         """
-        seen, before = 0, 0
-        with suppress(psutil.Error):
-            root = psutil.Process(self.process.pid)
-            while self.process.poll() is None:
-                family = [root, *root.children(recursive=True)]
-                growing, before = len(family) > before, len(family)
-                if len(family) > PROCESSES:
-                    self.why = f"it started more than {PROCESSES} processes"
+        seen = 0
+        while self.process.poll() is None:
+            resident = _sum(_resident, self.family)
+            if resident > min(GROWTH * seen, self.memory):
+                seen, held = max(seen, resident), _sum(_memory, self.family)
+                self.peak = max(self.peak, held)
+                if held > self.memory:
+                    self.why = self.why or f"it took more than {self.memory / GB:.3g} GB of memory"
                     return self.stop()
-                resident = _sum(lambda process: process.memory_info().rss, family)
-                if not growing and resident > min(GROWTH * seen, self.memory):
-                    seen, held = max(seen, resident), _sum(_memory, family)
-                    self.peak = max(self.peak, held)
-                    if held > self.memory:
-                        self.why = f"it took more than {self.memory / 2**30:.3g} GB of memory"
-                        return self.stop()
-                time.sleep(WATCH / 10 if growing else WATCH)
+            time.sleep(WATCH)
 
     def stop(self):
         """End every process of it.
@@ -213,25 +219,50 @@ class Sandbox:
             shutil.rmtree(self.home, ignore_errors=True)
 
 
-def _sum(measure, processes):
+def _family(root, others):
+    """Process ids of root and what descends from it, and those of all others that were looked at.
+
+    others : what the last call returned, which is not looked at again. The newest come first and
+    PROCESSES are enough: to go through all that a fork bomb starts takes longer the more there are.
+    """
+    running = psutil.pids()
+    family, others = {root}, {0}.union(others.intersection(running))
+    for pid in reversed(running):
+        line = set()
+        with suppress(psutil.Error):
+            while pid not in family and pid not in others:
+                line.add(pid)
+                pid = psutil.Process(pid).ppid()
+            (family if pid in family else others).update(line)
+        if len(family) > PROCESSES:
+            break
+    return family, others
+
+
+def _sum(measure, pids):
     """Of those of the processes that are still there."""
     total = 0
-    for process in processes:
+    for pid in pids:
         with suppress(psutil.Error, OSError):
-            total += measure(process)
+            total += measure(pid)
     return total
 
 
-def _memory(process):
+def _resident(pid):
+    """Bytes of a process, shared pages counted in full."""
+    return psutil.Process(pid).memory_info().rss
+
+
+def _memory(pid):
     """Bytes of a process, pages that it shares counted by share (PSS), where the system tells."""
     try:
-        with open(f"/proc/{process.pid}/smaps_rollup") as file:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
             for line in file:
                 if line.startswith("Pss:"):
                     return int(line.split()[1]) * 1024
     except OSError:
         pass
-    return process.memory_info().rss
+    return _resident(pid)
 
 
 def _environment(course, data):

@@ -2,14 +2,17 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from grading import classroom
 from helpers.checks.watch import ReferenceCalled
 from helpers.grading import judge, sandbox, submission
+from helpers.grading.wire import Lost
 from helpers.places import COURSE
 
 needs_bwrap = pytest.mark.skipif(
@@ -70,6 +73,46 @@ def test_a_known_mistake_has_its_name_and_sentence(graded):
 def test_a_fork_bomb_is_stopped_for_its_processes_and_not_by_the_clock(graded):
     row = graded[1]["fork bomb"]["1.4"]
     assert row["status"] == "stopped" and "processes" in row["sentence"], row
+
+
+@needs_bwrap
+def test_processes_are_counted_while_a_measure_of_memory_is_waited_for(tmp_path, monkeypatch):
+    """The system tells no memory of a process that is being copied, in a fork bomb for seconds."""
+    asked, over = threading.Event(), threading.Event()
+    monkeypatch.setattr(sandbox, "_memory", lambda pid: asked.set() or (over.wait() and 0))
+    sandbox.stripped_course(tmp_path, [])
+    box = sandbox.Sandbox(tmp_path, 2**31, 30)
+    try:
+        assert asked.wait(60)
+        box.allow(60)
+        with pytest.raises(Lost):
+            box.ask("cell", name="bomb", text="import os\nwhile True: os.fork()")
+        assert "processes" in box.why
+    finally:
+        over.set()
+        box.close()
+
+
+def test_a_family_is_all_descendants_up_to_what_a_submission_may_have():
+    sleep = "import time; time.sleep(60)"
+    starts = "import subprocess, sys; f = lambda: subprocess.Popen([sys.executable, '-c', {!r}]); "
+    starts += "print(*[f().pid for _ in range(3)], flush=True); {}"
+    other, parent = (
+        subprocess.Popen(
+            [sys.executable, "-c", starts.format(sleep, sleep)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    )
+    children = [set(map(int, p.stdout.readline().split())) for p in (other, parent)]
+    try:
+        family, others = sandbox._family(parent.pid, set())
+        assert family == {parent.pid, *children[1]}
+        assert {other.pid, *children[0]} <= others
+        assert sandbox._family(parent.pid, others)[0] == family
+    finally:
+        for pid in {other.pid, parent.pid}.union(*children):
+            os.kill(pid, signal.SIGKILL)
+        other.communicate(), parent.communicate()
 
 
 def test_without_a_sandbox_nothing_is_run(tmp_path):
