@@ -21,7 +21,7 @@ from helpers.places import RESULTS, setting
 
 TIMINGS = RESULTS / "timings.json"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-SMOKE = "smoke: trainings are cut short, so no result means anything (unset COURSE_PROFILE)"
+SMOKE = "smoke: few images and short trainings, so no result means anything (unset COURSE_PROFILE)"
 
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -93,8 +93,8 @@ def forked_random():
 def profile():
     """ "quick", "full" or "smoke". COURSE_PROFILE decides; else a CPU gets quick, a GPU full.
 
-    smoke is quick with trainings that are too short to learn much: for tests, and for a dry run on
-    the machines of a class.
+    smoke is quick with few images and trainings that are too short to learn much: for tests, and
+    for a dry run on the machines of a class.
     """
     chosen = setting("COURSE_PROFILE").lower() or ("quick" if device().type == "cpu" else "full")
     if chosen not in ("quick", "full", "smoke"):

@@ -27,6 +27,8 @@ __all__ = ["DATA_SETS", "DataError", "ImageSet", "load"]
 
 DATA_SETS = {data_set.name: data_set for data_set in (MNIST, FASHION_MNIST, MEDNIST, CIFAR10, OCT)}
 SOURCES = ("auto", "real", "sample")
+# Images of a split in the smoke profile, at most: few, and enough for every cell of the notebooks.
+FEW = {"mnist": 3000, "fashion_mnist": 2000, "mednist": 4800, "cifar10": 10_000}
 
 
 def load(name, *, source="auto", root=None, size=None):
@@ -43,7 +45,8 @@ def load(name, *, source="auto", root=None, size=None):
 
     Returns
     -------
-    dict of ImageSet, one for each of the authors' splits: "train" and "test", or "all"
+    dict of ImageSet, one for each of the authors' splits: "train" and "test", or "all". In the smoke
+    profile a random part of each (FEW)
 
     Raises
     ------
@@ -62,7 +65,7 @@ def load(name, *, source="auto", root=None, size=None):
     notes = [f"{odd} is no setting; {right} is." for odd, right in misspelt_settings().items()]
     if source != "sample":
         try:
-            splits = _real(data_set, size, root, unasked=source == "auto")
+            splits = _few(name, _real(data_set, size, root, unasked=source == "auto"))
             text = "\n".join([_origin(splits), *notes])
             Banner(f"{name}: real data, {_counts(splits)}", text).show()
             return splits
@@ -70,7 +73,7 @@ def load(name, *, source="auto", root=None, size=None):
             if source == "real" or size not in data_set.sizes:  # the sample comes in no other
                 raise
             notes.append(f"{error.what} Looked in: {error.where}")
-    splits = sample(data_set, size, root)
+    splits = _few(name, sample(data_set, size, root))
     command = places.command("data_scripts.prepare", name)
     if size != data_set.sizes[0]:
         command += f" --size {size}"
@@ -78,6 +81,15 @@ def load(name, *, source="auto", root=None, size=None):
     text = "\n".join([_origin(splits), *notes])
     Banner(f"{name}: offline sample, {_counts(splits)}", text, code=command, tone="open").show()
     return splits
+
+
+def _few(name, splits):
+    """The splits; in the smoke profile some of their images, so that no cell takes long."""
+    most = FEW.get(name) if setting("COURSE_PROFILE").lower() == "smoke" else None
+    return {
+        split: part if most is None or len(part) <= most else part.draw(most, seed=0)[0]
+        for split, part in splits.items()
+    }
 
 
 def find(name):

@@ -52,6 +52,17 @@ def test_prepared_files_are_real_memory_mapped_and_read_only(root, capsys):
     assert "mednist: real data, all 30 of 1×64×64" in out and "Mayo Clinic" in out
 
 
+def test_smoke_loads_few_images_of_large_splits(root, monkeypatch, capsys):
+    whole = load("mednist", root=root)["all"]
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    assert len(load("mednist", root=root)["all"]) == 30
+    monkeypatch.setitem(datasets.FEW, "mednist", 20)
+    few = load("mednist", root=root)["all"]
+    assert "real data, all 20 of" in capsys.readouterr().out and len(few) == 20
+    places = [np.flatnonzero((whole.images == image).all((1, 2, 3)))[0] for image in few.images]
+    assert places == sorted(places) and (few.labels == whole.labels[places]).all()
+
+
 def test_sample_says_that_it_is_one_and_how_to_get_the_real(capsys):
     digits = load("mnist", source="sample")
     assert digits["train"].source == "sample"
