@@ -45,8 +45,8 @@ def load(name, *, source="auto", root=None, size=None):
 
     Returns
     -------
-    dict of ImageSet, one for each of the authors' splits: "train" and "test", or "all". In the smoke
-    profile a random part of each (FEW)
+    dict of ImageSet, one for each of the authors' splits: "train" and "test", or "all". In the
+    smoke profile a random part of each (FEW)
 
     Raises
     ------
