@@ -1,19 +1,19 @@
-"""Random changes of training pictures that leave their class as it is. Float batches in and out."""
+"""Random changes of training images that leave their class as it is. Float batches in and out."""
 
 import torch
 import torch.nn.functional as F
 
 
 def flip(x):
-    """Each picture mirrored left to right with probability one half. (N, C, H, W) -> the same"""
+    """Each image mirrored left to right with probability one half. (N, C, H, W) -> the same"""
     mirrored = torch.rand(len(x), 1, 1, 1) < 0.5  # drawn on the CPU: alike on all devices
     return torch.where(mirrored.to(x.device), x.flip(3), x)
 
 
 def flip_and_shift(x, pixels=4):
-    """Mirror half of the pictures, and shift each by up to `pixels` either way.
+    """Mirror half of the images, and shift each by up to `pixels` either way.
 
-    (N, C, H, W) -> the same; the margins repeat the picture mirrored
+    (N, C, H, W) -> the same; the margins repeat the image mirrored
     """
     n, _, height, width = x.shape
     padded = F.pad(x, [pixels] * 4, mode="reflect")
@@ -28,7 +28,7 @@ def flip_and_shift(x, pixels=4):
 
 
 def cut_out(x, side=8, grey=0.5):
-    """Put a grey square into each picture, its middle anywhere. (N, C, H, W) -> the same
+    """Put a grey square into each image, its middle anywhere. (N, C, H, W) -> the same
 
     DeVries and Taylor, arXiv 1708.04552.
     """

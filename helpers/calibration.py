@@ -8,7 +8,7 @@ from helpers.arrays import numbers, positions, reads, tensor, whole
 
 
 def reliability(confidence, correct, bins=10):
-    """Pictures grouped by confidence, in bins of equal width between 0 and 1. -> DataFrame
+    """Images grouped by confidence, in bins of equal width between 0 and 1. -> DataFrame
 
     confidence, correct : (N,), the probability of the answer and whether it was right
     columns : confidence and accuracy, means over the bin's images, and how many these are

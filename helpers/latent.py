@@ -34,12 +34,12 @@ def _fit_together(x_train, x, components):
     if x_train.shape[1:] != x.shape[1:]:
         return f"x_train {tuple(x_train.shape)} and x {tuple(x.shape)} are of two sizes"
     if components > pixels:
-        return f"{components} components of pictures of {pixels} pixels"
+        return f"{components} components of images of {pixels} pixels"
 
 
 pca_reconstruct = reads(
     pca_reconstruct,
-    x_train=tensor("finite pictures (M, C, H, W), M at least 1", rows=1, finite=True),
+    x_train=tensor("finite images (M, C, H, W), M at least 1", rows=1, finite=True),
     x=tensor(),
     components=whole(0),
     check=_fit_together,
@@ -47,7 +47,7 @@ pca_reconstruct = reads(
 
 
 def active_units(mu, threshold=0.01):
-    """Latents whose mean moves with the picture: variance over the pictures > threshold. -> int
+    """Latents whose mean moves with the image: variance over the images > threshold. -> int
 
     (N, d). The measure of Burda et al. (arXiv 1509.00519); a collapsed VAE has none.
     """

@@ -1,7 +1,7 @@
 """How good a detector is. Scores are arrays of shape (n,); a higher score is more anomalous.
 
 Scores come as lists, arrays, Series or tensors. They may be infinite; NaN has no place in an order
-and is refused, as are groups without a picture.
+and is refused, as are groups without an image.
 """
 
 from functools import wraps
@@ -15,7 +15,7 @@ from helpers.arrays import flags, groups, names, number, numbers, reads, tensor,
 CONFIDENCE = number("between 0 and 1", above=0, below=1)
 SHARE = number("from 0 to 1", 0, 1)
 SHARES = numbers("from 0 to 1", ndim=None, low=0, high=1)
-SHARES_RIGHT = numbers("True or False for each picture, shape (n,)", low=0, high=1)
+SHARES_RIGHT = numbers("True or False for each image, shape (n,)", low=0, high=1)
 MAPS = numbers("maps, (N, H, W)", ndim=None)
 MASK = flags("a mask of True and False", ndim=None, least=0)
 MASKS = flags("masks, (N, H, W)", ndim=None)
@@ -156,7 +156,7 @@ def paired_difference(
 def _pairs(normal_a, anomaly_a, normal_b, anomaly_b, **_):
     if len(normal_a) != len(normal_b) or len(anomaly_a) != len(anomaly_b):
         return (
-            f"both detectors must have scored the same pictures; the first has {len(normal_a)} and "
+            f"both detectors must have scored the same images; the first has {len(normal_a)} and "
             f"{len(anomaly_a)} scores, the second {len(normal_b)} and {len(anomaly_b)}"
         )
 
@@ -298,7 +298,7 @@ dice = reads(dice, a=MASK, b=MASK, alike=("a", "b"))
 
 
 def pixel_metrics(maps, masks, threshold):
-    """How well anomaly maps find the pixels of lesions, over all pictures together. -> dict
+    """How well anomaly maps find the pixels of lesions, over all images together. -> dict
 
     maps (N, H, W), higher is more anomalous; masks bool (N, H, W)
     auroc, average_precision; dice and false_alarms (share of pixels) of maps > threshold
@@ -356,7 +356,7 @@ def risk_coverage(confidence, correct):
     """Share of wrong answers among the k most confident ones, k = 1 to N. -> coverage, risk
 
     confidence, correct : (N,), higher is more sure; whether the answer is right
-    coverage : k / N, (N,); risk : (N,); pictures of equal confidence count with their mean
+    coverage : k / N, (N,); risk : (N,); images of equal confidence count with their mean
     [El-Yaniv and Wiener 2010; Geifman and El-Yaniv, arXiv 1705.08500]
     """
     wrong = 1 - np.asarray(correct, dtype=float)
@@ -378,7 +378,7 @@ def aurc(confidence, correct):
 
 
 def answered(probability, refused):
-    """Confidence of a screened system: refused pictures come last, in order of probability. (N,)
+    """Confidence of a screened system: refused images come last, in order of probability. (N,)
 
     probability, refused : (N,), of the classifier's answer in [0, 1], and bool
     """
@@ -388,7 +388,7 @@ def answered(probability, refused):
 answered = reads(
     answered,
     probability=numbers(
-        "one number from 0 to 1 for each picture, refused or not", low=0, high=1 + 1e-6
+        "one number from 0 to 1 for each image, refused or not", low=0, high=1 + 1e-6
     ),
     refused=flags(),
     alike=("probability", "refused"),

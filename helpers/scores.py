@@ -1,6 +1,6 @@
 """Anomaly scores: one number for each image; a higher score is more anomalous, always.
 
-A NaN or infinite pixel makes the score of its own picture NaN or infinite, and no other's; codes
+A NaN or infinite pixel makes the score of its own image NaN or infinite, and no other's; codes
 and features must be finite. Distances are computed in float64: in float32 the short way over
 products of matrices loses all digits where the codes lie far from 0 beside their spread.
 """
@@ -20,8 +20,8 @@ CODES = tensor("finite codes (M, d), M at least 1", ndim=2, rows=1, finite=True)
 FIXED_CODES = tensor("finite codes (M, d), M at least 1", ndim=2, rows=1, finite=True, fixed=True)
 NEW_CODES = tensor("finite codes (N, d)", ndim=2, finite=True)
 LOGITS = tensor("logits (N, K)", ndim=2)
-GREY = tensor("pictures (N, 1, H, W)", ndim=4)
-WINDOWS = tensor("finite pictures (N, C, H, W) of 7×7 pixels or more", ndim=4, side=7, finite=True)
+GREY = tensor("images (N, 1, H, W)", ndim=4)
+WINDOWS = tensor("finite images (N, C, H, W) of 7×7 pixels or more", ndim=4, side=7, finite=True)
 # not the smallest number of all: where denormal numbers are flushed, as in a notebook, that is 0
 TINY = np.finfo(np.float64).tiny
 POSITIVE = numbers("one finite number above 0 for each image, shape (n,)", finite=True, low=TINY)
@@ -44,7 +44,7 @@ absolute_error = reads(absolute_error, x=tensor(), x_hat=tensor(), alike=("x", "
 
 
 def _each_channel(residual):
-    """The residual of grey pictures, for each channel by itself."""
+    """The residual of grey images, for each channel by itself."""
 
     @wraps(residual)
     def of_colours(x, x_hat):
@@ -133,12 +133,12 @@ reconstruction_probability = reads(
 
 
 def error_per_ink(x, x_hat):
-    """Squared error after a 3×3 mean, divided by the picture's ink. (N, 1, H, W) twice -> (N,)
+    """Squared error after a 3×3 mean, divided by the image's ink. (N, 1, H, W) twice -> (N,)
 
-    The mean forgives strokes that are a pixel off; the ink is the picture's mean brightness.
+    The mean forgives strokes that are a pixel off; the ink is the image's mean brightness.
     """
     smooth = F.avg_pool2d(x_hat - x, kernel_size=3, stride=1, padding=1)
-    ink = x.flatten(start_dim=1).mean(dim=1).clamp(min=1e-3)  # a blank picture has none
+    ink = x.flatten(start_dim=1).mean(dim=1).clamp(min=1e-3)  # a blank image has none
     return smooth.square().flatten(start_dim=1).mean(dim=1) / ink
 
 
@@ -146,7 +146,7 @@ error_per_ink = reads(error_per_ink, x=GREY, x_hat=GREY, alike=("x", "x_hat"))
 
 
 def compressed_bits(images):
-    """Bits that each picture takes as a PNG file. uint8 (N, C, H, W), grey or RGB -> list of N ints
+    """Bits that each image takes as a PNG file. uint8 (N, C, H, W), grey or RGB -> list of N ints
 
     A measure of complexity, as in Serrà et al. (arXiv 1909.11480).
     """

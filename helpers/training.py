@@ -1,6 +1,6 @@
 """The training loop of module 1, as a library function, and its variations.
 
-Pictures stay in memory as uint8; a batch is sliced, moved and scaled to [0, 1] when its turn
+Images stay in memory as uint8; a batch is sliced, moved and scaled to [0, 1] when its turn
 comes. Nothing is decoded or collated one by one.
 """
 
@@ -21,13 +21,13 @@ from helpers.threads import paced
 
 
 def as_input(images):
-    """uint8 pictures in [0, 255] -> float32 tensor in [0, 1] on the device in use."""
+    """uint8 images in [0, 255] -> float32 tensor in [0, 1] on the device in use."""
     images = torch.from_numpy(np.array(images)).to(device())  # a copy: files are read-only
     return images.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
 def batches(images, batch_size=64, *, shuffle=False):
-    """Yield the pictures as float batches. uint8 (N, C, H, W) -> float32 (batch_size, C, H, W)
+    """Yield the images as float batches. uint8 (N, C, H, W) -> float32 (batch_size, C, H, W)
 
     The last batch holds the remainder. With `shuffle` the order is drawn from torch's generator.
     """
@@ -69,7 +69,7 @@ def adam(model, lr=1e-3, weight_decay=1e-5):
 
 
 def epochs_for(steps, batch_size, images):
-    """Epochs that come closest to `steps` steps; at least one. Fewer pictures still make a step."""
+    """Epochs that come closest to `steps` steps; at least one. Fewer images still make a step."""
     return max(1, round(steps * batch_size / max(batch_size, len(images))))
 
 
@@ -114,7 +114,7 @@ def mean_loss(model, images, objective=reconstruction, batch_size=250):
 
 @torch.inference_mode()
 def apply(function, images, batch_size=250):
-    """function(batch) over all pictures, on the CPU. uint8 (N, C, H, W) -> tensor (N, ...)
+    """function(batch) over all images, on the CPU. uint8 (N, C, H, W) -> tensor (N, ...)
 
     Put the model that the function uses into eval mode first.
     """
@@ -153,7 +153,7 @@ def fit_classifier(
     lr : peak of a one-cycle schedule for AdamW (Smith, arXiv 1708.07120)
     augment : float batch -> float batch, in training only
     mixed : whether the forward pass may be in bfloat16 (`helpers.precision`)
-    history : epoch (from 1), train (mean loss), accuracy (on the validation pictures), seconds
+    history : epoch (from 1), train (mean loss), accuracy (on the validation images), seconds
     """
     to_device(model)
     order = Order(len(images), batch_size)
@@ -175,7 +175,7 @@ def fit_classifier(
 
 
 def accuracy(model, images, labels):
-    """Share of pictures whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
+    """Share of images whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
     model.eval()
     return float((apply(model, images).argmax(dim=1).numpy() == labels).mean())
 
@@ -186,7 +186,7 @@ def to_device(model):
 
 
 class Order:
-    """The pictures in random order, batch after batch: a new order follows the last picture.
+    """The images in random order, batch after batch: a new order follows the last image.
 
     pictures, batch_size : how many; sizes : of an epoch's batches, the last with the remainder
     order, place : where it stands. An order is drawn from torch's generator when its first batch

@@ -7,14 +7,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Pictures of one split, with everything that is known about them.
+    """Images of one split, with everything that is known about them.
 
     Attributes
     ----------
     images : uint8 array, (N, C, H, W), memory-mapped where large
     labels : int64 array, (N,), positions in `classes`
     classes : names of the classes
-    groups : (N,) array or None; pictures of one patient share a value
+    groups : (N,) array or None; images of one patient share a value
     masks : bool array, (N, H, W), or None; True on the pixels of a lesion
     name, source : the data set's name; "real" or "sample"
     origin : one sentence for people: which data this is and where it came from
@@ -50,7 +50,7 @@ class ImageSet:
         return f"<ImageSet {self.name} ({self.source}): {shape}, {len(self.classes)} classes>"
 
     def take(self, index):
-        """The pictures at `index` (integer array, boolean array or slice), as an ImageSet."""
+        """The images at `index` (integer array, boolean array or slice), as an ImageSet."""
         parts = {
             what: value[index]
             for what in ("images", "labels", "groups", "masks")
@@ -59,7 +59,7 @@ class ImageSet:
         return replace(self, **parts)
 
     def of_class(self, *names):
-        """The pictures of the classes `names`, in their order in the set."""
+        """The images of the classes `names`, in their order in the set."""
         unknown = set(names) - set(self.classes)
         if unknown:
             raise ValueError(
@@ -69,7 +69,7 @@ class ImageSet:
         return self.take(np.isin(self.labels, wanted))
 
     def shrink(self, factor):
-        """Pictures of 1/factor the side: means of factor × factor pixels; of masks, majorities."""
+        """Images of 1/factor the side: means of factor × factor pixels; of masks, majorities."""
         n, c, h, w = self.images.shape
         blocks = (h // factor, factor, w // factor, factor)
         means = self.images.reshape(n, c, *blocks).mean((3, 5), dtype=np.float32)
@@ -82,7 +82,7 @@ class ImageSet:
     def draw(self, *sizes, seed):
         """Disjoint random parts of the given sizes, the same on every machine for one seed."""
         if sum(sizes) > len(self):
-            raise ValueError(f"{self.name}: {sizes} pictures asked for, there are {len(self)}")
+            raise ValueError(f"{self.name}: {sizes} images asked for, there are {len(self)}")
         order = np.random.default_rng(seed).permutation(len(self))
         parts = np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1])
         return [self.take(np.sort(part)) for part in parts]

@@ -1,4 +1,4 @@
-"""Splits without leaks: roles that share no picture, the same on every machine."""
+"""Splits without leaks: roles that share no image, the same on every machine."""
 
 import hashlib
 
@@ -32,7 +32,7 @@ def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
 
 
 def class_roles(labels, wanted, shares, seed=0):
-    """Positions of the pictures of each role: of the classes `wanted` only, each class cut alike.
+    """Positions of the images of each role: of the classes `wanted` only, each class cut alike.
 
     labels : (N,); wanted : class numbers; shares : of the roles, together at most 1
     -> one array of positions a share, in their order in the set; no position in two of them
@@ -71,7 +71,7 @@ def subset_by_patient(labels, groups, share, seed=0):
 
 
 def hold_back(pictures, share=0.25):
-    """Positions of an ImageSet's pictures but those of `share` of the patients, and of those."""
+    """Positions of an ImageSet's images but those of `share` of the patients, and of those."""
     held = subset_by_patient(pictures.labels, patients(pictures), share)
     return np.setdiff1d(np.arange(len(pictures)), held), held
 
@@ -94,10 +94,10 @@ def patients(pictures, run=10):
 
 
 def stream(n, m, rate, seed=0):
-    """Positions of a stream in which a share `rate` of the pictures is out of sample.
+    """Positions of a stream in which a share `rate` of the images is out of sample.
 
-    n, m : pictures that there are in sample and out of it; -> positions among n, among m
-    The stream is as long as the pictures last: all of one kind are in it.
+    n, m : images that there are in sample and out of it; -> positions among n, among m
+    The stream is as long as the images last: all of one kind are in it.
     """
     rng = np.random.default_rng(seed)
     length = min(n / (1 - rate) if rate < 1 else np.inf, m / rate if rate > 0 else np.inf)

@@ -13,7 +13,7 @@ from helpers.training import apply, as_input
 
 
 def brightness(images):
-    """Mean grey value of each picture. -> (N,)"""
+    """Mean grey value of each image. -> (N,)"""
     return images.mean((1, 2, 3))
 
 
@@ -25,7 +25,7 @@ def background(images):
 
 
 def png_bytes(images):
-    """Size of each picture as a PNG file. -> (N,)"""
+    """Size of each image as a PNG file. -> (N,)"""
     return np.array(compressed_bits(images)) / 8
 
 
@@ -38,7 +38,7 @@ def from_median(traits, train_images, images):
 
 
 def mean_image_error(x_train, x):
-    """Squared error of the mean training picture in place of each picture. tensors -> (N,)"""
+    """Squared error of the mean training image in place of each image. tensors -> (N,)"""
     return reconstruction_error(x, x_train.mean(dim=0, keepdim=True))
 
 
@@ -48,21 +48,21 @@ def pca_error(x_train, x, components):
 
 
 def nearest_distance(x_train, x):
-    """Distance to the nearest training picture. tensors -> (N,)"""
+    """Distance to the nearest training image. tensors -> (N,)"""
     return knn(x_train.flatten(1), x.flatten(1), k=1)
 
 
 def nearest_picture(x_train, x):
-    """The nearest training picture of each picture. tensors -> the shape of x"""
+    """The nearest training image of each image. tensors -> the shape of x"""
     train = x_train.flatten(1)
     places = [torch.cdist(part, train).argmin(1) for part in x.flatten(1).split(1000)]
     return x_train[torch.cat(places)]
 
 
 def subspace_errors(train_images, images, components):
-    """Squared errors of the mean picture and of PCA, a pixel. uint8 twice -> array (2, N)
+    """Squared errors of the mean image and of PCA, a pixel. uint8 twice -> array (2, N)
 
-    For large pictures: the components are found without the covariance of all pixels.
+    For large images: the components are found without the covariance of all pixels.
     """
     from sklearn.decomposition import PCA
 

@@ -32,9 +32,9 @@ def up_block(in_channels, out_channels):
 
 
 class DeepAutoencoder(nn.Module):
-    """Pictures to `latent_dim` numbers and back, through three blocks each way.
+    """Images to `latent_dim` numbers and back, through three blocks each way.
 
-    size : side of the pictures in pixels, a multiple of 8; widths : channels of the blocks
+    size : side of the images in pixels, a multiple of 8; widths : channels of the blocks
     features : (N, 1, size, size) -> (N, widths[2], size/8, size/8)
     encode : -> (N, latent_dim); decode : back to (N, 1, size, size), without a limit
     """

@@ -1,4 +1,4 @@
-"""What module 2 draws: ideas on one-dimensional pictures, the VAE's graph, two code spaces."""
+"""What module 2 draws: ideas on one-dimensional images, the VAE's graph, two code spaces."""
 
 import numpy as np
 import torch
@@ -168,9 +168,9 @@ def code_spaces(codes, labels, classes, spread=1.0):
 
 
 def decoded_grids(grids, columns):
-    """Decoded codes on a grid, {name: (pictures, (x0, x1, y0, y1))}, one panel each.
+    """Decoded codes on a grid, {name: (images, (x0, x1, y0, y1))}, one panel each.
 
-    pictures (rows·columns, 1, H, W) with the first row at the bottom
+    images (rows·columns, 1, H, W) with the first row at the bottom
     """
     figure, axes = new_figure(9, 4.3, ncols=len(grids))
     for axis, (name, (pictures, extent)) in zip(axes, grids.items(), strict=True):

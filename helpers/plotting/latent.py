@@ -83,7 +83,7 @@ def posteriors(pictures, titles, line, posterior, mu, sigma):
 
     All panels have axes of the same length. Colours are densities as shares of a panel's largest.
 
-    pictures (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
+    images (N, 1, H, W); line (side,), the grid along either axis; posterior (N, side, side), z2
     down the rows; mu, sigma (N, 2)
     """
     figure, axes = new_figure(9.4, 2.9, ncols=len(pictures))

@@ -21,7 +21,7 @@ from helpers.plotting.style import (
 
 
 class LiveCurve:
-    """Training and validation curves in one picture that is redrawn as the training goes on."""
+    """Training and validation curves in one image that is redrawn as the training goes on."""
 
     def __init__(self, x_label, y_label):
         self.labels = {"xlabel": x_label, "ylabel": y_label}

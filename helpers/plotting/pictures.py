@@ -1,4 +1,4 @@
-"""Pictures in rows, their residuals and maps."""
+"""Images in rows, their residuals and maps."""
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -7,7 +7,7 @@ from helpers.plotting.style import ANOMALY, NORMAL, RESIDUAL, SECOND, THIRD, ink
 
 
 def as_pictures(images):
-    """uint8 or float pictures (N, C, H, W) -> float array (N, H, W) or (N, H, W, 3) in [0, 1]."""
+    """uint8 or float images (N, C, H, W) -> float array (N, H, W) or (N, H, W, 3) in [0, 1]."""
     images = np.asarray(images)
     images = images / 255 if images.dtype == np.uint8 else images
     images = images.clip(0, 1)
@@ -15,14 +15,14 @@ def as_pictures(images):
 
 
 def draw_picture(axis, picture, cmap="gray", vmin=0, vmax=1):
-    """One picture (H, W) or (H, W, 3), without ticks and frame. Returns what a colour bar needs."""
+    """One image (H, W) or (H, W, 3), without ticks and frame. Returns what a colour bar needs."""
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     return axis.imshow(picture, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
 
 
 def _named_rows(names, columns, width, height, margin):
-    """Axes for `columns` pictures a row, each width × height inches, the row's name before them."""
+    """Axes for `columns` images a row, each width × height inches, the row's name before them."""
     size = (width * columns + margin, height * len(names))
     figure, axes = new_figure(*size, nrows=len(names), ncols=columns, squeeze=False)
     for row, name in zip(axes, names, strict=True):
@@ -31,7 +31,7 @@ def _named_rows(names, columns, width, height, margin):
 
 
 def _draw_row(row, images, masks=None):
-    """Pictures (N, C, H, W) on the axes of a row; masks (N, H, W), where not empty, as outlines."""
+    """Images (N, C, H, W) on the axes of a row; masks (N, H, W), where not empty, as outlines."""
     for i, (axis, picture) in enumerate(zip(row, as_pictures(images), strict=True)):
         draw_picture(axis, picture)
         if masks is not None and np.any(masks[i]):
@@ -39,9 +39,9 @@ def _draw_row(row, images, masks=None):
 
 
 def image_rows(rows, columns=()):
-    """One row of pictures for each of {name: pictures (N, C, H, W)}, all rows equally long.
+    """One row of images for each of {name: images (N, C, H, W)}, all rows equally long.
 
-    columns : names to stand above the first row's pictures
+    columns : names to stand above the first row's images
     """
     figure, axes = _named_rows(rows, len(next(iter(rows.values()))), 0.72, 0.76, 1.1)
     for row, images in zip(axes, rows.values(), strict=True):
@@ -76,7 +76,7 @@ def map_rows(images, masks, maps):
 
 
 def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
-    """Pictures, their reconstructions, and the residual: orange too bright, blue too dark.
+    """Images, their reconstructions, and the residual: orange too bright, blue too dark.
 
     All residuals have one scale, up to the value that one pixel in 200 exceeds.
     """
@@ -94,7 +94,7 @@ def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
 
 
 def labelled_pictures(images, titles, columns=8):
-    """Pictures (N, C, H, W) with a title each, in rows of `columns`."""
+    """Images (N, C, H, W) with a title each, in rows of `columns`."""
     rows = -(-len(images) // columns)
     figure, axes = new_figure(1.15 * columns, 1.4 * rows, nrows=rows, ncols=columns, squeeze=False)
     for axis in axes.flat:
@@ -106,7 +106,7 @@ def labelled_pictures(images, titles, columns=8):
 
 
 def mosaic(pictures, columns, extent):
-    """Pictures (rows·columns, 1, H, W), first row at the bottom, as one picture over `extent`."""
+    """Images (rows·columns, 1, H, W), first row at the bottom, as one image over `extent`."""
     pictures = as_pictures(pictures)
     n, height, width = pictures.shape
     grid = pictures.reshape(n // columns, columns, height, width)[::-1]

@@ -1,4 +1,4 @@
-"""Scores of pictures, their thresholds and false-alarm rates."""
+"""Scores of images, their thresholds and false-alarm rates."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from helpers.plotting.style import (
 def score_histogram(groups, thresholds, *, label="error of each image", colours=(NORMAL, ANOMALY)):
     """Histograms of {name: scores}, and a line for each of {name: threshold}. Drops no tail.
 
-    colours : of the groups; normal pictures, then anomalies, if nothing else is said
+    colours : of the groups; normal images, then anomalies, if nothing else is said
     """
     figure, axis = new_figure(7, 3)
     everything = np.concatenate(list(groups.values()))
@@ -87,7 +87,7 @@ def roc_and_precision(normal_scores, anomalies):
 def reliability_diagram(tables):
     """Accuracy over confidence of {name: table of `calibration.reliability`}, with Wilson bars.
 
-    Large dots hold many pictures.
+    Large dots hold many images.
     """
     from helpers.metrics import wilson_interval  # heavy
 

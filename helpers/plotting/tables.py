@@ -80,7 +80,7 @@ def _interval_lines(axis, at, frame, values, colours, width):
 
 
 def auroc_table(frame):
-    """A frame of AUROCs as a picture: blue above one half, pink below; a column's best in bold."""
+    """A frame of AUROCs as an image: blue above one half, pink below; a column's best in bold."""
     import seaborn as sns
 
     figure, axis = new_figure(9.4, 0.36 * len(frame) + 0.7)
