@@ -1,7 +1,7 @@
 """Compare a move of each explorable with one of a widget whose picture the kernel draws.
 
 A move is one of a slider, or the choice of an entry of a list or of a radio button. All in one
-Chromium, throttled to a quarter of the machine of reference (test_explorables.py, which has the
+Chromium, slowed down to a quarter of its speed (`throttle` in test_explorables.py, which has the
 tests of speed), 100 moves of each control, medians. By hand: the kernel's part takes minutes.
 
     .venv/bin/python tests/browser/moves.py [--old CHECKOUT OF 354511f] [explorable ...]
