@@ -521,7 +521,7 @@ test_errors = score(test.images)
 calibration_errors = score(calibration.images)
 print(f"mean error: calibration {calibration_errors.mean():.5f}, test {test_errors.mean():.5f}")
 
-# %% [markdown] id="residual-text" tags=["optional"]
+# %% [markdown] id="residual-text"
 # ### Which digits are hard to rebuild?
 #
 # Which digits does the network rebuild worst, and where in the image? The **residual** $\hat x - x$ answers
@@ -538,6 +538,8 @@ plotting.show(
 )
 
 # %% id="seen-residuals" tags=["seen"]
+from helpers.claims import seen
+
 _ink, _all = test.images[worst].mean() / 255, test.images.mean() / 255
 seen(
     f"Their errors go from {test_errors[worst].min():.3f} to {test_errors[worst].max():.3f}; the median of "
@@ -545,6 +547,11 @@ seen(
     "much ink as all test digits. The reconstructions replace unusual strokes by common ones: the decoder can "
     "only draw what it has learned."
 )
+
+# %% [markdown] id="per-digit-text" tags=["optional"]
+# ### Digit by digit
+#
+# Are all digits equally hard to rebuild?
 
 # %% id="per-digit"
 import pandas as pd

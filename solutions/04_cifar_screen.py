@@ -428,7 +428,7 @@ print(f"{sum(p.numel() for p in cae.parameters()):,} parameters")
 # %% id="cae"
 from helpers.experiments.module_04 import TrainingNotes, autoencoder
 
-notes = TrainingNotes(parts)  # for an optional part, below
+notes = TrainingNotes(parts)  # how eight images are rebuilt meanwhile
 ae = autoencoder(parts.autoencoder.images, progress=True, on_epoch=notes)
 print(f"3,072 numbers in {ae.encoder[-1].out_features}")
 
@@ -466,7 +466,7 @@ seen(
     f"classes the AUROC is {area:.2f}; a random score has 0.5."
 )
 
-# %% [markdown] id="snapshots-text" tags=["optional"]
+# %% [markdown] id="snapshots-text"
 # ### What the autoencoder learns first
 #
 # While it trained, `notes` kept eight images that it does not learn from: four cats and dogs, then a frog, a
@@ -489,8 +489,10 @@ seen(
     f"{'overlap' if _last[4:].min() < _last[:4].max() else 'do not overlap'}."
 )
 
-# %% [markdown] id="curves-text"
-# **Lightness or colour?** The error has two parts, lightness and colour (section 5 says how they are told apart).
+# %% [markdown] id="curves-text" tags=["optional"]
+# ### Lightness or colour?
+#
+# The error has two parts, lightness and colour (section 5 says how they are told apart).
 # Compare both with a network that gives every pixel the mean colour of all tuning images. The share of the error
 # that is gone is the share **explained**, as in a regression ($R^2$). Which part does the CAE learn first?
 

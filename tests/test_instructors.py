@@ -226,10 +226,22 @@ def test_an_exercise_that_is_shown_saves_minutes():
     modules = exercise_after(10)
     (written,), _ = instructors.chosen(Timetable((1,), 1, 12 * 60, ("1.4",)), modules)
     assert not written.tasks[0].shown  # it fits
-    (shown,), home = instructors.chosen(Timetable((1,), 1, 10 * 60 + 1, ("1.4",)), modules)
+    until = 10 * 60 + 1 + instructors.CLOSE
+    (shown,), home = instructors.chosen(Timetable((1,), 1, until, ("1.4",)), modules)
     assert shown.tasks[0].shown and not home
     saved = 8 + instructors.QUESTION + instructors.ANSWER - instructors.SHOWN
     assert written.room - shown.room == pytest.approx(saved)
+
+
+def test_what_the_welcome_runs_is_not_counted_again():
+    modules = exercise_after(10)
+    plan = Timetable((1,), 1, 12 * 60)
+    (whole,), _ = instructors.chosen(plan, modules)
+    modules["01_topic"][1].cells[1].id = instructors.BEGUN  # c1, ten minutes of computing
+    (rest,), _ = instructors.chosen(plan, modules)
+    seconds = 1 + 1 + 10 * 60  # the words of the title and of the heading, and the cell
+    assert whole.core - rest.core == seconds
+    assert whole.tasks[0].end - rest.tasks[0].end == pytest.approx(seconds / 60)
 
 
 def test_cells_of_a_section_at_home_are_run_where_a_later_one_reads_them():

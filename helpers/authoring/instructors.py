@@ -24,15 +24,18 @@ from helpers.checks.exercise import FOLDER, texts
 # Minutes that a room needs beyond those of a lone learner. They were set on 29 November 2026, when
 # an instructor walked through the half-day plan of that day with a stopwatch, and estimated each
 # line for twenty people of whom five are slow. Its three blocks, of 63, 69 and 69 minutes for a
-# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89.
+# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89. The plan of the next day
+# was put at 55, 78 and 68 (rule: 60, 75 and 70); since then BEGUN and CLOSE are counted.
 QUESTION, ANSWER = 1, 3  # for each exercise: a question before it; its answer shown, stragglers
 TALK = 2  # for each section: a figure, a vote, those who still read
 CHANGE = 3  # to open the next notebook, and to shut down the kernel of the last one
 SHOWN = 6  # for an exercise that the instructor writes or shows, in place of all its minutes
 
 START = 9 * 60  # minutes since midnight
-WELCOME = 20  # seats, Wi-Fi, one machine that does not start
+WELCOME = 20  # seats, Wi-Fi, one machine that does not start; the first cells, up to BEGUN
+BEGUN = "data"  # the cell up to which everybody runs module 1 meanwhile
 AGAIN = 10  # the welcome of a later day
+CLOSE = 5  # what is for home, shutting down, what people say of the day
 BREAK = 15
 LUNCH, LUNCH_AT = 60, 12.5 * 60
 BLOCK = 90  # nobody works longer than about this without a break
@@ -112,7 +115,7 @@ class Task:
 class Section:
     """A section of a module with everything below its heading; seconds.
 
-    cells, tasks : of the core
+    cells, spent, tasks : of the core; spent on each cell
     change : whether a room opens this notebook for it and closes another one
     """
 
@@ -122,6 +125,7 @@ class Section:
     optional: float = 0
     computing: float = 0
     cells: list = field(default_factory=list)
+    spent: list = field(default_factory=list)
     tasks: list = field(default_factory=list)
     change: bool = False
 
@@ -164,6 +168,7 @@ def sections(module, parts):
             continue
         for cell, seconds in zip(part.cells, part.spent, strict=True):
             section.cells.append(cell)
+            section.spent.append(seconds)
             section.core += seconds
             if "exercise" in tags_of(cell):
                 minutes = by_id[exercise_of(cell)].minutes
@@ -251,6 +256,7 @@ def chosen(plan, modules):
     """
     numbered = {int(module[:2]): (module, parts) for module, parts in modules.items()}
     work = [s for n in plan.modules for s in sections(*numbered[n]) if s.core]
+    begin(work[0])
     for before, section in pairwise(work):
         section.change = before.module != section.module
     tasks = {task.id: task for section in work for task in section.tasks}
@@ -265,6 +271,15 @@ def chosen(plan, modules):
         else:
             home.add(name)
     return keep(work, home), [s for s in work if s.key in home]
+
+
+def begin(section):
+    """Take off a plan's first section what the welcome does of it."""
+    ids = [cell.id for cell in section.cells]
+    done = sum(section.spent[: ids.index(BEGUN) + 1]) if BEGUN in ids else 0
+    section.core -= done
+    for task in section.tasks:
+        task.end -= done / 60
 
 
 def late(work, plan):
@@ -311,7 +326,8 @@ def clock(work, day=1):
         if pause:
             rows.append(row(now, pause, "*lunch*" if pause == LUNCH else "*break*"))
             now += pause
-    return rows, now
+    rows.append(row(now, CLOSE, "closing: what is for home; shut the notebooks down"))
+    return rows, now + CLOSE
 
 
 def blocks_of(work):

@@ -27,7 +27,7 @@ from helpers.authoring.nbgrader import course  # noqa: E402
 
 BIN = COURSE / ".venv-nbgrader" / "bin"
 ASSIGNMENT = "module_01"
-UNREAD = "notebook of version 3", "byte order mark", "UTF-16"  # by nbgrader itself
+UNREAD = "broken cells", "notebook of version 3", "byte order mark", "UTF-16"  # by nbgrader itself
 HALF = {id: classroom.ANSWERS[id] for id in list(classroom.ANSWERS)[:6]}
 ORDINARY = {
     "right": classroom.ANSWERS,
