@@ -65,7 +65,10 @@ NBGRADER = COURSE / ".venv-nbgrader" / "bin"
     reason="no nbgrader (make nbgrader) or no bubblewrap (apt install bubblewrap)",
 )
 def test_nbgrader_keeps_what_the_grader_says(folder):
-    """A copied cell, an edited check, a notebook without metadata and another one do no harm."""
+    """A copied cell, an edited check, a notebook without metadata and another one do no harm.
+
+    Nor does a file that nbgrader 0.9.6 itself gives up with an error, as one in UTF-16.
+    """
     environment = os.environ | {"PATH": f"{NBGRADER}{os.pathsep}{os.environ['PATH']}"}
 
     def run(*command):
@@ -93,10 +96,12 @@ def test_nbgrader_keeps_what_the_grader_says(folder):
     other = nbformat.v4.new_notebook()
     handed_in = {"anna": perfect, "ben": copied, "carl": classroom.vs_code(from_badge)}
     handed_in["dora"] = other
+    handed_in["eva"] = from_badge
     for learner, notebook in handed_in.items():
         target = folder / "submitted" / learner / "module_01" / name
         target.parent.mkdir(parents=True)
-        target.write_text(json.dumps(notebook), encoding="utf-8")
+        encoding = "utf-16" if learner == "eva" else "utf-8"
+        target.write_text(json.dumps(notebook), encoding=encoding)
     run("autograde", "module_01")
     run("export")
     lines = [line.split(",") for line in (folder / "grades.csv").read_text().splitlines()]
@@ -104,7 +109,7 @@ def test_nbgrader_keeps_what_the_grader_says(folder):
     points = {line[3]: float(line[place]) for line in lines if line[0] == "module_01"}
     full = sum(e.difficulty for e in exercises() if e.id.startswith("1."))
     one = next(e.difficulty for e in exercises() if e.id == "1.4")
-    assert points == {"anna": full, "ben": full, "carl": one, "dora": 0}
+    assert points == {"anna": full, "ben": full, "carl": one, "dora": 0, "eva": one}
     # the feedback shows the answer where the notebook's cells had no ids
     shown = folder / "autograded" / "carl" / "module_01" / name
     shown = {cell.id: cell.source for cell in nbformat.read(shown, as_version=4).cells}

@@ -27,7 +27,6 @@ from helpers.authoring.nbgrader import course  # noqa: E402
 
 BIN = COURSE / ".venv-nbgrader" / "bin"
 ASSIGNMENT = "module_01"
-UNREAD = "broken cells", "notebook of version 3", "byte order mark", "UTF-16"  # by nbgrader itself
 HALF = {id: classroom.ANSWERS[id] for id in list(classroom.ANSWERS)[:6]}
 ORDINARY = {
     "right": classroom.ANSWERS,
@@ -93,7 +92,7 @@ def grade_class(folder, kinds):
         print(f"  {kind}: {took[kind]:.0f} s", file=sys.stderr, flush=True)
     found, right = scores(folder), True
     for kind, name in names.items():
-        least, most = (0, 0) if kind in UNREAD else deserved(everyone[kind][1])
+        least, most = deserved(everyone[kind][1])
         score = found.get(name, 0)
         right &= least <= score <= most
         wanted = f"{least}" if least == most else f"{least} to {most}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
@@ -45,6 +46,27 @@ c.GenerateAssignment.preprocessors = [
 # Last: the course's folders are not to hide any package. This part of it needs none of its own.
 sys.path.append(COURSE)  # noqa: F821
 from helpers.grading import submission  # noqa: E402
+
+
+class AnyNotebook(NotebookExporter):
+    """Reads whatever the course's grader reads.
+
+    nbformat knows neither other encodings than UTF-8 nor cells that lack what a cell has, and
+    nbgrader would give such a file no points.
+    """
+
+    def from_file(self, file_stream, resources=None, **options):
+        try:
+            nb = nbformat.read(file_stream, as_version=4)
+        except Exception as error:
+            try:
+                cells = submission.read(Path(file_stream.name))
+            except submission.Unreadable:
+                raise error from None
+            made = nbformat.v4.new_code_cell
+            cells = [made(c.text, **({"id": c.id} if c.id else {})) for c in cells]
+            nb = nbformat.v4.new_notebook(cells=cells)
+        return self.from_notebook_node(nb, resources=resources, **options)
 
 
 class Judge(NbGraderPreprocessor):
@@ -95,6 +117,7 @@ def output(verdict):
     return nbformat.v4.new_output("error", ename=verdict["status"], evalue=text, traceback=[text])
 
 
+c.Autograde.exporter_class = AnyNotebook
 c.Autograde.sanitize_preprocessors = [Judge, CheckCellMetadata]
 c.Autograde.autograde_preprocessors = [
     LimitOutput,
