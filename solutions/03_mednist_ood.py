@@ -1093,7 +1093,7 @@ paired_difference = check("3.10", paired_difference)
 # %% id="ex-3-14" tags=["exercise"] reference="report"
 report = {"choice": ..., "because": ...}
 
-# %% id="check-3-14" tags=["check", "nbval-check-output"]
+# %% id="check-3-14" tags=["check"]
 report = check("3.14", report)
 
 # %% [markdown] id="chosen-lesson" no_result="what the next cell does"

@@ -252,7 +252,7 @@ def test_wilson_interval_does_not_overflow():
         (lambda: dice([0.2, 0.9], [0, 1]), "compare with a threshold first"),
         (lambda: pixel_metrics([[0.5]], [[True]], 0.1), "no healthy pixel"),
         (lambda: rank_correlation([1, 1], [1, 2]), "all numbers of a group are equal"),
-        (lambda: paired_difference([1], [2], [1, 2], [2]), "the same pictures"),
+        (lambda: paired_difference([1], [2], [1, 2], [2]), "the same images"),
         (lambda: psnr(torch.ones(2, 1, 2, 2), torch.ones(2, 2)), "psnr: these should have"),
     ],
 )
