@@ -233,6 +233,14 @@ def test_an_exercise_that_is_shown_saves_minutes():
     assert written.room - shown.room == pytest.approx(saved)
 
 
+def test_the_guide_says_where_each_quiz_question_is_asked(modules):
+    for module, found in modules.items():
+        placed = {q["id"] for q in texts(module[:2]).get("quiz", []) if q.get("placed")}
+        assert instructors.asked_in(found).keys() == placed
+    (first,) = (found for module, found in modules.items() if module.startswith("01"))
+    assert instructors.asked_in(first)["batch-means"] == "section 5, optional"
+
+
 def test_what_the_welcome_runs_is_not_counted_again():
     modules = exercise_after(10)
     plan = Timetable((1,), 1, 12 * 60)

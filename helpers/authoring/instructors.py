@@ -17,7 +17,7 @@ from helpers.authoring.parts import (
     plain,
     tags_of,
 )
-from helpers.authoring.time import exercise_of, rounded
+from helpers.authoring.time import QUIZ, exercise_of, rounded
 from helpers.checks import exercises
 from helpers.checks.exercise import FOLDER, texts
 
@@ -443,10 +443,11 @@ def questions():
 
 def exercise_pages(modules):
     """All exercises of all modules and their quizzes' answers, as Markdown."""
-    return "\n\n".join(
-        f"## {plain(parts[0].title)}\n\n{exercises_of(module, parts)}\n\n{quiz_answers(module)}"
+    pages = (
+        (f"## {plain(parts[0].title)}", exercises_of(module, parts), quiz_answers(module, parts))
         for module, parts in modules.items()
     )
+    return "\n\n".join("\n\n".join(page) for page in pages)
 
 
 def exercises_of(module, parts):
@@ -516,12 +517,25 @@ def words(name):
     return name.replace("_", " ")
 
 
-def quiz_answers(module):
-    """The answers of a module's quiz, with the reason for each."""
-    lines = ["### Quiz answers", ""]
+def quiz_answers(module, parts):
+    """The answers of a module's quiz, with the reason for each, and where it is asked."""
+    lines, places = ["### Quiz answers", ""], asked_in(parts)
     for q in texts(module[:2]).get("quiz", []):
-        lines.append(f"- **{q['question']}**\\\n  {answer(q)}")
+        place = places.get(q.get("id"), "at the end")
+        lines.append(f"- **{q['question']}** ({place})\\\n  {answer(q)}")
     return "\n".join(lines)
+
+
+def asked_in(parts):
+    """{id of a quiz question that has its place: "section 5, optional"}"""
+    found, section = {}, ""
+    for part in parts:
+        if part.level == 2:
+            section = plain(part.title).partition(" · ")[0]
+        for cell in part.cells:
+            for id in filter(None, QUIZ.findall(cell.source)):
+                found[id] = f"section {section}{', optional' * part.optional}"
+    return found
 
 
 def answer(question):
