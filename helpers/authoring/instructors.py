@@ -24,8 +24,9 @@ from helpers.checks.exercise import FOLDER, texts
 # Minutes that a room needs beyond those of a lone learner. They were set on 29 November 2026, when
 # an instructor walked through the half-day plan of that day with a stopwatch, and estimated each
 # line for twenty people of whom five are slow. Its three blocks, of 63, 69 and 69 minutes for a
-# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89. The plan of the next day
-# was put at 55, 78 and 68 (rule: 60, 75 and 70); since then BEGUN and CLOSE are counted.
+# lone learner, were put at 78, 90 and 92; this rule gives 83, 89 and 89. The plan of the next day,
+# gone through on paper, was put at 55, 78 and 68 (rule: 60, 75 and 70); since then BEGUN and CLOSE
+# are counted.
 QUESTION, ANSWER = 1, 3  # for each exercise: a question before it; its answer shown, stragglers
 TALK = 2  # for each section: a figure, a vote, those who still read
 CHANGE = 3  # to open the next notebook, and to shut down the kernel of the last one

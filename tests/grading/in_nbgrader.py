@@ -1,7 +1,7 @@
 """The class through nbgrader, and thirty ordinary submissions through nbgrader and our own grader.
 
-    python tests/grading/in_nbgrader.py class [KIND ...]     half an hour
-    python tests/grading/in_nbgrader.py thirty               as long again, on a quiet machine
+    python tests/grading/in_nbgrader.py class [KIND ...]     a quarter of an hour
+    python tests/grading/in_nbgrader.py thirty               five minutes on a quiet machine
 
 Needs `make nbgrader` once, for .venv-nbgrader. Stops with status 1 where a grade is another one.
 """
@@ -27,11 +27,10 @@ from helpers.authoring.nbgrader import course  # noqa: E402
 
 BIN = COURSE / ".venv-nbgrader" / "bin"
 ASSIGNMENT = "module_01"
-HALF = {id: classroom.ANSWERS[id] for id in list(classroom.ANSWERS)[:6]}
 ORDINARY = {
     "right": classroom.ANSWERS,
     "one wrong": classroom.ANSWERS | {"1.4": classroom.WRONG_14},
-    "half done": HALF,
+    "half done": {id: classroom.ANSWERS[id] for id in list(classroom.ANSWERS)[:6]},
 }
 
 

@@ -93,7 +93,7 @@ def test_processes_are_counted_while_a_measure_of_memory_is_waited_for(tmp_path,
         box.close()
 
 
-def test_a_family_is_all_descendants_up_to_what_a_submission_may_have():
+def test_a_family_is_all_descendants_up_to_one_more_than_allowed(monkeypatch):
     sleep = "import time; time.sleep(60)"
     starts = "import subprocess, sys; f = lambda: subprocess.Popen([sys.executable, '-c', {!r}]); "
     starts += "print(*[f().pid for _ in range(3)], flush=True); {}"
@@ -109,6 +109,8 @@ def test_a_family_is_all_descendants_up_to_what_a_submission_may_have():
         assert family == {parent.pid, *children[1]}
         assert {other.pid, *children[0]} <= others
         assert sandbox._family(parent.pid, others)[0] == family
+        monkeypatch.setattr(sandbox, "PROCESSES", 1)
+        assert len(sandbox._family(parent.pid, set())[0]) == 2
     finally:
         for pid in {other.pid, parent.pid}.union(*children):
             os.kill(pid, signal.SIGKILL)
