@@ -105,7 +105,7 @@ def fit(
 
 
 @torch.inference_mode()
-def mean_loss(model, images, objective=reconstruction, batch_size=250):
+def mean_loss(model, images, objective=reconstruction, batch_size=100):
     """Mean objective, whatever the size of the last batch. uint8 (N, C, H, W) -> float"""
     model.eval()
     total = sum(objective(model, x).item() * len(x) for x in batches(images, batch_size))
@@ -113,7 +113,7 @@ def mean_loss(model, images, objective=reconstruction, batch_size=250):
 
 
 @torch.inference_mode()
-def apply(function, images, batch_size=250):
+def apply(function, images, batch_size=100):
     """function(batch) over all images, on the CPU. uint8 (N, C, H, W) -> tensor (N, ...)
 
     Put the model that the function uses into eval mode first.

@@ -57,7 +57,10 @@ from helpers import plotting
 
 plotting.use_course_style()
 rng = np.random.default_rng(1)
-some_of_each = {name: rng.choice(pictures.of_class(name).images, 8) for name in pictures.classes}
+some_of_each = {
+    name: pictures.images[rng.choice(np.flatnonzero(pictures.labels == i), 8)]
+    for i, name in enumerate(pictures.classes)
+}
 plotting.show(
     plotting.image_rows(some_of_each),
     "Eight images of each class. Most classes are easy to tell apart by eye; the two CT classes of "

@@ -82,11 +82,14 @@ def test_mahalanobis_does_not_see_a_change_of_units_where_there_are_many_codes()
 
 
 def test_knn_is_the_distance_to_the_kth():
-    z_train, z = torch.randn(50, 4), torch.randn(1203, 4)  # more than one chunk
+    z_train, z = torch.randn(50, 4), torch.randn(203, 4)
     ordered = np.sort(cdist(z.numpy(), z_train.numpy()), axis=1)
     for k in (1, 5, 50):
         np.testing.assert_allclose(knn(z_train, z, k), ordered[:, k - 1], rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(knn(z_train, z), knn(z_train, z, 5))
+    assert (
+        knn(z_train, z).dtype == torch.float32 and knn(z_train, z.double()).dtype == torch.float64
+    )
 
 
 def test_ssim_residual_is_the_library_s_picture_by_picture():

@@ -1,5 +1,6 @@
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -198,3 +199,24 @@ def test_importing_the_library_leaves_the_numbers_alone():
     code = "import helpers.results.compute, torch; print((torch.ones(1) * 1e-40).item() > 0)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "True"
+
+
+FREED = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in (
+    "import psutil, torch; from helpers.runtime import prepare_torch; prepare_torch()",
+    "blocks = [torch.zeros(2**18) for _ in range(400)]; held = psutil.Process().memory_info().rss",
+    "del blocks[:-1]",  # the last one is at the end of the heap
+    "print((held - psutil.Process().memory_info().rss) / 2**20)",
+):
+    shell.run_cell(cell).raise_error()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="nothing is set for other libraries")
+def test_the_end_of_a_cell_gives_back_what_it_freed():
+    """Of 400 blocks of 1 MB, which by themselves would stay with the process."""
+    command = [sys.executable, "-c", FREED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 300 < float(done.stdout) < 450
