@@ -47,17 +47,16 @@ env: venv ## set up .venv, what a learner needs [PYTHON=python3.12]
 dev: env ## the same with the maintainers' tools
 	@$(call install,requirements-dev.txt)
 
-# Three calls: the second times what no other test may slow down, the third has options of nbval. A
-# worker is given whole files; tests/conftest.py says which come first. The settings are for the
-# notebooks; the tests of the library choose their own.
+# Two calls: the second times what no other test may slow down. A worker is given whole files and
+# notebooks; tests/conftest.py says which come first. The settings are for the notebooks; the tests
+# of the library choose their own.
 PROFILE = smoke
 PYTEST = env $(ONE_THREAD) COURSE_PROFILE=$(PROFILE) COURSE_STRICT=1 $(PY) -m pytest
 test: dev ## run all tests, with the time of each part [PROFILE=quick: notebooks train as learners do]
 	@status=0; start=$$(date +%s); \
-	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m "not alone" tests || status=1; \
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m "not alone" \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=600 tests solutions/*.ipynb || status=1; \
 	$(PYTEST) -m alone tests/browser || status=1; \
-	$(PYTEST) -n $(WORKERS) --dist loadfile -p no:cacheprovider --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=600 solutions/*.ipynb || status=1; \
 	echo "== $$(($$(date +%s) - start)) s in all"; exit $$status
 
 build: dev ## notebooks from solutions/*.py [MODULE=01] [ARGS=--no-execute]

@@ -189,3 +189,20 @@ def test_photographs_keep_their_colours(many):
     grey = plotting.image_rows({"": np.concatenate([images, np.full(shape, 128)]).astype(np.uint8)})
     colours = np.asarray(Image.open(BytesIO(style.to_png(grey))).convert("RGB")).reshape(-1, 3)
     assert (colours == 128).all(axis=1).mean() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["images", "lines"])
+def test_a_figure_is_drawn_as_savefig_draws_it(kind):
+    def made():
+        if kind == "images":
+            return plotting.image_rows({"a name": np.zeros((3, 1, 8, 8), np.uint8)}, "abc")
+        figure, axes = style.new_figure(ncols=2)
+        axes[0].plot([1, 3, 2], label="a line")
+        axes[1].set(xlabel="below", ylabel="beside", title="above")
+        style.legend_below(axes[0])
+        return figure
+
+    figure, file = made(), BytesIO()
+    image, dpi = style.drawn(figure, 150), figure.dpi
+    made().savefig(file, format="png", dpi=150)
+    assert np.array_equal(image, Image.open(file).convert("RGB")) and dpi == made().dpi

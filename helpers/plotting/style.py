@@ -5,6 +5,7 @@ from io import BytesIO
 import matplotlib
 import numpy as np
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -70,14 +71,26 @@ def to_png(figure):
 
     Photographs in colour may have more; a change of a colour by over `CHANGE` could be seen.
     """
-    page, small = BytesIO(), BytesIO()
-    figure.savefig(page, format="png", dpi=2 * PIXELS)
-    full = Image.open(page).convert("RGB")
+    full = drawn(figure, 2 * PIXELS)
     few = full.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    changed = np.asarray(ImageChops.difference(full, few.convert("RGB"))).max(axis=-1)
-    enough = np.quantile(changed, 0.99) <= CHANGE
-    (few if enough else full).save(small, "png", optimize=True)
-    return small.getvalue()
+    red, green, blue = ImageChops.difference(full, few.convert("RGB")).split()
+    pixels = ImageChops.lighter(ImageChops.lighter(red, green), blue).histogram()  # by change
+    enough = sum(pixels[CHANGE + 1 :]) <= 0.01 * sum(pixels)
+    file = BytesIO()
+    (few if enough else full).save(file, "png", compress_level=8)  # 9: 2 % smaller, twice the time
+    return file.getvalue()
+
+
+def drawn(figure, dpi):
+    """The figure as an RGB image, the same pixels as `savefig` writes, in half of its time: it
+    would lay the figure out twice, and pack an image that we unpack again."""
+    canvas, before = FigureCanvasAgg(figure), figure.dpi
+    figure.dpi = dpi
+    try:
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        figure.dpi = before
 
 
 class Picture(Figure):
