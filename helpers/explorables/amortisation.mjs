@@ -11,13 +11,17 @@ import {
   upright,
 } from "./kit.mjs";
 
-/** Mean, standard deviation and ELBO of q after `step` gradient steps on one image's own q. */
-export function compute({ step }, { mu, sigma, elbo }) {
-  return { mu: mu[step], sigma: sigma[step], elbo: elbo[step], gained: elbo[step] - elbo[0] };
+/** Mean, standard deviation and ELBO of q after `step` gradient steps on one image's own q.
+ *
+ * The data have a row after each `every` steps, so `step` is a multiple of `every`. */
+export function compute({ step }, { mu, sigma, elbo, every }) {
+  const row = step / every;
+  return { mu: mu[row], sigma: sigma[row], elbo: elbo[row], gained: elbo[row] - elbo[0] };
 }
 
 export function render({ model, el }) {
-  const data = { mu: model.get("mu"), sigma: model.get("sigma"), elbo: model.get("elbo") };
+  const [mu, sigma, elbo, every] = ["mu", "sigma", "elbo", "every"].map((key) => model.get(key));
+  const data = { mu, sigma, elbo, every };
   const { density, low, high } = model.get("posterior");
   const state = { step: 0 };
   const side = density.length;
@@ -41,9 +45,9 @@ export function render({ model, el }) {
   const [x, y] = [scale([low[0], high[0]], [65, 305]), scale([low[1], high[1]], [265, 25])];
   const ellipse = element("ellipse", { fill: "none", stroke: "var(--second)", "stroke-width": 3 });
   const centre = element("circle", { r: 4, fill: "var(--second)" });
-  const last = data.elbo.length - 1;
+  const last = every * (elbo.length - 1); // gradient steps
   const sx = scale([0, last], [75, 305]);
-  const [worst, best] = [Math.min(...data.elbo), Math.max(...data.elbo)];
+  const [worst, best] = [Math.min(...elbo), Math.max(...elbo)];
   const sy = scale([worst, best], [255, 35]);
   const dot = element("circle", { r: 6, fill: "var(--second)" });
   const ticks = (k) => [low[k], high[k]].map((end) => Number(end.toFixed(1)));
@@ -60,8 +64,8 @@ export function render({ model, el }) {
     upright(65, sy, [worst, best], "", (value) => value.toFixed(1)),
     element("polyline", {
       points: points(
-        data.elbo.map((_, i) => sx(i)),
-        data.elbo.map(sy),
+        elbo.map((_, i) => sx(every * i)),
+        elbo.map(sy),
       ),
       fill: "none",
       stroke: "var(--ink)",
@@ -85,9 +89,13 @@ export function render({ model, el }) {
       ? `After ${state.step} steps the ELBO is ${now.elbo.toFixed(2)} nats, ${now.gained.toFixed(2)} more than the encoder's q gives.`
       : `The encoder's own q: the ELBO is ${now.elbo.toFixed(2)} nats.`;
   }, status);
-  const control = slider("gradient steps", { min: 0, max: last, step: 1, value: 0 }, (value) => {
-    state.step = value;
-    repaint();
-  });
+  const control = slider(
+    "gradient steps",
+    { min: 0, max: last, step: every, value: 0 },
+    (value) => {
+      state.step = value;
+      repaint();
+    },
+  );
   el.append(element("div", { class: "graphs" }, left, right), control.node, status);
 }

@@ -121,10 +121,11 @@ def _logistic(values):
     return 1 / (1 + np.exp(-values))
 
 
-def amortisation(mu, sigma, elbo, posterior, low, high):
+def amortisation(mu, sigma, elbo, posterior, low, high, *, every=1):
     """Follow gradient steps on one image's own mean and standard deviation. -> Explorable
 
-    mu, sigma : (S, 2), of q after each step, the encoder's first; elbo : (S,), nats
+    mu, sigma : (S, 2), of q after each `every` gradient steps, the encoder's first
+    elbo : (S,), nats
     posterior : (K, K), the true posterior's density on a grid, rows along the second dimension
     low, high : the grid's ends in each dimension, (2,) each
     """
@@ -141,11 +142,12 @@ def amortisation(mu, sigma, elbo, posterior, low, high):
     axis.plot(*mu.T, color=plotting.SECOND)
     axis.plot(*mu[0], "o", color=plotting.SECOND)
     axis.set(xlabel="latent 1", ylabel="latent 2")
+    last = every * (len(elbo) - 1)
     alt = (
         f"The posterior of one image as a blue cloud, and the path of the mean of q over "
-        f"{len(elbo) - 1} gradient steps, from an ELBO of {elbo[0]:.2f} to {elbo[-1]:.2f} nats."
+        f"{last} gradient steps, from an ELBO of {elbo[0]:.2f} to {elbo[-1]:.2f} nats."
     )
-    data = {"mu": mu.round(4), "sigma": sigma.round(4), "elbo": elbo.round(4)}
+    data = {"mu": mu.round(4), "sigma": sigma.round(4), "elbo": elbo.round(4), "every": every}
     density = posterior / posterior.max()
     data["posterior"] = {"density": density.round(3), "low": list(low), "high": list(high)}
     return Explorable("amortisation", "Gradient steps on one image's q", data, figure, alt, 430)
