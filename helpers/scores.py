@@ -57,7 +57,7 @@ def _each_channel(residual):
 def ssim_residual(x, x_hat):
     """1 - SSIM at each pixel, from 7×7 windows. (N, 1, H, W) in [0, 1] twice -> the same shape
 
-    0 where the structure is the same, up to 2 where it is reversed [Wang et al. 2004].
+    0 where the two windows are equal, up to 2 where the structure is reversed [Wang et al. 2004].
     """
     from skimage.metrics import structural_similarity
 

@@ -1,4 +1,4 @@
-"""The last exercise of a module: a score of the learner's own, judged on images held back.
+"""The last exercise of a module: a score of the learner's own, judged on images of the check.
 
 The method is open, and the course's own functions may be used. The answer is a function
 `score(images) -> (N,)`, higher = more anomalous, of uint8 images (N, C, H, W).
@@ -22,7 +22,7 @@ PART = 32  # images that are scored once more, in another company
 
 @dataclass(frozen=True, eq=False)
 class Hidden:
-    """Images that no notebook shows, and what the course's own scores make of them.
+    """The images of a check, and what the course's own scores make of them.
 
     images : uint8 (N, C, H, W); anomalous : bool (N,)
     source : "real" or "sample"; attempts on the one are not compared with those on the other
@@ -136,7 +136,7 @@ def compared(part, scores):
         if part.rungs:
             ahead = sum(course[name] < area for name in part.rungs)
             says += f" Higher rungs overtaken: {ahead} of {len(part.rungs)}."
-    lines = [says, "AUROC on images that you have not seen:"]
+    lines = [says, "AUROC on the images of this check:"]
     for name, value in sorted((course | {YOURS: area}).items(), key=lambda item: -item[1]):
         own = f"  (95 % interval {low:.3f} to {high:.3f})" if name == YOURS else ""
         lines.append(f"{value:.3f}  {name}{own}")
