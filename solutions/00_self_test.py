@@ -2,7 +2,7 @@
 # # Self-test · Are you ready for module 1?
 #
 # The course presumes first steps in PyTorch (tensors, `nn.Module`, a gradient), and a mean, a standard
-# deviation and a Gaussian. Four small exercises show in a quarter of an hour whether you have them. They are
+# deviation and a Gaussian. Four small exercises show whether you have them. They are
 # checked as everywhere in the course, so you also see how a check, a hint and a solution look.
 #
 # <!-- time -->

@@ -109,7 +109,8 @@ claim("the nearest scan is of the same patient more often than a random one", sa
 # %% [markdown] id="alike-lesson" no_result="literature: Tampu et al. 2022"
 # If such scans are split at random, the test set is full of relatives of the training scans. On three OCT data sets,
 # Kermany's among them, random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu et al.,
-# 2022). So this module draws every split by patient: all scans of a patient stay together.
+# 2022). So this module draws every split by patient: all scans of a patient stay together. (Where a data set does not
+# name its patients, runs of ten neighbouring files stand in for them.)
 
 # %% [markdown] id="layers-text" tags=["optional"]
 # ### The layers by depth
@@ -294,12 +295,14 @@ rows = x.grad[0, 0].abs().sum(dim=1).nonzero()
 print(f"rows {rows.min()} to {rows.max()}: {rows.max() - rows.min() + 1} of {side}")
 
 # %% id="seen-field" tags=["seen"]
-_rows = int(rows.max() - rows.min() + 1)
+_stride, _rows = 2 ** len(widths()), int(rows.max() - rows.min() + 1)
+_first = int(rows.min()) - _stride * (code.shape[2] // 2)  # of the rows that the first place sees
+_seen = [
+    min(size, top + _rows) - max(0, top) for top in range(_first, _first + size, _stride)
+]  # rows of a scan, place by place
 seen(
-    f"The gradient reaches {_rows} rows, and the rule says {receptive_field(fresh)}. Of the scans' {size} rows "
-    "one place of the code thus sees "
-    + ("all" if _rows >= 2 * size else "nearly all" if _rows >= size else "a part")
-    + "."
+    f"The gradient reaches {_rows} rows, and the rule says {receptive_field(fresh)}. Of a scan's {size} rows a place in "
+    f"the middle of the code thus sees {_seen[len(_seen) // 2]}, and the first one, at the edge, {_seen[0]}."
 )
 
 # %% [markdown] id="ex-text-5-13" tags=["optional"]
@@ -735,15 +738,10 @@ seen(
     f"False-positive rates on test patients: z rule {_rate['z rule']:.1%}, conformal "
     f"{_rate['conformal, 5 %']:.1%}, the source's way {_rate['on test normals']:.1%} "
     f"({', '.join(f'{v:.0f}' for v in _rate * _n)} of {_n} scans). The source's rule was fitted to the same scans that "
-    "judge it. "
-    + (
-        "Its rate is lower than that of the z rule from validation patients"
-        if _rate["on test normals"] < _rate["z rule"]
-        else "Here its rate is not too low, which you know only because you have a rule from other patients as well"
-    )
-    + f"; the two differ by {_apart:.0f} scans"
+    "judge it, so its rate is no measurement: only scans of new patients could show what it is. "
+    f"(It differs from that of the z rule by {_apart:.0f} {'scan' if round(_apart) == 1 else 'scans'}"
     + (", and so few prove nothing" if _apart < 3.5 else "")
-    + ". Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: "
+    + ".) Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: "
     f"{norm.sf(3):.2%} would be flagged if the scores were bell-shaped (Gaussian), and they need not be. The "
     f"conformal rule aims at 5 %, and here it is {'above' if _rate['conformal, 5 %'] > 0.05 else 'below'} that; it was "
     f"calibrated on scans of only {_patients} patients (section 10)."
@@ -965,7 +963,8 @@ seen(
 # and each decoder is trained in the same way. Each step is a **rung** of a ladder, named after what its encoder has
 # learned:
 #
-# - *random*: nothing;
+# - *random*: nothing. Its weights are random. Only the running statistics of batch normalization were set, with
+#   unlabelled scans of all classes;
 # - *denoising, normals*: to remove noise from healthy scans, so it had training, and no scan or label of a disease;
 # - *denoising*: the same with scans of all classes. It has seen diseased scans, which is leakage, too, but no labels;
 # - *CNV*, *DME*, *DRUSEN*: to tell this *one* disease from healthy scans, with labels;
@@ -1006,7 +1005,7 @@ seen(
     + ("all of the same sign" if _sure else "not enough to be sure of the sign")
     + "). The largest part of the way up lies "
     + ("above" if _labels else "below")
-    + " *denoising, normals*, the rung without labels or diseased scans"
+    + " *denoising, normals*, the trained rung without labels or diseased scans"
     + (f"; the labels of one disease alone can do as well as all ({_enough})." if _enough else ".")
 )
 
@@ -1047,8 +1046,9 @@ seen(
 # %% [markdown] id="real-text"
 # ### Real scans
 #
-# Here is the whole ladder again, trained and tested on 792 real scans of another hospital (Rasti et al., 2018), of the
-# classes NORMAL, AMD and DME. The table has the rungs that both ladders share. Is their order the same?
+# Here is the whole ladder again, on real scans of another hospital (a part of the data of Rasti et al., 2018), of the
+# classes NORMAL, AMD and DME. Our copy does not name the patients, so runs of ten files stand in for them. The table has
+# the rungs that both ladders share. Is their order the same?
 
 # %% id="ladder-real"
 from helpers.experiments.module_05 import label_gains, without_network
@@ -1062,7 +1062,7 @@ sources = sources.dropna().sort_values("drawn scans")
 sources.loc[f"no network: {best_real}", "real scans"] = trivial_real[f"{best_real}, all"]
 low, high = trivial_real[f"{best_real}, all, low"], trivial_real[f"{best_real}, all, high"]
 print(
-    f"{best_real} on {real['test images'][0]:.0f} real test scans, patients redrawn: {low:.3f} to {high:.3f}"
+    f"{best_real} on {real['test images'][0]:.0f} real test scans, runs of ten files redrawn: {low:.3f} to {high:.3f}"
 )
 gains = label_gains(real, "L1", "denoising, normals")
 print("real scans, all labels above denoising, normals:", with_seeds(gains))
@@ -1093,6 +1093,7 @@ seen(
 # ### Who has seen what
 #
 # The figure counts the scans that each encoder has seen. A rung has fewer than the others where the pool has no more.
+# The *random* encoder was not trained on its scans: they only set the running statistics of batch normalization.
 
 # %% id="ladder-flow"
 from helpers.explorables import ladder_explorer  # choose a rung and a disease
@@ -1157,8 +1158,8 @@ for rung, score in live.items():
 # %% [markdown] id="real-figure-text" tags=["optional"]
 # ### The ladder of the real scans, disease by disease
 #
-# The course may show the numbers of these scans, and not the scans themselves. Patient numbers are missing in this data
-# set, so it is split by contiguous runs of ten files. (The course treats every data set without patients like this.)
+# The course may show the numbers of these scans, and not the scans themselves. The last third of each class is the test
+# part; what is held back of the rest is drawn by runs of ten files.
 
 # %% id="ladder-real-figure"
 plotting.show(
@@ -1305,8 +1306,9 @@ seen(
 # The CAE compares *pixels*, and so gives away what its encoder knows. PatchCore (Roth et al., 2022) asks the
 # encoder itself. Its idea has three steps:
 #
-# 1. Take the features in the middle of the encoder, where they describe texture and not yet classes, averaged
-#    over 3×3 places.
+# 1. Take features of the encoder, averaged over 3×3 places. PatchCore takes layers in the middle, which describe texture
+#    and not yet classes. We take the second and the third group, of the source's four. (The quick profile has three
+#    groups, so its third one is the code itself.)
 # 2. Keep a **bank** of such features of healthy scans. Ours is a random part of them.
 # 3. Score each place of a new scan by the distance to the nearest feature of the bank. The scan's score is that
 #    of its worst place.
@@ -1355,12 +1357,13 @@ seen(
     + ". They use the same encoder, so they owe the same labels; neither number says what happens without them."
 )
 
-# %% [markdown] id="bmad" no_result="literature: Bao et al. 2024 and Reiss et al. 2021, not compared with"
+# %% [markdown] id="bmad" no_result="literature: Bao et al. 2024, Reiss et al. 2021 and Tack et al. 2020, not compared with"
 # PatchCore itself takes the features of a large network that was trained on ImageNet: photographs with labels,
 # **none of them a retina**. That is transfer without the leakage of this module. It was not run here:
 # no such weights could be had where this notebook was made. For photographs its worth is known: on one-class
-# CIFAR-10, PANDA (Reiss et al., 2021) reports a mean AUROC of 0.962 with ImageNet features, where the best
-# before had 0.901. For OCT, BMAD (Bao et al., 2024) compares such methods with autoencoders on other scans than ours.
+# CIFAR-10, PANDA (Reiss et al., 2021) reports a mean AUROC of 0.962 with ImageNet features, where CSI (Tack et al., 2020)
+# had 0.943 without them. For OCT, BMAD (Bao et al., 2024) compares such methods with autoencoders, on the scans of
+# Kermany et al. and on others.
 
 # %% [markdown] id="where-text" tags=["optional"]
 # ## 9 · Seeing where

@@ -134,12 +134,13 @@ def seen_by(rung, pool, share=40):
 def seen_scans(pool):
     """Scans of the pool that the encoder of each rung sees. -> one row a rung
 
-    Columns: the number of scans of each class, NORMAL first; labels, whether it sees them too.
+    Columns: the number of scans of each class, NORMAL first; labels, whether it sees them too. The
+    random encoder sees its scans for the statistics of batch normalization alone.
     """
     rungs = ("random", "denoising, normals", "denoising", *diseases(pool), "all labels")
     rows = {}
     for rung in rungs:
-        scans = pool.take(seen_by(rung, pool)[: 0 if rung == "random" else None])
+        scans = pool.take(seen_by(rung, pool))
         counts = {name: len(scans.of_class(name)) for name in (NORMAL, *diseases(pool))}
         rows[rung] = counts | {"labels": rung in (*diseases(pool), "all labels")}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -27,7 +27,7 @@ def ladder_explorer(pool, validation, test):
     tested = _counts(test, np.arange(len(test)), classes)
     rungs = []
     for rung, labels in seen.labels.items():
-        encoder = _counts(pool, every[:0] if rung == "random" else seen_by(rung, pool), classes)
+        encoder = _counts(pool, seen_by(rung, pool), classes)
         counts = dict(zip(PARTS, (encoder, decoder, threshold, tested), strict=True))
         rungs.append({"name": rung, "labels": bool(labels), "counts": counts})
     figure = plotting.seen_flow(seen, decoder[0][0])
@@ -37,7 +37,7 @@ def ladder_explorer(pool, validation, test):
         "Arrows lead from each row to a decoder of healthy scans, and on to test scans of all "
         "classes. "
         + "; ".join(
-            f"{rung}: {', '.join(f'{row[c]} {c}' for c in classes if row[c]) or 'nothing'}"
+            f"{rung}: {', '.join(f'{row[c]} {c}' for c in classes if row[c])}"
             for rung, row in seen.iterrows()
         )
         + "."

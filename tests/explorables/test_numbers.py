@@ -585,7 +585,7 @@ def test_ladder():
     states = [{"rung": r, "disease": d} for r in range(len(names)) for d in (1, 2, 3)]
     for state, got in zip(states, computed(it, states), strict=True):
         rung, disease = names[state["rung"]], it.data["classes"][state["disease"]]
-        seen = pool.take(seen_by(rung, pool) if rung != "random" else [])
+        seen = pool.take(seen_by(rung, pool))
         of = seen.of_class(disease)
         assert (got["scans"], got["patients"]) == (len(of), len(np.unique(of.groups)))
         told = labelled.get(rung, [])
