@@ -470,6 +470,7 @@ def test_a_worker_without_the_course_is_named(folder, tmp_path, monkeypatch, cap
 
 def test_a_scheduler_that_does_not_answer_is_named(folder, monkeypatch, capsys):
     pytest.importorskip("distributed", reason="make dev installs Dask")
+    monkeypatch.setattr("helpers.results.cluster.PATIENCE", 2)
     assert results(monkeypatch, "small", "--scheduler", "tcp://127.0.0.1:1") == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
 

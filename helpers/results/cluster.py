@@ -8,6 +8,8 @@ from joblib._dask import DaskDistributedBackend
 
 from helpers.results import entries
 
+PATIENCE = 10  # seconds for a scheduler to answer, and for a first worker
+
 
 class ClusterError(Exception):
     """The cluster cannot be used; the message is one line that says what to do."""
@@ -37,13 +39,13 @@ def cluster(address):
     as this machine would.
     """
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise ClusterError(f"no Dask scheduler answers at {address}: {reason}") from error
     with client:
         try:
-            client.wait_for_workers(1, timeout=10)
+            client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             text = f"the scheduler at {address} has no workers: start them with `dask worker`"
             raise ClusterError(text) from error

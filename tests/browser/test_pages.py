@@ -52,6 +52,12 @@ MARK = """(exempt) => {
     }
   }
 }"""
+AT_ONCE = """addEventListener("DOMContentLoaded", () => {
+  const style = document.createElement("style");
+  style.textContent = "*, ::before, ::after { transition: none !important }";
+  document.head.append(style);
+})"""
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 WHOLE = [{"include": [["html"]]}, {"rules": {"color-contrast": {"enabled": False}}}]
 CONTRAST = [{"include": [["[data-contrast]"]]}, {"runOnly": ["color-contrast"]}]
 # nbconvert 7.17's template: pale prompts and colours of code, links that are not underlined
@@ -93,8 +99,9 @@ def visited(site, browser):
         page, complaints, files = context.new_page(), [], {}
         page.on("pageerror", lambda error, complaints=complaints: complaints.append(str(error)))
         page.on("request", lambda request, files=files: note(request, files))
+        context.add_init_script(AT_ONCE)
         page.goto(path.resolve().as_uri())
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(300)  # the first page leads on to another one
         weight = sum(files.values())
         found[path.relative_to(site).as_posix()] = (axe(page), complaints, weight)
         context.close()
@@ -111,7 +118,7 @@ def axe(page):
     faults = page.evaluate(FAULTS, WHOLE)
     for theme in ("light", "dark"):
         page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-        page.wait_for_timeout(300)
+        page.evaluate(DRAWN)
         faults += [f"{theme}: {fault}" for fault in page.evaluate(FAULTS, CONTRAST)]
     return faults
 
