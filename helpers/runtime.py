@@ -139,7 +139,8 @@ def prepare_torch():
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         # larger than any tensor of a training step; what is larger still goes back at once
-        libc.mallopt(M_MMAP_THRESHOLD, choose(quick=32, full=256) * 2**20)
+        if not libc.mallopt(M_MMAP_THRESHOLD, choose(quick=32, full=256) * 2**20):
+            libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # glibc 2.31 takes no more
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         if shell := get_ipython():
             shell.events.register("post_execute", give_back)

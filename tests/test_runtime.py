@@ -220,3 +220,28 @@ def test_the_end_of_a_cell_gives_back_what_it_freed():
     command = [sys.executable, "-c", FREED]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert 300 < float(done.stdout) < 450
+
+
+def test_an_older_glibc_gets_what_it_takes(monkeypatch):
+    """glibc 2.31 refuses a threshold above HEAP_MAX_SIZE / 2, 32 MB (malloc.c); 2.36 does not.
+
+    The trim threshold alone would then leave it at 128 KB for good.
+    """
+    taken = {}
+
+    class Libc:
+        def mallopt(self, what, value):
+            if what == runtime.M_MMAP_THRESHOLD and value > 32 * 2**20:
+                return 0
+            taken[what] = value
+            return 1
+
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda name: Libc())
+    before = torch.get_num_threads()
+    try:
+        runtime.prepare_torch()
+    finally:
+        torch.set_num_threads(before)
+    assert taken == {runtime.M_MMAP_THRESHOLD: 32 * 2**20, runtime.M_TRIM_THRESHOLD: 2**31 - 1}

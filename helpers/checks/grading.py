@@ -23,6 +23,7 @@ from helpers.checks.watch import (
     out_of_reach,
     preserved_session,
 )
+from helpers.runtime import device
 
 TITLES = {"wrong_form": FORM, "wrong_value": VALUE, "wrong_behaviour": BEHAVIOUR}
 CONDUCT = "it changes what it should leave alone"
@@ -86,6 +87,7 @@ AS_GIVEN = (
 )
 # without the mistake's own sentence, which would find it for the learner
 STILL_THERE = "You have changed the code, but its bug is still there. Look at this case:"
+SEED = 731_904  # none that a candidate would set itself
 JUDGES = {"predict": values.predicted, "choose": values.chosen, "wrap-up": wrap_up.judged}
 
 
@@ -106,7 +108,9 @@ def observe(exercise, candidate, stop=None):
     """
     findings = []
     with preserved_session(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
-        torch.manual_seed(731_904)  # no seed that a candidate would set itself
+        # on a CPU not torch.manual_seed, which takes most of an observation's time to note, for
+        # GPUs that are not there, where it was called
+        (torch.default_generator if device().type == "cpu" else torch).manual_seed(SEED)
         watch = Watch(candidate, exercise)
         try:
             for finding in look(exercise, watch.candidate):

@@ -8,6 +8,7 @@ import ast
 import copy
 import inspect
 import itertools
+import pickle
 import random
 import signal
 import sys
@@ -168,7 +169,7 @@ def with_field(node, field, new):
 
 def apply(tree, *edits):
     """A copy of the tree with the nodes replaced."""
-    tree = copy.deepcopy(tree)
+    tree = pickle.loads(pickle.dumps(tree))  # as copy.deepcopy, in a third of its time
     nodes = list(ast.walk(tree))
     new = {id(nodes[edit.place]): copy.deepcopy(edit.new) for edit in edits}
 

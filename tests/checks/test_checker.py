@@ -156,7 +156,7 @@ def test_an_in_place_edit_and_a_wrong_value_are_both_said():
 @pytest.mark.parametrize("reseed", [np.random.seed, random.seed, torch.manual_seed])
 def test_any_seed_left_changed_is_wrong_behaviour(reseed):
     def seeding(x, x_hat):
-        reseed(0)
+        reseed(91)  # not that of a test before
         return (x - x_hat).square().mean(dim=(1, 2, 3))
 
     verdict = grade("1.4", seeding)
@@ -524,7 +524,7 @@ def test_a_seed_set_by_any_answer_is_named(id, reseed):
     right = edited(id)
 
     def before(*args, **kwargs):
-        reseed(0)
+        reseed(91)
         return start(*args, **kwargs)
 
     start = right.__init__ if isinstance(right, type) else right
