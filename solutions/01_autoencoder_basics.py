@@ -770,10 +770,11 @@ seen(
         "which is inside the interval: chance alone could explain the difference from 5 %. This does not show that "
         "the two sets are alike. "
         if rate_low <= rate <= rate_high
-        else "which is below the interval: fewer than chance explains, so the two sets are not quite alike. "
-        "Here this errs on the safe side. "
+        else "which is below the interval. Chance alone gives so few in at most 2.5 of 100 cases, so perhaps the two sets "
+        "are not quite alike. Here this errs on the safe side. "
         if rate < rate_low
-        else "which is above the interval: more than chance explains, so the two sets are not quite alike. "
+        else "which is above the interval. Chance alone gives so many in at most 2.5 of 100 cases, so perhaps the two sets "
+        "are not quite alike. "
     )
     + f"The mean errors differ by {abs(calibration_errors.mean() / test_errors.mean() - 1):.1%}; the {_easier} digits "
     "are easier to rebuild. "
@@ -807,8 +808,9 @@ promise.map(lambda value: value if isinstance(value, str) else f"{value:.2%}")
 # %% id="seen-rates" tags=["seen"]
 _rates = ", ".join(f"{_row['it is']} at {_alpha:.0%}" for _alpha, _row in promise.iterrows())
 seen(
-    f"Against its interval the rate is: {_rates}. Outside the interval chance does not explain the rate, so there the "
-    "two sets are not quite alike; a rate below errs on the safe side. One calibration set can neither keep nor "
+    f"Against its interval the rate is: {_rates}. Chance alone leaves such an interval in 5 of 100 cases, and here are "
+    f"{len(promise)} intervals on the same digits. A rate just outside is a hint that the two sets differ, and no proof; a "
+    "rate below errs on the safe side. One calibration set can neither keep nor "
     "break a promise about the average over many sets."
 )
 
@@ -1947,12 +1949,12 @@ progress()
 # yours. You may use everything from this notebook: `ae`, `train`, `score`, and the functions in `helpers`. The
 # score of an image may not depend on the other images in its batch.
 #
-# The check computes the AUROC on images that you do not see and shows it beside scores of the course. **Done**
-# when your score is better than *unusual ink* and *mean image* by more than chance. Unusual ink is the distance of an
-# image's ink from the median ink of training digits (section 7 has the ink itself). Try as often as you like. Your
-# best attempts are stored beside the notebook, only for you. The course's *nearest training digit* looks at 6,000
-# training digits at most. If you measure the same distance to the same digits, your AUROC is equal to it. That
-# is right, and not better.
+# The check computes the AUROC on digits of the test file, of which it has damaged some, and shows it beside scores of
+# the course. **Done** when your score is better than *unusual ink* and *mean image* by more than chance. Unusual ink
+# is the distance of an image's ink from the median ink of training digits (section 7 has the ink itself). Try as often
+# as you like. Your best attempts are stored beside the notebook, only for you. The course's *nearest training digit*
+# looks at 6,000 training digits at most. If you measure the same distance to the same digits, your AUROC is equal to
+# it. That is right, and not better.
 
 
 # %% id="ex-1-14" tags=["exercise"] reference="anomaly_score"

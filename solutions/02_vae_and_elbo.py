@@ -767,9 +767,9 @@ traversal_explorer(vae, few.images, few.labels, few.classes)
 # %% [markdown] id="flat-text" tags=["optional"]
 # ## 5 · Codes of an autoencoder, codes of a VAE
 #
-# What does the KL term do to the codes? We train the same network twice on the same digits, with two
-# latents that we can plot. Once it is a VAE. Once it is a plain autoencoder, which decodes `mu` and has no
-# KL in its loss. Where will the codes of the autoencoder lie?
+# What do the draw and the KL term do to the codes? We train the same network twice on the same digits, with two
+# latents that we can plot. Once it is a VAE. Once it is a plain autoencoder, which decodes `mu`: it has no draw, and
+# no KL in its loss. Where will the codes of the autoencoder lie?
 
 # %% id="flat"
 from helpers.experiments.module_02 import held_out_vae
@@ -811,8 +811,9 @@ radius = {name: np.linalg.norm(points, axis=1) for name, points in places.items(
 extent = {name: points.std(axis=0) for name, points in places.items()}
 seen(
     "Nothing tells the autoencoder where to put its codes: along the two axes their standard deviations are "
-    "{:.1f} and {:.1f}. Those of the VAE are {:.1f} and {:.1f}, because the KL pulls every code towards the "
-    "prior. ".format(*extent["plain autoencoder"], *extent["VAE"])
+    "{:.1f} and {:.1f}. Those of the VAE are {:.1f} and {:.1f}; its KL grows with the distance of a code from "
+    "the prior. (The two networks differ in the draw as well, so the figure alone cannot say which of the two did it.) "
+    "".format(*extent["plain autoencoder"], *extent["VAE"])
     + f"{(radius['VAE'] < 2).mean():.0%} of the VAE's codes lie within two standard deviations of the prior, "
     f"and {(radius['plain autoencoder'] < 2).mean():.0%} of the autoencoder's. So we know where to draw a new code "
     "for the VAE, and for the autoencoder we do not. The VAE's codes do not follow the prior exactly either: "
@@ -1016,8 +1017,8 @@ quiz("02", "bounds")
 #
 # The two can be separated. We start from the encoder's $\mu$ and $\log\sigma^2$, and then improve these
 # numbers for each image by gradient steps on its ELBO. What is left is at least the approximation gap,
-# since the steps may not have reached the optimum. Which part is
-# larger?
+# since the steps may not have reached the optimum. (The part of the encoder holds more than amortisation here: it
+# was trained on grey digits, and these are black and white.) Which part is larger?
 
 # %% id="amortisation"
 set_seed(0)
@@ -1074,7 +1075,8 @@ _one, _two = _centred.unbind(dim=2)
 _tilt = (_mass * _one * _two).sum(0) / ((_mass * _one**2).sum(0) * (_mass * _two**2).sum(0)).sqrt()
 seen(
     f"Of {before.mean():.2f} nats, {after.mean():.2f} are left, so at least {1 - after.mean() / before.mean():.0%} of "
-    "the gap is the amortisation gap. A Gaussian with a diagonal covariance cannot follow a tilt: the two latents of "
+    "the gap comes from the encoder, and not from the shape of a Gaussian. How much of it comes from serving all images, "
+    "and how much from black and white digits after a training on grey ones, we have not separated. A Gaussian with a diagonal covariance cannot follow a tilt: the two latents of "
     f"the posteriors in the figure have correlations of up to {_tilt.abs().max():.2f}. But all that it cannot follow "
     f"costs {after.mean():.2f} nats at most, on average. Where the gap is large, the encoder puts its Gaussian beside the posterior."
 )
@@ -1695,7 +1697,8 @@ seen(
     f"A 1 has {ink[is_one].mean():.3f} of ink on average, the other digits {ink[~is_one].mean():.3f}. Among normal "
     f"digits ink explains {correlation**2:.0%} of the variance of the score (correlation {correlation:.2f}). "
     + (
-        "So ink is a part of the answer, and not all of it."
+        "So the score goes up with the ink, but loosely. That does not make ink the cause: more ink mostly means longer "
+        "strokes, too."
         if lean
         else "But here a 1 has about as much ink as the others, so ink cannot be the reason."
     )

@@ -606,8 +606,8 @@ seen(
 # %% [markdown] id="ratio-text" tags=["optional"]
 # ### Why do the two errors differ?
 #
-# The ratio MSE/MAE² says how unevenly an error is spread. It is 1 if all pixels are equally wrong, and large if
-# a few pixels are very wrong. In which group is it larger, hands or others?
+# The ratio MSE/MAE² says how unevenly an error is spread. It is 1 if all pixels are equally wrong. It is larger if a
+# few pixels are very wrong, or many are nearly exact, such as those of a black ground. In which group is it larger, hands or others?
 
 # %% id="ratio"
 for group, part in {"hands": slice(n), "others": slice(n, None)}.items():
@@ -617,11 +617,8 @@ for group, part in {"hands": slice(n), "others": slice(n, None)}.items():
 _hands, _others = np.median(mse[:n] / mae[:n] ** 2), np.median(mse[n:] / mae[n:] ** 2)
 seen(
     f"It is {_hands:.2f} for hands and {_others:.2f} for the others. "
-    + (
-        "In hands a few pixels are very wrong, and the square makes them count more."
-        if _hands > _others
-        else "In the others a few pixels are very wrong, and the square makes them count more."
-    )
+    + f"In {'hands' if _hands > _others else 'the others'} the error is spread more unevenly, so a few "
+    "pixels decide more of the MSE than of the MAE."
 )
 
 # %% [markdown] id="flagged-text" tags=["optional"]
@@ -918,10 +915,10 @@ seen(
 #
 # scikit-image's `structural_similarity` needs `data_range`, the range of the pixels, and must be told which axis
 # counts the images. `ssim_residual` takes images and reconstructions (N, 1, H, W) with pixels in [0, 1]. It returns
-# a map of 1 − SSIM, a tensor of the same shape. The version below gives the right
-# map for a batch of one image. In larger batches, however, an image that is rebuilt perfectly gets a
-# residual if its *neighbour in the batch* is rebuilt badly. Find the bug and mend it. **Done** when the
-# images of a batch do not mix.
+# a map of 1 − SSIM, a tensor of the same shape. With fewer than seven images the version below stops with an error
+# about `win_size`, although each image is large enough. With seven or more it runs, but an image that is rebuilt
+# perfectly gets a residual if its *neighbour in the batch* is rebuilt badly. Find the bug and mend it. **Done** when
+# the images of a batch do not mix.
 
 # %% id="ex-3-9" tags=["exercise"] reference="helpers.scores.ssim_residual"
 from skimage.metrics import structural_similarity
@@ -1406,7 +1403,8 @@ seen(
 
 # %% [markdown] id="heavy-lesson"
 # It is one network and one score; only a weight in the loss differs. So "the KL" is not one score: there is
-# one for each beta. A statement about "likelihood" that names no beta cannot be checked.
+# one for each beta and each standard deviation of a pixel. A statement about "likelihood" that names neither cannot
+# be checked.
 
 # %% id="claim-heavy" tags=["claim"]
 claim(
@@ -1869,8 +1867,9 @@ lowest.round(3)
 seen(
     f"No: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
     f"with the MAE. The hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The "
-    f"column `background` shows why this is easy: for {(lowest.background > 0.98).sum()} of the "
-    "classes the grey of the border alone is enough."
+    f"column `background` shows one cheap cue: for {(lowest.background > 0.98).sum()} of the "
+    f"{len(lowest)} classes the grey of the border alone is enough. Whether the autoencoder uses it "
+    "was not tested."
 )
 
 # %% [markdown] id="pairs-text"

@@ -1291,8 +1291,8 @@ claim("a screen at 5 % refuses few of the others", judged["others refused"].max(
 
 # %% [markdown] id="table-lesson" held_by="claim-judged"
 # "Energy and all stages" was chosen beforehand, so the printed interval of its lead over the CAE's error counts. Had
-# we picked the top row afterwards, part of its lead would be luck. And no screen that may refuse only 5 % of the
-# pets refuses many of the others.
+# we picked the top row afterwards, part of its lead would be luck. And none of our scores refuses many of the others
+# when it may refuse 5 % of the pets.
 
 # %% [markdown] id="choose-text" tags=["optional"] no_result="a task, and its arithmetic"
 # ### Which number should decide?
@@ -1860,7 +1860,7 @@ claim(
 )
 
 # %% [markdown] id="systems-lesson" held_by="claim-systems"
-# A screen that may refuse 5 % of the pets finds few foreign images, so the risk falls little. Here the screen is not
+# With 5 % of the pets refused this screen finds few foreign images, so the risk falls little. Here it is not
 # clearly better than the classifier's own probability, which costs nothing more. Compare every screen with that.
 
 # %% [markdown] id="risk-text" tags=["optional"] no_result="definitions, with their sources"

@@ -1085,8 +1085,13 @@ seen(
     + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", lies {'below' if _top < _without else 'above'} the score {best_real}, {_without:.3f}, which needs no "
     f"network, and {'inside' if low <= _top <= high else 'outside'} its interval. (That score is the best of four on "
-    "these very test scans, so it is a little too good, as module 3 warns.) So a result of this pipeline may partly be "
-    "a result of its labels. Report it beside a rung without them, and beside a score without a network."
+    "these very test scans, so it is a little too good, as module 3 warns.) "
+    + (
+        "So a result of this pipeline may partly be a result of its labels. "
+        if _sure and gains.mean() > 0
+        else "So nobody knows beforehand how much a result of this pipeline owes to its labels. "
+    )
+    + "Report it beside a rung without them, and beside a score without a network."
 )
 
 # %% [markdown] id="flow-text" tags=["optional"]
@@ -1190,10 +1195,10 @@ from helpers.experiments.module_05 import label_gains
 _gains = {s: label_gains(ladder, s, "denoising, normals").mean() for s in ("kNN", "L1")}
 _real = label_gains(real, "kNN", "denoising, normals")
 seen(
-    f"For this detector the labels are worth {_gains['kNN']:+.3f} over denoising healthy scans; for the CAE's L1 they "
-    f"were worth {_gains['L1']:+.3f}. A likely reason: this detector compares features, and the labels taught the "
-    "encoder features that tell these diseases apart. The CAE compares pixels, which depend less on them. On the "
-    f"real scans the same step is {_real.mean():+.3f}"
+    f"For this detector the step from *denoising, normals* to *all labels* is {_gains['kNN']:+.3f}; for the CAE's L1 it "
+    f"was {_gains['L1']:+.3f}. (The step adds labels, diseased scans and another task.) A likely reason for the "
+    "difference: this detector compares features, and telling diseases apart taught the encoder features for just that. "
+    f"The CAE compares pixels, which depend less on them. On the real scans the same step is {_real.mean():+.3f}"
     + (
         ", and the seeds differ in sign."
         if np.ptp(np.sign(_real)) > 0
@@ -1474,7 +1479,7 @@ seen(
     f"At the steepest edges the residual is {steep:.1f} times its mean"
     + ("" if test.masks is None else f", and in lesions {lit:.1f} times")
     + ". An autoencoder that rebuilds everything a little blurred leaves a residual at *every* edge, and the layers "
-    "of a retina are edges. Noise, which no decoder can rebuild, leaves a residual everywhere. "
+    "of a retina are edges. Noise that the network does not pass on leaves a residual everywhere. "
     + (
         "A lesion has to stand out against both."
         if test.masks is None or lit < steep
@@ -1686,7 +1691,8 @@ Markdown("\n".join(lines[2:]))
 #
 # **Believe**
 # - a false-positive rate on normal test scans, if the rule was fixed without them;
-# - that one rung is better than another, if it is so for every seed and on diseases that it had not seen;
+# - that one rung is better than another on these patients, if it is so for every seed and on diseases that it had not
+#   seen. For other patients the interval of the difference over patients has to leave out 0 as well;
 # - a false-positive rate that was promised by patient.
 #
 # **Do not believe**
