@@ -67,7 +67,7 @@ def explorable(browser, name, folder):
     page.goto(path.as_uri())
     frame = page.frames[1]
     frame.wait_for_selector("main > *", state="attached")
-    throttle(page)
+    throttle(page, page.context.new_cdp_session(page))
     found = {}
     for kind, (fields, script) in CONTROLS.items():
         controls = frame.locator(fields).element_handles()
@@ -94,7 +94,7 @@ def widget(browser, url, token, name, process):
         if "ipykernel_launcher" in " ".join(child.cmdline())
     ]
     kernel = max(kernels, key=lambda child: child.create_time())
-    throttle(page)
+    throttle(page, page.context.new_cdp_session(page))
     page.evaluate(OBSERVE)
     handle.focus()
     before, waits, pictures = sum(kernel.cpu_times()[:2]), [], 0
