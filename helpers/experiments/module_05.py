@@ -262,7 +262,7 @@ def cae_scores(cae, images):
         x_hat = cae(x)
         return torch.stack([absolute_error(x, x_hat), huber_error(x, x_hat)], dim=1)
 
-    return dict(zip(("L1", "Huber"), apply(columns, images, 100).numpy().T, strict=True))
+    return dict(zip(("L1", "Huber"), apply(columns, images).numpy().T, strict=True))
 
 
 def score_table(cae, parts):
@@ -306,7 +306,7 @@ def lesion_greys(scans, rebuilt):
 
 def residual_maps(cae, images):
     """Absolute residual of each pixel. uint8 (N, 1, H, W) -> array (N, H, W)"""
-    return apply(lambda x: (cae(signed(x)) - signed(x)).abs()[:, 0], images, 100).numpy()
+    return apply(lambda x: (cae(signed(x)) - signed(x)).abs()[:, 0], images).numpy()
 
 
 def patch_bank(encoder, images, size=2000):
@@ -323,15 +323,13 @@ def patch_bank(encoder, images, size=2000):
         picked = [f[:, p].T for f, p in zip(features, places, strict=True)]
         return torch.stack(picked)
 
-    return apply(drawn, images, 100).flatten(0, 1)
+    return apply(drawn, images).flatten(0, 1)
 
 
 def patch_maps(encoder, bank, images):
     """Distance of each place to the nearest of the bank. uint8 (N, 1, H, W) -> array (N, h, w)"""
     bank = bank.to(device())
-    return apply(
-        lambda x: patch_distance(bank, patch_features(encoder, signed(x))), images, 100
-    ).numpy()
+    return apply(lambda x: patch_distance(bank, patch_features(encoder, signed(x))), images).numpy()
 
 
 def enlarge(maps, size):
