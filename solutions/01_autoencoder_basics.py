@@ -343,13 +343,15 @@ train_step = check("1.3", train_step)
 # %% id="loop-setup"
 set_seed(1)
 ae = ConvAutoencoder(latent_dim=20).to(device())
-optimizer = torch.optim.Adam(ae.parameters(), lr=1e-3, weight_decay=1e-5)
+optimizer = torch.optim.Adam(ae.parameters(), lr=1e-3, weight_decay=1e-5, fused=True)
 batch_size = 64
 epochs = max(1, round(training_length(quick=1900, full=15_600) * batch_size / len(train)))
 print(f"{epochs} epochs of {-(-len(train) // batch_size)} steps")
 
 # %% id="loop"
 history, curve = [], plotting.LiveCurve("epoch", "mean squared error")
+watched = np.stack([test.of_class(name).images[0] for name in test.classes[:9]])
+stages = [apply(ae, watched)]  # nine digits, rebuilt before the training and after each epoch
 for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     ae.train()
     losses = [
@@ -358,6 +360,7 @@ for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     ]
     ae.eval()
     history.append({"train": np.mean(losses), "validation": mean_loss(ae, calibration.images)})
+    stages.append(apply(ae, watched))
     curve.update(history)
 
 # %% id="claim-loop" tags=["claim"]
@@ -470,20 +473,13 @@ for name, stream in {
 # %% [markdown] id="snapshots-text" tags=["optional"]
 # ### What did the network learn first?
 #
-# We train a second network for a quarter of the epochs, and look at nine digits as it goes on. Which features
-# appear first?
+# During the training we kept how the network rebuilds nine digits: before it, and after each epoch. Which
+# features appear first?
 
 # %% id="snapshots"
-set_seed(1)
-young = ConvAutoencoder(latent_dim=20).to(device())
-watched = np.stack([test.of_class(name).images[0] for name in test.classes[:9]])
-stages = {"digit": watched, "epoch 0": apply(young, watched)}
-young_optimizer = torch.optim.Adam(young.parameters(), lr=1e-3, weight_decay=1e-5)
-for epoch in range(1, max(2, epochs // 4) + 1):
-    fit(young, train.images, epochs=1, optimizer=young_optimizer, progress=False)
-    stages[f"epoch {epoch}"] = apply(young, watched)
+early = [*range(max(2, epochs // 4 + 1)), epochs]
 plotting.show(
-    plotting.image_rows(stages | {f"epoch {epochs}": apply(ae, watched)}),
+    plotting.image_rows({"digit": watched} | {f"epoch {i}": stages[i] for i in early}),
     "Before training: flat grey. Then blurred shapes, later each digit's own strokes.",
     alt="Rows of nine digits. The first row shows the digits, the next grey squares; the rows below "
     "become more and more like the first.",
@@ -1413,8 +1409,8 @@ from helpers.claims import claim
 claim("ink cannot see a rotation", abs(gains["AUROC"]["ink"] - 0.5) < 1e-3)
 if few.source == "real":
     claim(
-        "the nearest training digit beats the network on rotated digits",
-        gains["95 % high"]["nearest"] < 0,
+        "on rotated digits the network is not clearly better than the nearest training digit",
+        gains["95 % low"]["nearest"] <= 0,
     )
 else:
     claim("the network beats the nearest digit on the sample", gains["95 % low"]["nearest"] > 0)
@@ -1424,8 +1420,8 @@ claim(
 )
 
 # %% [markdown] id="baseline-lesson" held_by="claim-baselines"
-# The nearest training image needs no training. With 12,000 training digits it finds rotated digits *better* than the
-# network does. On the offline sample, with about 1,000 training digits, it is worse than the network.
+# The nearest training image needs no training, and yet with 12,000 training digits the network is *not better* than it
+# at rotated digits. On the offline sample, with about 1,000 training digits, the network is better.
 
 # %% [markdown] id="clothes-baselines-text" tags=["optional"]
 # ### The comparison for clothes

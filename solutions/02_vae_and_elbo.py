@@ -626,7 +626,7 @@ def mean_terms(vae, images):
 # %% id="loop-setup"
 set_seed(0)
 vae = ConvVAE(latent_dim=10).to(device())
-optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3)
+optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
 epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))
 print(f"{epochs} epochs of {-(-len(fitted) // 128)} steps")
 
@@ -785,7 +785,7 @@ def plain_loss(model, x):
 
 set_seed(0)
 plain = ConvVAE(latent_dim=2)
-optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3)
+optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=True)
 epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))  # as the VAE
 _ = fit(
     plain, fitted.images, epochs=epochs, batch_size=128, optimizer=optimizer, objective=plain_loss
@@ -1356,7 +1356,7 @@ def train_in_nats(model, steps, kl_sign=1):
         log_likelihood, kl = elbo_terms(vae, x)
         return (kl_sign * kl - log_likelihood).mean()
 
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     epochs = max(1, round(steps * 128 / len(fitted)))
     fit(model, fitted.images, epochs=epochs, batch_size=128, optimizer=optimizer, objective=loss)
     return model.eval()

@@ -7,7 +7,7 @@ import torchvision
 from scipy.spatial.distance import cdist
 
 from helpers.datasets.image_set import ImageSet
-from helpers.experiments import module_03
+from helpers.experiments import baselines, module_03
 from helpers.models import DeepAutoencoder, DeepVAE
 
 CLASSES = ("CXR", "Hand", "HeadCT")
@@ -126,3 +126,9 @@ def test_compared_is_the_difference_of_the_first_and_the_second_on_one_part():
     second = module_03.compared("a − b", scores, 4, slice(1, None, 2))
     assert second["difference"] == -0.5
     assert module_03.compared("a − b", scores, 4)["difference"] == 0
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((5, 3, 4, 6), (2, 3)), ((4, 7, 2), 1), ((6, 1), 0)])
+def test_the_spread_is_torch_s_standard_deviation(shape, dim):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) + 3
+    assert torch.allclose(baselines.spread(x, dim), x.std(dim), atol=1e-6)

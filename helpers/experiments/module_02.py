@@ -66,7 +66,7 @@ def train_source(images, loss, steps):
     """
     set_seed(0)
     vae = ConvVAE(latent_dim=100)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
+    optimizer = adam(vae, lr=2e-3, weight_decay=0)
     epochs = epochs_for(steps, 256, images)
     fit(vae, images, epochs=epochs, batch_size=256, optimizer=optimizer, objective=loss)
     return vae

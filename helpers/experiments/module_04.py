@@ -122,8 +122,9 @@ def error_parts(ae, images):
 
     def parts(x):
         residual = ae(x) - x
-        pair = residual.mean(dim=1).square(), residual.var(dim=1, correction=0)
-        return torch.stack([part.mean(dim=(1, 2)) for part in pair], dim=1)
+        lightness = residual.mean(dim=1, keepdim=True)
+        pair = lightness.square(), (residual - lightness).square()
+        return torch.stack([part.mean(dim=(1, 2, 3)) for part in pair], dim=1)
 
     return apply(parts, images).T.numpy()
 
@@ -494,7 +495,7 @@ def patch_distances(train_images, images, size=5, stride=4, atoms=64, seed=0):
 
     def describe(x):
         responses = ((patches(x) - mean) @ whiten @ kinds.T - 1).relu()
-        return torch.cat([responses.mean(dim=1), responses.std(dim=1)], dim=1)
+        return torch.cat([responses.mean(dim=1), baselines.spread(responses, dim=1)], dim=1)
 
     z_train, z = (apply(describe, group).double().numpy() for group in (train_images, images))
     return LedoitWolf().fit(z_train).mahalanobis(z)
