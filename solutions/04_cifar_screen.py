@@ -1102,7 +1102,9 @@ seen(
 largest = by_error[-8:]
 claim("without colour less than half of the largest errors is left", np.median(left[largest]) < 0.5)
 claim("most of the largest errors is colour", np.median(share[largest]) > 0.5)
-claim("its share is much smaller in a usual error", np.median(share) < np.median(share[largest]) - 0.2)
+claim(
+    "its share is much smaller in a usual error", np.median(share) < np.median(share[largest]) - 0.2
+)
 claim("most of a usual error is left", np.median(left) > 0.5)
 claim(
     "the largest errors belong to the most colourful images",
