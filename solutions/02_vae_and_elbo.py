@@ -735,7 +735,7 @@ plotting.show(
     plotting.image_rows({"from the prior": samples[:12], "test digits": test.images[:12]}),
     "Above, images decoded from draws of the prior. Below, real digits.",
     alt="Two rows of twelve images. The upper row shows soft shapes, many of them readable digits and "
-    "some between two digits. The lower row shows sharp handwritten digits.",
+    "some between two digits. The lower row shows handwritten digits.",
 )
 
 # %% [markdown] id="tell-text" tags=["optional"]
@@ -889,7 +889,7 @@ seen(
 # With two latents the integral over $z$ can be computed by brute force, as a sum over a fine grid. Then
 # $\log p(x)$ is *known*, and every bound can be tested.
 #
-# We can also make the bound tighter. In section 3 Jensen's inequality had a small gap where the numbers were alike, and a mean
+# We can also make the bound tighter. Jensen's inequality (section 3) has a small gap where the numbers are nearly alike, and a mean
 # of $K$ weights varies less than a single weight. So we average $K$ weights *before* we take the logarithm
 # (importance-weighted autoencoder, IWAE; Burda et al.):
 #
@@ -1179,7 +1179,7 @@ if train.source == "real":
 # ### The repair
 #
 # The trained network is no better than a constant image. The published one was not either: its errors are
-# within 0.002 of those of the mean image. Now we change **the reductions**: log-likelihood and KL are both summed over
+# within 0.002 of those of MNIST's mean image. Now we change **the reductions**: log-likelihood and KL are both summed over
 # one image, and both are averaged over the batch. (The log-likelihood brings its factor 1/2, and we train longer.) We
 # call a latent **active** if its mean `mu` varies from image to image, with a variance above 0.01.
 
@@ -1215,7 +1215,7 @@ plotting.show(
     f"{kl_of['its loss']:.4f} nats. In nats: {active['in nats']} active, a KL of {kl_of['in nats']:.1f} nats "
     f"({kl_of['in nats'] / 100:.2f} a latent: an active latent need not say much), and an error of {after:.4f} on new "
     "images of the nine digits.",
-    alt="Three rows of twelve images: sharp digits; below them dark grey blurs that hardly differ from one "
+    alt="Three rows of twelve images: digits; below them dark grey blurs that hardly differ from one "
     "another; below that soft digits, many like the digit above them and some like another digit.",
 )
 
@@ -1437,7 +1437,7 @@ print(f"that notebook's beta: {effective_beta(256, 28 * 28, 100):,.0f}")
 # ### Beta on purpose
 #
 # With the right units $\beta$ is a choice. The table was computed beforehand (`make results`), with the digit
-# 4 held out; its AUROC is that of the corrected score of section 8. What does a larger beta do to
+# 4 held out; its AUROC is that of the error per ink (section 8). What does a larger beta do to
 # reconstruction, KL and the number of active latents?
 
 # %% id="beta-table"
@@ -1449,7 +1449,8 @@ mean_areas = by_beta.auroc
 best = mean_areas.idxmax()
 plotting.show(
     plotting.beta_sweep(betas),
-    f"Means over {betas.seed.nunique()} seed{'s' * (betas.seed.nunique() > 1)}, with their range where there are several. "
+    f"Means over {betas.seed.nunique()} seed{'s' * (betas.seed.nunique() > 1)}, with their range where there are several "
+    f"({betas.source[0]} data, {betas.profile[0]} profile). "
     "The axis is cut where four decades are empty.",
     alt="Four panels over beta, one line for 2 and one for 10 latents: reconstruction rises with beta, KL, "
     "active latents and AUROC fall. The last point, at beta 100,000, stands apart behind a cut in the axis.",
@@ -1580,7 +1581,7 @@ seen(
     f"For zeros minus the ELBO has an AUROC of {zero['-ELBO']:.3f}. For ones it has {one['-ELBO']:.3f}, below "
     "one half: a VAE that has never seen a 1 finds ones more probable than the digits it was trained on. "
     f"With the sign turned, the score would miss the zeros instead ({1 - zero['-ELBO']:.3f}). For ones the error has "
-    f"{one['error']:.3f} and the KL {one['KL']:.3f}."
+    f"{one['error']:.3f} and the KL {one['KL']:.3f}; for zeros {zero['error']:.3f} and {zero['KL']:.3f}."
 )
 
 # %% id="claim-two-digits" tags=["claim"]
@@ -1607,8 +1608,11 @@ with_intervals = pd.DataFrame(
 plotting.show(
     plotting.intervals(with_intervals, "score", "held out"),
     f"Minus the ELBO finds zeros with AUROC {zero['-ELBO']:.3f}, and ones with {one['-ELBO']:.3f}.",
-    alt="Two panels of dots with intervals, one row for each of four scores. Without zeros most dots lie far "
-    "right of one half; without ones they lie left of it.",
+    alt="Two panels of dots with intervals, one row for each of four scores. "
+    + " ".join(
+        f"{held_out.capitalize()}: {(own.auroc > 0.5).sum()} of the four dots lie right of one half."
+        for held_out, own in with_intervals.groupby("held out")
+    ),
 )
 
 # %% id="typical"
@@ -1629,13 +1633,13 @@ seen(
     f"ones. The two-sided score gives {two_more['0', 'two-sided']:.3f} for zeros and "
     f"{two_more['1', 'two-sided']:.3f} for ones. It {'helps' if _up else 'does not help'} the ones, compared with "
     f"minus the ELBO ({one['-ELBO']:.3f}), and the zeros {'lose' if two_more['0', 'two-sided'] < zero['-ELBO'] else 'keep'} "
-    f"({zero['-ELBO']:.3f} before): normal digits that are simple are now flagged as well."
+    f"({zero['-ELBO']:.3f} before). Normal digits that cost unusually little now have a high score, too."
 )
 
 # %% [markdown] id="inversion-text"
 # ### Why are ones so probable?
 #
-# A 1 has little ink. Is it the little ink, or the shape? We keep the ink and change the rest: we turn each 1 by 90°,
+# A handwritten 1 has little ink (on the offline sample it has as much as the others). Is it the little ink, or the shape? We keep the ink and change the rest: we turn each 1 by 90°,
 # or we shuffle its pixels. What do the three cost?
 
 # %% id="shape"
@@ -1687,8 +1691,8 @@ plotting.show(
         "minus ELBO, nats",
     ),
     f"Ink and minus the ELBO of the normal digits have a correlation of {correlation:.2f}.",
-    alt="Scatter plot of minus the ELBO over ink. Blue dots of normal digits form a wide cloud that rises a "
-    "little to the right. Orange dots are the ones, most of them in the lower part.",
+    alt="Scatter plot of minus the ELBO over ink. Blue dots of normal digits form a cloud that rises to the "
+    "right. Orange dots are the ones, most of them in the lower part.",
 )
 
 # %% id="seen-ink" tags=["seen"]
@@ -1793,13 +1797,14 @@ _apart = {(name, s): abs(tried[name][s] - known.loc[name, s]) for name in tried 
 _name, _score = max(_apart, key=_apart.get)
 _by_digit = read_table("02_held_out", source="real", profile="quick").groupby("held_out")[remedies]
 _range = (_by_digit.max() - _by_digit.min()).loc[[*tried]].max().max()  # of any two trainings
+_run = "; ".join(f"{s}, 1: {tried['1'][s]:.3f}, 0: {tried['0'][s]:.3f}" for s in remedies)
 seen(
     f"In the table, subtracting the size of the file lifts the 1 from {_one['-ELBO']:.3f} to "
     f"{_one['-ELBO less PNG bits']:.3f}, but the 0 falls from {_zero['-ELBO']:.3f} to "
     f"{_zero['-ELBO less PNG bits']:.3f}. Dividing the error by the ink lifts the 1 from {_one['error']:.3f} to "
-    f"{_one['error per ink']:.3f}, and the 0 goes from {_zero['error']:.3f} to {_zero['error per ink']:.3f}. This run "
-    f"differs from the table's means over {known.seeds.iloc[0]:.0f} trainings by up to {_apart[_name, _score]:.3f}, "
-    f"for {_score} and the {_name}. "
+    f"{_one['error per ink']:.3f}, and the 0 goes from {_zero['error']:.3f} to {_zero['error per ink']:.3f}. "
+    + f"In this run: {_run}. It differs from the table's means over {known.seeds.iloc[0]:.0f} trainings by "
+    f"up to {_apart[_name, _score]:.3f}, for {_score} and the {_name}. "
     + (
         "Two single trainings can differ from each other by more than one differs from a mean: in the table, two differ "
         f"by up to {_range:.3f}."
@@ -1830,8 +1835,8 @@ for name, values in {
 # %% id="seen-spreads" tags=["seen"]
 seen(
     "The size of the file varies more than the likelihood (standard "
-    f"deviations of {spread_of['PNG file, in nats']:.0f} and {spread_of['minus ELBO']:.0f} nats). So the difference "
-    "is mostly a score of the file's size with its sign turned: simple images count as odd. (Serrà et al. used "
+    f"deviations of {spread_of['PNG file, in nats']:.0f} and {spread_of['minus ELBO']:.0f} nats). So in the "
+    "difference the file's size weighs more, with its sign turned: simple images count as odd. (Serrà et al. used "
     "models whose likelihoods are about as large as the files.)"
 )
 
@@ -1859,8 +1864,7 @@ for s in ("error", "-ELBO", "-ELBO less PNG bits", "error per ink"):
 # %% id="seen-fashion" tags=["seen"]
 lowest = min(far, key=far.get)
 seen(
-    f"All four scores still find the clothes; the lowest AUROC is {far[lowest]:.3f}, by {lowest}. "
-    "Clothes cost so many nats that the size of a file cannot hide it."
+    f"All four scores still find the clothes; the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
     if far[lowest] > 0.9
     else f"Not all scores still find the clothes: the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
 )
@@ -1868,8 +1872,8 @@ seen(
 # %% [markdown] id="ex-2-15-text"
 # ### Exercise 2.15
 #
-# A screen must work for the anomaly that comes next, which is neither a 0 nor a 1. Choose one of these four scores,
-# and your reason:
+# A screen must work for the anomaly that comes next, which is neither a 0 nor a 1. Choose one of these four scores
+# by the table's columns (real digits, many trainings), and your reason:
 #
 # - `"A"`: it is what the network was trained on;
 # - `"B"`: it is the best of the four for ones;
@@ -2128,7 +2132,7 @@ hardest = rates.found.idxmin()
 plotting.show(
     plotting.share_bars(rates.found.rename_axis("held-out digit"), "share found"),
     f"At a threshold for a false-positive rate of at most 5 %. Found: {rates.found.max():.0%} of the "
-    f"{rates.found.idxmax()}s, but {rates.found.min():.0%} of the {hardest}s.",
+    f"{rates.found.idxmax()}s, but {rates.found.min():.0%} of the {hardest}s ({made_by}).",
     alt="Ten bars, one for each held-out digit, with the share of its images that are found. They differ "
     "widely; the shortest is nearly at zero.",
 )
@@ -2139,8 +2143,8 @@ seen(
     f"The false-positive rates are {rates['false alarms'].min():.1%} to {rates['false alarms'].max():.1%}, and 5 % were "
     f"allowed. "
     + (
-        "All are below: the test digits are another mixture than the training digits, from other writers, and "
-        "the promise assumes the same mixture. Here it errs on the safe side. "
+        "All are below, perhaps because the test digits are another mixture than the training digits, from other "
+        "writers, and the promise assumes the same mixture. Here it errs on the safe side. "
         if rates["false alarms"].max() < 0.05
         else ""
     )
@@ -2169,7 +2173,7 @@ from IPython.display import Markdown
 
 from helpers.experiments.module_02 import summary
 
-Markdown(summary(test, collapse_table, areas))
+Markdown(summary(test, collapse_table, areas, held.source[0]))
 
 # %% id="quiz" tags=["nbval-ignore-output"]
 from helpers.quiz import quiz

@@ -208,7 +208,12 @@ seen(
     f"The closest pair is {distance.min():.2f} apart, the tenth {distance[closest[-1]]:.2f}. The "
     f"median test hand is {distance.median():.2f} from its nearest training hand. The ten pairs are "
     "similar hands in a similar position, but fingers and labels differ when you look closely. So we "
-    "find no stored copy here; at this resolution nobody can exclude two images of one person."
+    "find no stored copy here"
+    + (
+        "; at this resolution nobody can exclude two images of one person."
+        if train.source == "real"
+        else ". (The sample's hands are drawn; in the real data nobody can exclude two images of one person.)"
+    )
 )
 
 # %% [markdown] id="patients-text" no_result="definitions"
@@ -322,7 +327,7 @@ quiz("03", "weakest-class")
 # | bytes | its PNG file is much larger or smaller than that of most hands |
 # | PCA | it is far from the subspace of the first principal components of the hands |
 #
-# Which class looks *more* normal than hands to PCA? Which class is hard for most of the six scores?
+# Which class looks *more* normal than hands to PCA? Which class has the lowest median AUROC over the six scores?
 
 # %% id="more-trivial"
 six_table = class_table(all_trivial)
@@ -563,7 +568,7 @@ plotting.show(
 _low, _high = missed[4:].min(), missed[:4].max()
 _lowest = np.unique(names)[missed[4:].argmin()]
 seen(
-    f"The others are rebuilt too, but roughly: their mean residual is {missed[4:].mean():.3f}, "
+    f"Of the others little more than the large shapes and greys comes back: their mean residual is {missed[4:].mean():.3f}, "
     f"against {missed[:4].mean():.3f} for the four hands. "
     + (
         f"Yet {_lowest} has {_low:.3f}, less than one of the hands with {_high:.3f}. An image with "
@@ -593,13 +598,13 @@ ae_table.round(3)
 _gain = ae_table["all"]["AE MAE"] - ae_table["all"]["AE MSE"]
 _trivial = trivial_table["all"][best_trivial]
 seen(
-    f"Look at the column `all`. The {'MAE' if _gain > 0 else 'MSE'} is better here, by "
-    f"{abs(_gain):.3f}, although the network is the same. The best trivial score, {best_trivial}, has "
+    f"Look at the column `all`. The AUROC of the {'MAE' if _gain > 0 else 'MSE'} is higher here, by "
+    f"{abs(_gain):.3f}, although the network is the same (*More pairs* below has an interval). The best trivial score, {best_trivial}, has "
     f"{_trivial:.3f}: "
     + (
         "here the network adds something to the trivial scores."
         if ae_table["all"].max() > _trivial
-        else "after this short training neither MAE nor MSE reaches it."
+        else "neither MAE nor MSE reaches it."
     )
 )
 
@@ -686,9 +691,10 @@ plotting.show(
         {"flagged": normal.images[flagged[:8]], "not": normal.images[mae[:n].argsort()[:8]]}
     ),
     "Hands that the threshold flags, and the eight hands with the smallest MAE.",
-    alt="Two rows of eight hands. In the upper row, the flagged ones, some hands lie on a bright "
-    "plate or are turned, some stand in an unusual frame. In the lower row all hands are upright "
-    "on a black ground.",
+    alt="Two rows of up to eight hands. In the upper row, the flagged ones, much of the ground or of a frame around "
+    "the hand is bright. In the lower row the ground is dark. Mean grey (0 to 1): "
+    f"{normal.images[flagged].mean() / 255:.2f} of the flagged hands, "
+    f"{normal.images[mae[:n].argsort()[:8]].mean() / 255:.2f} of the lower row.",
 )
 
 # %% id="quiz-bright-hospital" tags=["nbval-ignore-output"]
@@ -1233,10 +1239,15 @@ trained_table.round(3)
 # %% id="seen-longer" tags=["seen"]
 seen(
     f"In the additional epochs the error on calibration hands falls from {longer_errors[0]:.4f} to "
-    f"{longer_errors[-1]:.4f}; the VAE had {vae.sigma**2:.4f} after the short training. By the MAE "
-    f"the autoencoder gains {trained_table.difference.iloc[0]:+.3f} from training alone. Its "
-    f"difference to the VAE was {model_effect:+.3f} and is {trained_table.difference.iloc[1]:+.3f} "
-    "now. So the first comparison was one of speed as well, and this one compares a longer-trained "
+    f"{longer_errors[-1]:.4f}; the VAE had {vae.sigma**2:.4f} after the short training. The "
+    f"AUROC of the autoencoder's MAE changes by {trained_table.difference.iloc[0]:+.3f} through training alone"
+    + (
+        "."
+        if trained_table.difference.iloc[0] > 0
+        else ": rebuilding hands better does not make it the better detector."
+    )
+    + f" Its difference to the VAE was {model_effect:+.3f} and is {trained_table.difference.iloc[1]:+.3f} "
+    "now. So how long each was trained was part of the first comparison, and this one compares a longer-trained "
     "autoencoder with a VAE after the short training."
 )
 
@@ -1279,13 +1290,14 @@ frame.round({"reconstruction, nats": 1, "KL, nats": 1, "MSE": 4})
 points = {k: parts[kinds == k][:150, [2, 1]].T for k in ["Hand", *np.unique(names)]}
 plotting.show(
     plotting.scatter(points, "reconstruction: mean squared error", "KL, nats", log="x"),
-    f"150 images of each class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class "
+    f"{min(150, n)} hands, and up to {min(150, np.bincount(np.unique(names, return_inverse=True)[1]).max())} images of "
+    f"each other class. Hands: median KL {frame['KL, nats']['Hand']:.0f} nats. The class "
     f"with the largest KL is {frame['KL, nats'].idxmax()}, the one that is rebuilt worst "
     f"{frame.MSE.idxmax()}. Below the hands' median KL lie: "
     f"{', '.join(frame.index[frame['KL, nats'] < frame['KL, nats']['Hand']]) or 'none'}.",
     alt="A cloud of points for each class, KL over the mean squared error (logarithmic). Hands "
-    f"lie at the left, at a median error of {frame.MSE['Hand']:.4f}; the classes lie in clouds of "
-    "their own, some above and some below the hands.",
+    f"have a median error of {frame.MSE['Hand']:.4f}. Each class forms a cloud; some clouds overlap with that of "
+    "the hands.",
 )
 
 # %% id="vae-histogram"
@@ -1294,7 +1306,12 @@ plotting.show(
     plotting.score_histogram({"hands": kl[:n], "others": kl[n:]}, {}, label="KL, nats"),
     f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. "
     f"Median of the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
-    alt="Two overlapping histograms of the KL, logarithmic. That of the others is much wider.",
+    alt="Two overlapping histograms of the KL, logarithmic. Of the hands four fifths lie from "
+    + ", of the others from ".join(
+        f"{low:.0f} to {high:.0f} nats"
+        for low, high in (np.quantile(part, [0.1, 0.9]) for part in (kl[:n], kl[n:]))
+    )
+    + ".",
 )
 
 # %% id="seen-terms" tags=["seen"]
@@ -1490,8 +1507,8 @@ seen(
     f"three, SSIM, has {_all['AE SSIM']:.3f}. Luminance does not see what is shown but how dark "
     "the ground is: it compares means relative to their size, so it runs from "
     f"{_luminance.min():.2f} on {_luminance.idxmin()} to {_luminance.max():.2f} on "
-    f"{_luminance.idxmax()}. The network cannot rebuild a fine pattern that it has never seen: "
-    "such windows come out too even (contrast) or with another pattern (structure)."
+    f"{_luminance.idxmax()}. What the network has never seen comes back too even or too "
+    "mottled (contrast), or with another pattern (structure)."
 )
 
 # %% [markdown] id="ssim-lesson"
@@ -1643,12 +1660,18 @@ _blur = near_table.loc["blur", "AE MAE"]
 seen(
     "The highest AUROC of each change is "
     + ", ".join(f"{value:.2f} for {kind}" for kind, value in _best.items())
-    + f". This is also the order from easiest to hardest. Found by no score (all below 0.7): {_missed}. "
+    + f". Found by no score (all below 0.7): {_missed}. "
     f"On blurred hands the MAE has an AUROC of {_blur:.2f}"
     + (
         f". It does react, but in the wrong direction: turned round it would have {1 - _blur:.2f}. "
         "An autoencoder blurs anyway, so it rebuilds a blurred hand with a smaller error than a "
         "sharp one."
+        + (
+            " That is not all: the distance to the nearest image has no network, and falls as well "
+            f"({near_table.loc['blur', 'nearest image']:.2f})."
+            if near_table.loc["blur", "nearest image"] < 0.5
+            else ""
+        )
         if _blur < 0.5
         else "."
     )
@@ -1691,7 +1714,7 @@ plotting.show(
     f"Best of these at severity 0.5: {leaders}. The lowest value of all is "
     f"{severities[shown].min().min():.2f}: below one half means that spoiled hands look *more* normal.",
     alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All "
-    "curves begin near one half. For lesions they rise little, for blur they fall and only some "
+    "curves begin near one half. For lesions most rise little, for blur they fall and only some "
     "come back, for rotation they rise steeply. For inverted contrast most rise, and one drops "
     "in the middle.",
 )
@@ -1836,7 +1859,7 @@ from helpers.results import over_seeds, read_table
 tasks = read_table(
     "03_normal_class", source=train.source, profile=choose(quick="quick", full="full")
 )
-tasks = over_seeds(tasks, by="normal")
+table_source, tasks = tasks.source.iloc[0], over_seeds(tasks, by="normal")
 
 
 def matrix(score):
@@ -1869,7 +1892,7 @@ seen(
     f"with the MAE. The hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The "
     f"column `background` shows one cheap cue: for {(lowest.background > 0.98).sum()} of the "
     f"{len(lowest)} classes the grey of the border alone is enough. Whether the autoencoder uses it "
-    "was not tested."
+    f"was not tested. (These trainings used the {table_source} data.)"
 )
 
 # %% [markdown] id="pairs-text"
@@ -1931,8 +1954,9 @@ plotting.show(
     f"The five best scores on joined hands, and some others. Over the other classes {first} leads "
     f"with {joined_table['other classes'][first]:.3f}; on joined hands it has "
     f"{joined_table['joined hands'][first]:.3f}.",
-    alt="A table of colours with two columns, other classes and joined hands. The second column "
-    "is paler in every row with a high first number.",
+    alt="A table of colours with two columns, other classes and joined hands. The second number is the smaller one "
+    f"in {(joined_table.loc[some_rows, 'joined hands'] < joined_table.loc[some_rows, 'other classes']).sum()} of "
+    f"{len(some_rows)} rows.",
 )
 
 # %% id="seen-joined" tags=["seen"]
@@ -2242,7 +2266,7 @@ if seeds["source"].iloc[0] == train.source:  # widths of two data sets cannot be
 # ## 8 · What to believe, and what not
 #
 # **Believe**
-# - that hands are easy to tell from chests: trivial scores do it;
+# - that hands are easy to tell from chest X-rays (CXR): trivial scores do it;
 # - a paired difference whose interval does not contain 0. It holds for these two trained networks only.
 #
 # **Do not believe**
@@ -2262,7 +2286,7 @@ progress()
 # %% [markdown] id="summary-text" tags=["optional"]
 # ## The numbers of this run
 #
-# This table is the one in `docs/results.md`.
+# `docs/results.md` has this table for the real data.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown
@@ -2301,7 +2325,7 @@ seen(
 )
 
 # %% [markdown] id="loop-lesson"
-# On this processor the files take a small part of the time. What a faster network would change was not
+# On the processor of the stored run (real data) the files take a small part of the time. What a faster network would change was not
 # measured. It can be calculated: the time for reading stays the same, so its share grows.
 
 # %% id="loop-arithmetic"
@@ -2349,7 +2373,7 @@ else:
 
 # %% id="seen-backbone" tags=["seen"]
 seen(
-    "The committed run has no weights, so nothing was measured here and we claim nothing."
+    "This run has no weights, so nothing was measured here and we claim nothing."
     if weights is None
     else "Compare the rows with those of all sixteen scores in section 4. The backbone has never seen "
     "a hand X-ray."

@@ -87,6 +87,8 @@ plotting.show(
 # | CNV, choroidal neovascularization | new vessels lift the RPE, with bright tissue and often fluid above it |
 # | DME, diabetic macular edema | the retina swells and contains dark cysts |
 # | drusen, in early AMD (age-related macular degeneration) | deposits push the RPE up in small bumps |
+#
+# (A class AMD, as some data sets have it, can hold drusen and CNV.)
 
 # %% [markdown] id="patients-text"
 # ### Patients
@@ -99,7 +101,8 @@ who, x = patients(pool), as_input(pool.images).cpu().flatten(1)
 distance = torch.cdist(x, x).fill_diagonal_(torch.inf)
 same = (who[distance.argmin(dim=1)] == who).mean()
 by_chance = np.mean([(who == patient).sum() - 1 for patient in who]) / (len(who) - 1)
-print(f"nearest scan is of the same patient: {same:.1%}; a random one: {by_chance:.1%}")
+unit = "patient" if pool.groups is not None else "run of ten files"
+print(f"nearest scan is of the same {unit}: {same:.1%}; a random one: {by_chance:.1%}")
 
 # %% id="claim-alike" tags=["claim"]
 from helpers.claims import claim
@@ -110,7 +113,8 @@ claim("the nearest scan is of the same patient more often than a random one", sa
 # If such scans are split at random, the test set is full of relatives of the training scans. On three OCT data sets,
 # Kermany's among them, random splits raised the accuracy of classifiers by 5 to 30 percentage points (Tampu et al.,
 # 2022). So this module draws every split by patient: all scans of a patient stay together. (Where a data set does not
-# name its patients, runs of ten neighbouring files stand in for them.)
+# name its patients, runs of ten neighbouring files stand in for them, here and in all tables. Then the scans of one
+# patient may still lie in two runs.)
 
 # %% [markdown] id="layers-text" tags=["optional"]
 # ### The layers by depth
@@ -744,7 +748,9 @@ seen(
     + ".) Trust a rule that was fixed before the test scans: one of the other two. Yet z = 3 is no promise: "
     f"{norm.sf(3):.2%} would be flagged if the scores were bell-shaped (Gaussian), and they need not be. The "
     f"conformal rule aims at 5 %, and here it is {'above' if _rate['conformal, 5 %'] > 0.05 else 'below'} that; it was "
-    f"calibrated on scans of only {_patients} patients (section 10)."
+    f"calibrated on scans of only {_patients} patients (section 10). The mean L1 of healthy scans is "
+    f"{table[is_normal & is_validation].L1.mean():.3f} in validation and "
+    f"{table[is_normal & ~is_validation].L1.mean():.3f} in the test: where the two parts differ, a rate does, too."
 )
 
 # %% [markdown] id="baselines-text"
@@ -845,7 +851,7 @@ plotting.show(
     "L1 of the test scans by class. Medians: "
     + ", ".join(f"{c} {m:.3f}" for c, m in medians.items())
     + ".",
-    alt=f"A box plot of L1 for each of {len(medians)} groups. The boxes overlap; the lowest median is that of "
+    alt=f"A box plot of L1 for each of {len(medians)} groups. The lowest median is that of "
     f"{medians.idxmin()}, the highest that of {medians.idxmax()}.",
 )
 
@@ -925,7 +931,7 @@ rates[rules]
 
 # %% [markdown] id="rates-lesson"
 # Wilson's interval counts scans as independent trials, and scans of one patient are not. So these intervals
-# are too narrow, just as a bootstrap over scans is. Section 10 gives intervals over patients.
+# are too narrow, just as a bootstrap over scans is. Section 10 redraws patients, for a rule of its own.
 
 # %% id="quiz-rule" tags=["nbval-ignore-output"]
 quiz("05", "rule")
@@ -967,7 +973,7 @@ seen(
 #   unlabelled scans of all classes;
 # - *denoising, normals*: to remove noise from healthy scans, so it had training, and no scan or label of a disease;
 # - *denoising*: the same with scans of all classes. It has seen diseased scans, which is leakage, too, but no labels;
-# - *CNV*, *DME*, *DRUSEN*: to tell this *one* disease from healthy scans, with labels;
+# - the name of a disease, such as *CNV*: to tell this *one* disease from healthy scans, with labels;
 # - *all labels*: to tell all classes apart, as in the source.
 
 # %% [markdown] id="ladder-guess"
@@ -981,7 +987,7 @@ ladder = read_table("05_ladder", source="sample", profile=profile())
 steps_up = ladder_means(ladder, "L1")
 plotting.show(
     plotting.ladder_steps(ladder_rows(ladder, "L1").query("diseases == 'all'")),
-    f"L1 of the CAE over all diseases, computed beforehand ({ladder.source[0]} data; {seeds_of(ladder)}). Each mark is "
+    f"L1 of the CAE over all diseases, computed beforehand on drawn scans ({seeds_of(ladder)}). Each mark is "
     "a seed (filled: all labels), its line the interval over patients; the bar is the mean over seeds. The dotted line "
     "is chance, 0.5.",
     alt="AUROC over all diseases, with the rungs as rows from random to all labels. The lowest mean is that of "
@@ -998,7 +1004,7 @@ _enough = " and ".join(_alone.index[_alone > _all["all labels"] - 0.01])
 _sure = len(_over) > 2 and abs(np.sign(_over).sum()) == len(_over)
 _labels = _over.mean() >= _all["denoising, normals"] - _all["random"]
 seen(
-    "Mean AUROC over all diseases: "
+    "Mean AUROC over all diseases of the drawn scans: "
     + "; ".join(f"{rung} {area:.3f}" for rung, area in _all.items())
     + f". The rung *all labels* is {abs(_over.mean()):.3f} {'above' if _over.mean() > 0 else 'below'} *denoising, "
     f"normals* ({len(_over)} seeds, "
@@ -1046,7 +1052,7 @@ seen(
 # %% [markdown] id="real-text"
 # ### Real scans
 #
-# Here is the whole ladder again, on real scans of another hospital (a part of the data of Rasti et al., 2018), of the
+# Here is the ladder again, computed beforehand on real scans of one hospital (a part of the data of Rasti et al., 2018), of the
 # classes NORMAL, AMD and DME. Our copy does not name the patients, so runs of ten files stand in for them. The table has
 # the rungs that both ladders share. Is their order the same?
 
@@ -1177,8 +1183,8 @@ plotting.show(
 # %% [markdown] id="knn-text" tags=["optional"]
 # ### The same encoders, another detector
 #
-# Does the ladder look alike for a detector without a decoder? This one takes the distance from the encoder's
-# features to the nearest features of healthy scans. Section 8 builds it.
+# Does the ladder look alike for a detector without a decoder? This one (**kNN** in the tables) takes the distance from
+# the encoder's features to the nearest features of healthy scans. Section 8 builds it.
 
 # %% id="ladder-knn"
 knn_steps, real_knn = ladder_means(ladder, "kNN"), ladder_means(real, "kNN")
@@ -1196,11 +1202,11 @@ _gains = {s: label_gains(ladder, s, "denoising, normals").mean() for s in ("kNN"
 _real = label_gains(real, "kNN", "denoising, normals")
 seen(
     f"For this detector the step from *denoising, normals* to *all labels* is {_gains['kNN']:+.3f}; for the CAE's L1 it "
-    f"was {_gains['L1']:+.3f}. (The step adds labels, diseased scans and another task.) A likely reason for the "
-    "difference: this detector compares features, and telling diseases apart taught the encoder features for just that. "
-    f"The CAE compares pixels, which depend less on them. On the real scans the same step is {_real.mean():+.3f}"
+    f"was {_gains['L1']:+.3f}. (The step adds labels, diseased scans and another task.) A possible reason for the "
+    "difference: this detector compares features, and telling diseases apart taught the encoder features for just that, "
+    f"while the CAE compares pixels. These are drawn scans. On the real scans the same step is {_real.mean():+.3f}"
     + (
-        ", and the seeds differ in sign."
+        ", and the seeds differ in sign, so that reason need not hold for them."
         if np.ptp(np.sign(_real)) > 0
         else f" over {len(_real)} seeds."
     )
@@ -1221,8 +1227,8 @@ columns = ["seeds", "pretraining images", "L1, all", "kNN, all"]
 over_seeds(share, ["rung", "share"])[columns].round(3)
 
 # %% [markdown] id="share-text"
-# Move the slider: it sets the share of patients whose labelled scans pretrained the encoder. Which grows more
-# with the share, the rung with labels or the one without?
+# Move the slider: it sets the share of patients whose labelled scans pretrained the encoder. Which disease gains most
+# from a larger share? Then compare with the rung without labels, in the table.
 
 # %% id="share-explorer"
 from helpers.explorables import share_explorer
@@ -1264,7 +1270,7 @@ seen(
         "The table has no control yet, so this rise may be due to the number of scans alone."
         if _control is None
         else f"The control without labels changes by {_control:+.3f} with the same scans. The difference, "
-        f"{_labels - _control:+.3f}, is what more *labels* are worth here, beyond more scans."
+        f"{_labels - _control:+.3f}, is what more labels, with their task, are worth here, beyond more scans."
     )
     + " These are drawn scans"
     + (
@@ -1294,7 +1300,7 @@ _wide, _thin = narrow["L1, all"].iloc[0], narrow["L1, all"].iloc[-1]
 _few, _many = narrow.seeds.min(), narrow.seeds.max()
 seen(
     f"The loss of the narrowest code is {narrow.loss.iloc[-1] / narrow.loss.iloc[0]:.1f} times that of the widest: less passes, "
-    "so everything is rebuilt worse, lesions *and* healthy layers. The AUROC "
+    "so healthy scans are rebuilt worse. What that means for lesions, the AUROC says: it "
     + ("falls" if _thin < _wide else "rises")
     + f" by {abs(_thin - _wide):.3f} ("
     + (
@@ -1308,8 +1314,8 @@ seen(
 # %% [markdown] id="patches-text" tags=["optional"]
 # ## 8 · A modern yardstick
 #
-# The CAE compares *pixels*, and so gives away what its encoder knows. PatchCore (Roth et al., 2022) asks the
-# encoder itself. Its idea has three steps:
+# The CAE compares *pixels*. PatchCore (Roth et al., 2022) compares what the
+# encoder makes of them. Its idea has three steps:
 #
 # 1. Take features of the encoder, averaged over 3×3 places. PatchCore takes layers in the middle, which describe texture
 #    and not yet classes. We take the second and the third group, of the source's four. (The quick profile has three
@@ -1547,7 +1553,8 @@ claim(
 
 # %% [markdown] id="own-rule-text"
 # Here is the share of our test scans that this rule flags. Even where *conformal, 5 %* in section 6 flags nearly the
-# same, only this rule has a promise for new patients.
+# same, only this rule has a promise for new patients. (It needs to know the patients: where runs of ten files stand in
+# for them, nothing is promised.)
 
 # %% id="own-rule"
 calibration = table[is_normal & is_validation]
@@ -1729,7 +1736,7 @@ clinic = another_scanner()
 plotting.show(
     plotting.image_rows({"healthy": clinic.images[:8]}),
     f"Eight of {len(clinic)} healthy scans of {len(np.unique(patients(clinic)))} patients, from the other scanner.",
-    alt="One row of eight scans of healthy retinas, darker and more grainy than those above.",
+    alt="One row of eight scans of healthy retinas, dark and grainy.",
 )
 
 # %% [markdown] id="wrap-up-exercise" tags=["optional"]

@@ -263,12 +263,13 @@ def areas_by_digit(table):
     return areas
 
 
-def summary(test, collapsed, areas):
+def summary(test, collapsed, areas, source):
     """The module's results as a Markdown table.
 
     test : the test set; collapsed : the notebook's table of errors by held-out digit; areas : mean
-    AUROC of each score over ten digits
+    AUROC of each score over ten digits, from a stored table that used the data `source`
     """
+    stored = "" if source == test.source else f" (stored table, {source} data)"
     rows = {}
     for name in ("0", "1"):
         errors = collapsed.loc[name]
@@ -281,7 +282,7 @@ def summary(test, collapsed, areas):
         "error per ink": "error per ink",
         "nearest, per ink": "error per ink of the nearest training image",
     }.items():
-        rows[f"mean AUROC over ten held-out digits, {name}"] = f"{areas[score]:.3f}"
+        rows[f"mean AUROC over ten held-out digits, {name}{stored}"] = f"{areas[score]:.3f}"
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     return f"| {test.name}, {test.source} data | |\n|---|---|\n{table}"
 

@@ -39,7 +39,7 @@ def decoder(model, codes, labels, classes):
     figure = plotting.embedding(codes, labels, classes, axes=("latent 1", "latent 2"))
     alt = (
         f"{len(codes)} codes in two latent dimensions between {-reach:.0f} and {reach:.0f}, "
-        f"coloured by the {len(classes)} classes of their images."
+        f"coloured by the {len(np.unique(labels))} classes of their images."
     )
     data = {
         "layers": layers,
