@@ -1866,7 +1866,7 @@ lowest = min(far, key=far.get)
 seen(
     f"All four scores still find the clothes; the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
     if far[lowest] > 0.9
-    else f"Not all scores still find the clothes: the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
+    else f"Not all four scores find the clothes as easily: the lowest AUROC is {far[lowest]:.3f}, by {lowest}."
 )
 
 # %% [markdown] id="ex-2-15-text"

@@ -129,6 +129,6 @@ def test_compared_is_the_difference_of_the_first_and_the_second_on_one_part():
 
 
 @pytest.mark.parametrize(("shape", "dim"), [((5, 3, 4, 6), (2, 3)), ((4, 7, 2), 1), ((6, 1), 0)])
-def test_the_spread_is_torch_s_standard_deviation(shape, dim):
+def test_the_standard_deviation_is_that_of_torch(shape, dim):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) + 3
-    assert torch.allclose(baselines.spread(x, dim), x.std(dim), atol=1e-6)
+    assert torch.allclose(baselines.standard_deviation(x, dim), x.std(dim), atol=1e-6)

@@ -37,10 +37,10 @@ def from_median(traits, train_images, images):
     return {name: np.abs(f(images) - np.median(f(train_images))) for name, f in traits.items()}
 
 
-def spread(x, dim):
-    """Standard deviation over the dimensions `dim`, as `x.std(dim)`: divided by n - 1.
+def standard_deviation(x, dim):
+    """The same as `x.std(dim)`, divided by n - 1. A tensor -> a tensor without these dimensions
 
-    Two means in plain operations; `std` of torch 2.15 takes 8 to 16 times as long on a CPU.
+    By a mean and a sum; `std` of torch 2.15 takes 8 to 16 times as long on a CPU (findings/).
     """
     mean = x.mean(dim, keepdim=True)
     n = x.numel() // mean.numel()

@@ -136,7 +136,7 @@ def pooled(model, x):
     parts = []
     for block in model.features:
         x = block(x)
-        parts += [x.mean(dim=(2, 3)), baselines.spread(x, dim=(2, 3))]
+        parts += [x.mean(dim=(2, 3)), baselines.standard_deviation(x, dim=(2, 3))]
     return torch.cat(parts, dim=1)
 
 

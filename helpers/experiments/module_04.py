@@ -495,7 +495,9 @@ def patch_distances(train_images, images, size=5, stride=4, atoms=64, seed=0):
 
     def describe(x):
         responses = ((patches(x) - mean) @ whiten @ kinds.T - 1).relu()
-        return torch.cat([responses.mean(dim=1), baselines.spread(responses, dim=1)], dim=1)
+        return torch.cat(
+            [responses.mean(dim=1), baselines.standard_deviation(responses, dim=1)], dim=1
+        )
 
     z_train, z = (apply(describe, group).double().numpy() for group in (train_images, images))
     return LedoitWolf().fit(z_train).mahalanobis(z)
