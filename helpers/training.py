@@ -83,6 +83,7 @@ def fit(
     optimizer=None,
     objective=reconstruction,
     on_epoch=None,
+    mixed=False,
     progress=True,
 ):
     """Train in place and return the history, one dict per epoch.
@@ -90,12 +91,14 @@ def fit(
     images, validation : uint8 arrays (N, C, H, W)
     objective : objective(model, x) -> scalar tensor to be made small, a mean over the batch
     on_epoch : called as on_epoch(history) after each epoch, with the model in eval mode
+    mixed : whether the objective may be computed in bfloat16 (`helpers.precision`)
     history : epoch (from 1), train and validation (mean objective), seconds so far
     """
     to_device(model)
 
     def loss_of(places):
-        return objective(model, as_input(images[places]))
+        with autocast() if mixed else nullcontext():
+            return objective(model, as_input(images[places]))
 
     def measure():
         return {} if validation is None else {"validation": mean_loss(model, validation, objective)}

@@ -89,6 +89,7 @@ def train(model, images, objective, seed=0, progress=False):
         batch_size=128,
         optimizer=optimizer,
         objective=objective,
+        mixed=True,
         progress=progress,
     )
 

@@ -15,7 +15,7 @@ from helpers.datasets.splits import class_roles, stream
 from helpers.experiments import baselines
 from helpers.experiments.judging import judged
 from helpers.metrics import answered, aurc, auroc, fpr_at_tpr
-from helpers.models import ColourAutoencoder, SmallResNet
+from helpers.models import ColourAutoencoder, SmallResNet, whiten
 from helpers.runtime import choose, set_seed, training_length
 from helpers.scores import (
     beyond_complexity,
@@ -64,15 +64,17 @@ def classifier(train, seed=0, progress=False, validation=None):
     """The trained classifier, in eval mode, and its history."""
     set_seed(seed)
     model = SmallResNet(stride=choose(quick=2, full=1))
+    whiten(model.stages[0][0], as_input(train.images[:500]))
     history = fit_classifier(
         model,
         train.images,
         train.labels,
-        epochs=training_length(quick=10, full=36),
+        epochs=training_length(quick=7, full=36),
         batch_size=choose(quick=64, full=128),
         lr=3e-3,
         augment=choose(quick=flip_and_shift, full=lambda x: cut_out(flip_and_shift(x))),
         validation=validation,
+        mixed=True,
         progress=progress,
     )
     return model.eval(), history
@@ -103,6 +105,7 @@ def autoencoder(
         batch_size=choose(quick=16, full=64),
         optimizer=adam(model, lr=choose(quick=2e-3, full=1e-3), weight_decay=0),
         on_epoch=on_epoch and (lambda history: on_epoch(model, history)),
+        mixed=True,
         progress=progress,
     )
     return model.eval()

@@ -171,6 +171,7 @@ def pretrained(rung, scans, seed=0, progress=False):
             batch_size=32,
             optimizer=adam(cae.to(device()), weight_decay=0),
             objective=denoise,
+            mixed=True,
             progress=progress,
         )
     else:
@@ -181,9 +182,7 @@ def pretrained(rung, scans, seed=0, progress=False):
 def denoise(cae, x):
     """Huber loss of the clean scan rebuilt from one with noise. Mean over the batch."""
     x = flip(signed(x))
-    with autocast():
-        x_hat = cae(x + 0.5 * torch.randn_like(x))
-    return F.huber_loss(x_hat.float(), x)
+    return F.huber_loss(cae(x + 0.5 * torch.randn_like(x)).float(), x)
 
 
 def classify(encoder, scans, steps, validation=None, progress=False):

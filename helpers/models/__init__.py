@@ -1,6 +1,6 @@
 """The networks of the course, one family a file."""
 
-from helpers.models.cifar import ColourAutoencoder, SmallResNet
+from helpers.models.cifar import ColourAutoencoder, SmallResNet, whiten
 from helpers.models.conv import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
 from helpers.models.mednist import DeepAutoencoder, DeepVAE, down_block, up_block
 from helpers.models.oct import (
@@ -39,4 +39,5 @@ __all__ = [
     "receptive_field",
     "signed",
     "up_block",
+    "whiten",
 ]

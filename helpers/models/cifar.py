@@ -1,5 +1,7 @@
 """The networks of module 4: a small residual classifier, and the autoencoder before it."""
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from helpers.models.residual import ResidualBlock
@@ -35,6 +37,25 @@ class SmallResNet(nn.Module):
 
     def forward(self, x):
         return self.head(self.features(x))
+
+
+@torch.no_grad()
+def whiten(convolution, images):
+    """Set the filters of a first convolution by the images that it will see, instead of at random.
+
+    convolution : nn.Conv2d without a bias; images : float (N, channels, H, W)
+    Half of the filters become the principal components of the images' patches, each divided by its
+    standard deviation: outputs that do not correlate and vary equally. The other half are these
+    with the opposite sign, since a ReLU after them cuts one of two signs off. Filters for which
+    there are no more components stay as they are. [Jordan, arXiv 2404.00498]
+    """
+    filters = convolution.weight
+    patches = F.unfold(images.cpu(), filters.shape[2:]).transpose(1, 2).flatten(end_dim=1)
+    variances, components = torch.linalg.eigh(patches.T.cov())  # ascending; one component a column
+    # directions in which hardly anything varies would get enormous filters
+    scaled = (components / (variances + 0.01).sqrt()).T.flip(0)[: len(filters) // 2]
+    k, scaled = len(scaled), scaled.unflatten(1, filters.shape[1:])
+    filters[: 2 * k] = torch.cat([scaled, -scaled]).to(filters)
 
 
 class ColourAutoencoder(nn.Module):
