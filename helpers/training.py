@@ -155,7 +155,7 @@ def fit_classifier(
     images, labels : uint8 (N, C, H, W), integers (N,); validation : the same two, or None
     lr : peak of a one-cycle schedule for AdamW (Smith, arXiv 1708.07120)
     augment : float batch -> float batch, in training only
-    mixed : whether the forward pass may be in bfloat16 (`helpers.precision`)
+    mixed : whether the forward pass may be computed in bfloat16 (`helpers.precision`)
     history : epoch (from 1), train (mean loss), accuracy (on the validation images), seconds
     """
     to_device(model)

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from helpers.datasets.splits import class_roles
 from helpers.metrics import aurc, rank_correlation, risk_coverage
-from helpers.models import ColourAutoencoder, SmallResNet
+from helpers.models import ColourAutoencoder, SmallResNet, whiten
 from helpers.scores import (
     beyond_complexity,
     class_mahalanobis,
@@ -43,6 +43,25 @@ def test_classifier_s_features_are_the_means_after_its_last_stage(blocks, stride
         assert y.shape[2:] == (side // stride, side // stride)
     torch.testing.assert_close(net(x)[1:2], net(x[1:2]))
     assert sum(isinstance(m, torch.nn.ReLU) for m in net.modules()) == 1 + 3 * 2 * blocks
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(3, 32), (3, 64), (1, 7)])
+def test_whitened_filters_give_outputs_that_do_not_correlate_and_the_same_with_the_other_sign(
+    channels, filters
+):
+    convolution = torch.nn.Conv2d(channels, filters, 3, stride=2, padding=1, bias=False)
+    before = convolution.weight.detach().clone()
+    images = torch.rand(50, channels, 12, 12).cumsum(dim=3)  # neighbours are alike, variance large
+    whiten(convolution, images)
+    k = min(9 * channels, filters // 2)
+    assert torch.equal(convolution.weight[k : 2 * k], -convolution.weight[:k])
+    assert torch.equal(convolution.weight[2 * k :], before[2 * k :])
+    assert convolution.weight.requires_grad and torch.isfinite(convolution.weight).all()
+    y = torch.nn.functional.conv2d(images, convolution.weight[:k]).transpose(0, 1).flatten(1)
+    covariance = y.cov().detach()
+    variances = covariance.diagonal()
+    assert (variances[:-1] >= variances[1:] - 1e-4).all() and 0.99 < variances[0] <= 1.001
+    torch.testing.assert_close(covariance, variances.diag(), atol=2e-3, rtol=0)
 
 
 def test_source_s_autoencoder_has_its_parameters():

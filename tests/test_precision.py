@@ -1,13 +1,16 @@
 """Mixed precision: measured, used where it pays and in the full profile only."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from helpers import precision
+from helpers.experiments.module_03 import nats
+from helpers.models import DeepAutoencoder, DeepVAE
 from helpers.runtime import device
-from helpers.training import fit_classifier
+from helpers.training import fit, fit_classifier, reconstruction
 
 
 @pytest.mark.parametrize("profile", ["quick", "full", "smoke"])
@@ -56,3 +59,27 @@ def test_a_classifier_learns_in_bfloat16(monkeypatch):
     )
     assert seen[0] == torch.bfloat16 and model[0].weight.dtype == torch.float32
     assert history[-1]["train"] < F.cross_entropy(torch.zeros(1, 2), torch.tensor([0])).item()
+
+
+def test_an_autoencoder_and_a_vae_learn_in_bfloat16(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda: 2.0)
+    images = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
+    for cls, objective in ((DeepAutoencoder, reconstruction), (DeepVAE, nats)):
+        torch.manual_seed(0)
+        model, seen = cls(16, (4, 8, 8), 4), []
+        model.to_code[1].register_forward_hook(lambda part, x, y, seen=seen: seen.append(y.dtype))
+        history = fit(
+            model,
+            images,
+            epochs=10,
+            batch_size=16,
+            objective=objective,
+            validation=images,
+            mixed=True,
+            progress=False,
+        )
+        # two steps in bfloat16, then the validation error in float32
+        assert seen[:3] == [torch.bfloat16, torch.bfloat16, torch.float32]
+        assert history[-1]["train"] < history[0]["train"]
+        assert model.to_code[1].weight.dtype == torch.float32

@@ -6,12 +6,14 @@ what its notebooks call. "source" imports nothing of the course; "limit" multipl
 """
 
 import importlib
+import inspect
 import json
 import os
 import resource
 import sys
 import time
 
+MIXED = "03", "04"  # trained in mixed precision, as module 5 is
 BATCH_SIZES = {"01": 64, "02": 128, "03": 128, "04": 64, "05": 32}  # of the course's full profile
 
 
@@ -42,6 +44,8 @@ class Course:
         options = {"optimizer": training.adam(self.model, **options), "progress": False}
         if module == "02":
             options["objective"] = training.negative_elbo
+        if module in MIXED and "mixed" in inspect.signature(training.fit).parameters:
+            options["mixed"] = True
         self.fit = lambda part: training.fit(
             self.model, part, epochs=1, batch_size=self.batch_size, **options
         )
