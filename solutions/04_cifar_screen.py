@@ -1810,7 +1810,7 @@ claim("the autoencoder's error lies below it", "CAE error" in worse)
 
 # %% [markdown] id="longer-lesson" held_by="claim-longer-table"
 # Most of the classifier's scores lie above the range of the quick trainings, and the autoencoder's error lies
-# below it. (One full training says little about a small gain.)
+# below it. (So few full trainings say little about a small gain.)
 
 # %% [markdown] id="system-text" no_result="definitions"
 # ## 7 · What the screen buys

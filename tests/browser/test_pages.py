@@ -92,19 +92,21 @@ def page(browser):
 def visited(site, browser):
     """Each page opened once. -> {path: (what axe finds, what the console says, bytes)}"""
     found = {}
+    context = browser.new_context(offline=True, viewport={"width": 1400, "height": 900})
+    context.add_init_script(AT_ONCE)
     for path in site.rglob("*.html"):
         if "_static" in path.parts:
             continue
-        context = browser.new_context(offline=True, viewport={"width": 1400, "height": 900})
         page, complaints, files = context.new_page(), [], {}
         page.on("pageerror", lambda error, complaints=complaints: complaints.append(str(error)))
         page.on("request", lambda request, files=files: note(request, files))
-        context.add_init_script(AT_ONCE)
         page.goto(path.resolve().as_uri())
-        page.wait_for_timeout(300)  # the first page leads on to another one
+        if path == site / "index.html":  # leads on to another one
+            page.wait_for_url("**/README.html")
         weight = sum(files.values())
         found[path.relative_to(site).as_posix()] = (axe(page), complaints, weight)
-        context.close()
+        page.close()
+    context.close()
     assert len(found) > 2 * len(sources())
     return found
 

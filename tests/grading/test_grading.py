@@ -28,7 +28,7 @@ def graded(tmp_path_factory):
     wanted = classroom.write(folder / "handed in")
     command = [sys.executable, "-m", "helpers.checks.grade", str(folder / "handed in")]
     command += ["--csv", str(folder / "g.csv"), "--html", str(folder / "class.html")]
-    command += ["--timeout", "15", "--memory", "1.5", "--jobs", "2"]
+    command += ["--timeout", "10", "--memory", "1.5", "--jobs", "2"]
     done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True, timeout=3000)
     assert done.returncode == 0, done.stderr
     found = {}
