@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from contextlib import suppress
 
 MIXED = "03", "04"  # trained in mixed precision, as module 5 is
 BATCH_SIZES = {"01": 64, "02": 128, "03": 128, "04": 64, "05": 32}  # of the course's full profile
@@ -27,6 +28,10 @@ class Course:
         preflight(module)
         from helpers import models, training
 
+        with suppress(ImportError):  # of a commit without it
+            from helpers.precision import uses_bfloat16
+
+            uses_bfloat16()  # its probe, once in a process, is no part of what is counted
         self.images, self.batch_size = pictures(folder), BATCH_SIZES[module]
         self.model = {
             "01": models.ConvAutoencoder,
