@@ -237,8 +237,8 @@ plotting.show(
 # The filters of the first convolution do not start at random. Half of them are the principal components of
 # patches of 3×3 pixels from training images, each divided by its standard deviation. The other half are the same
 # with the opposite sign, since the ReLU turns negative outputs into 0. Fast trainings on CIFAR-10 start like this
-# (Jordan 2024, arXiv 2404.00498): what tells patches apart need not be learned first. Later steps change these
-# filters like all other weights.
+# (Jordan 2024, arXiv 2404.00498): what tells patches apart need not be learned first. The training may change these
+# filters like all other weights. The first figure below shows what it does.
 
 # %% id="filters"
 from helpers.training import as_input
