@@ -71,7 +71,7 @@ def judge(exercise, candidate):
         return Verdict("wrong_behaviour", CONDUCT, says)
     if wrong is None:
         return Verdict("passed", "passed")
-    if wrong.kind == "raised" and not all(f.right for f in known(exercise, None)):
+    if wrong.kind == "raised" and not all(f.right for f in known(exercise, None).all()):
         raise RuntimeError(f"the reference itself fails: {wrong.says}")
     status = "wrong_form" if wrong.kind == "raised" else wrong.kind
     if mistake := recognise(exercise, findings):
@@ -101,10 +101,10 @@ def not_your_own(reference):
     return Verdict("not_started", NOT_YOUR_OWN, says)
 
 
-def observe(exercise, candidate, stop=None):
+def observe(exercise, candidate, enough=lambda findings: False):
     """(findings, conduct): all findings of the probe, and what the candidate did beside them.
 
-    The findings end at the first exception that the candidate raises, or with number `stop`.
+    The findings end at the first exception that the candidate raises, or where they are `enough`.
     """
     findings = []
     with preserved_session(), warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
@@ -115,7 +115,7 @@ def observe(exercise, candidate, stop=None):
         try:
             for finding in look(exercise, watch.candidate):
                 findings.append(finding)
-                if len(findings) - 1 == stop:
+                if enough(findings):
                     break
         except (Exception, SystemExit) as error:
             seen = f"{type(error).__name__}: {error}"
@@ -176,10 +176,10 @@ def recognise(exercise, findings):
     best, most = None, (0.5, math.inf)  # more than half
     for mistake in exercise.mistakes:
         # to the first fault only: most mistakes part from the candidate there
-        start = known(exercise, mistake, first)
+        start = known(exercise, mistake).up_to(first)
         if first_wrong(start) != first or not agrees(start[first], findings[first]):
             continue
-        pairs = zip(findings, known(exercise, mistake), strict=False)
+        pairs = zip(findings, known(exercise, mistake).all(), strict=False)
         wrong = [agrees(a, b) for a, b in pairs if not (a.right and b.right)]
         score = sum(wrong) / len(wrong), sum(wrong)
         if score > most:
@@ -188,10 +188,37 @@ def recognise(exercise, findings):
 
 
 @cache
-def known(exercise, mistake, stop=None):
-    """Findings on a known mistake, or on a copy of the reference: the same at every check."""
-    variant = mistake.variant if mistake else exercise.edited()
-    return observe(exercise, variant, stop)[0]
+def known(exercise, mistake):
+    """What the probe finds on a known mistake, or on a copy of the reference, at every check."""
+    return Known(exercise, mistake)
+
+
+class Known:
+    """Findings that are kept. The probe goes only as far as is asked for.
+
+    The second time it goes to the mistake's own first fault: then `up_to` has all that it needs.
+    """
+
+    def __init__(self, exercise, mistake):
+        self.exercise, self.mistake = exercise, mistake
+        self.findings, self.whole = [], False
+
+    def up_to(self, number):
+        """The findings at least up to this number, or up to the first fault."""
+        if not self.whole and len(self.findings) <= number and first_wrong(self.findings) is None:
+            again = bool(self.findings)
+            self._observe(lambda found: not found[-1].right or (len(found) > number and not again))
+        return self.findings
+
+    def all(self):
+        if not self.whole:
+            self._observe(lambda found: False)
+            self.whole = True
+        return self.findings
+
+    def _observe(self, enough):
+        variant = self.mistake.variant if self.mistake else self.exercise.edited()
+        self.findings, _ = observe(self.exercise, variant, enough)
 
 
 def agrees(a, b):
@@ -222,7 +249,7 @@ def holds_ellipsis(cls, given):
     given : names of layers that the scaffold has already
     """
     try:
-        with preserved_session():
+        with preserved_session(), torch.device("meta"):  # no memory and no numbers are needed
             instance = cls()
     except Exception:
         return False  # the probe will say what is wrong
