@@ -196,7 +196,9 @@ $(UV) --torch-backend cpu $$(sed -n 's/^\(torch[a-z]*==[0-9.]*\).*/\1/p' locks/$
 echo cpu >.venv/torch
 endef
 
-UV = .venv/bin/uv pip install --python $(PY)
+# compiled now, as pip does, while the network has the learner wait anyway: else the first notebook
+# takes three times as long to import, and each one where nothing may be written
+UV = .venv/bin/uv pip install --compile-bytecode --python $(PY)
 PIP = $(PY) -m pip install --disable-pip-version-check --require-hashes
 failed = echo "The installation failed; the lines above say why (network, disk, platform)." \
   "What was done is kept: run the command again." \
