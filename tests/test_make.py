@@ -182,10 +182,8 @@ def test_uv_comes_from_the_lock_and_installs_the_lock_with_hashes(machine):
     assert status == 0 and "GB to download" in printed
     assert "uv==0.1 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\n" in calls
     assert "xyz" not in calls and calls.count("--require-hashes") == 2
-    assert (
-        "uv pip install --python .venv/bin/python --require-hashes -r locks/requirements.txt"
-        in calls
-    )
+    install = "uv pip install --compile-bytecode --python .venv/bin/python"
+    assert f"{install} --require-hashes -r locks/requirements.txt" in calls
 
 
 def test_installs_again_only_when_the_lock_changes(ready):
@@ -234,7 +232,7 @@ class TestCPU:
         status, printed, calls = machine.make("env", "TORCH=cpu")
         assert status == 0 and "About 1 GB to download and 2 GB on disk" in printed
         installs = [line for line in calls.splitlines() if line.startswith("uv pip install")]
-        python = "uv pip install --python .venv/bin/python"
+        python = "uv pip install --compile-bytecode --python .venv/bin/python"
         assert installs == [
             f"{python} --require-hashes -r .venv/without-torch.txt",
             f"{python} --torch-backend cpu torch==1.0 torchvision==0.1",
