@@ -55,7 +55,20 @@ def uses_bfloat16():
 
 
 def autocast():
-    """A context for a forward pass in training: bfloat16 where `uses_bfloat16`, else as always."""
+    """A context for a forward pass in training: bfloat16 where `uses_bfloat16`, else as always.
+
+    Without a cache of the weights in bfloat16, which would be those from before an optimizer step.
+    """
     if uses_bfloat16():
-        return torch.autocast(device().type, torch.bfloat16)
+        return torch.autocast(device().type, torch.bfloat16, cache_enabled=False)
     return nullcontext()
+
+
+def mixed(model):
+    """The model's forward pass in training, under `autocast`: (N, ...) -> float32 tensor"""
+
+    def forward(x):
+        with autocast():
+            return model(x).float()
+
+    return forward

@@ -91,7 +91,8 @@ def fit(
     images, validation : uint8 arrays (N, C, H, W)
     objective : objective(model, x) -> scalar tensor to be made small, a mean over the batch
     on_epoch : called as on_epoch(history) after each epoch, with the model in eval mode
-    mixed : whether the objective may be computed in bfloat16 (`helpers.precision`)
+    mixed : whether the objective may be computed in bfloat16 (`helpers.precision`); it should turn
+        what it sums up into float32
     history : epoch (from 1), train and validation (mean objective), seconds so far
     """
     to_device(model)

@@ -10,7 +10,7 @@ from helpers import precision
 from helpers.experiments.module_03 import nats
 from helpers.models import DeepAutoencoder, DeepVAE
 from helpers.runtime import device
-from helpers.training import fit, fit_classifier, reconstruction
+from helpers.training import fit, fit_classifier, reconstruction, train_step
 
 
 @pytest.mark.parametrize("profile", ["quick", "full", "smoke"])
@@ -83,3 +83,24 @@ def test_an_autoencoder_and_a_vae_learn_in_bfloat16(monkeypatch):
         assert seen[:3] == [torch.bfloat16, torch.bfloat16, torch.float32]
         assert history[-1]["train"] < history[0]["train"]
         assert model.to_code[1].weight.dtype == torch.float32
+
+
+def test_steps_under_one_context_see_the_weights_that_they_change(monkeypatch):
+    """torch 2.15 keeps a weight's bfloat16 copy while a context lasts, whatever a step does."""
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda: 2.0)
+    torch.manual_seed(0)
+    model, x = nn.Linear(4, 4).to(device()), torch.randn(64, 4, device=device())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    with precision.autocast():
+        losses = [train_step(model, x, optimizer, F.mse_loss) for _ in range(8)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_forward_pass_in_mixed_precision_gives_float32(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    monkeypatch.setattr(precision, "bfloat16_gain", lambda: 2.0)
+    model, seen = nn.Linear(4, 4).to(device()), []
+    model.register_forward_hook(lambda part, x, y: seen.append(y.dtype))
+    y = precision.mixed(model)(torch.ones(2, 4, device=device()))
+    assert seen == [torch.bfloat16] and y.dtype == torch.float32 and y.requires_grad

@@ -206,19 +206,19 @@ class Known:
     def up_to(self, number):
         """The findings at least up to this number, or up to the first fault."""
         if not self.whole and len(self.findings) <= number and first_wrong(self.findings) is None:
-            again = bool(self.findings)
-            self._observe(lambda found: not found[-1].right or (len(found) > number and not again))
+            deepest = math.inf if self.findings else number
+            self._observe(lambda found: not found[-1].right or len(found) > deepest)
         return self.findings
 
     def all(self):
         if not self.whole:
             self._observe(lambda found: False)
-            self.whole = True
         return self.findings
 
     def _observe(self, enough):
         variant = self.mistake.variant if self.mistake else self.exercise.edited()
         self.findings, _ = observe(self.exercise, variant, enough)
+        self.whole = not enough(self.findings)
 
 
 def agrees(a, b):
@@ -248,10 +248,15 @@ def holds_ellipsis(cls, given):
 
     given : names of layers that the scaffold has already
     """
-    try:
-        with preserved_session(), torch.device("meta"):  # no memory and no numbers are needed
-            instance = cls()
-    except Exception:
+    # first without memory and numbers, since a large layer takes long to fill
+    for place in ("meta", "cpu"):
+        try:
+            with preserved_session(), torch.device(place):
+                instance = cls()
+        except Exception:
+            continue
+        break
+    else:
         return False  # the probe will say what is wrong
     asked = any(v is ... for v in vars(instance).values())
     return asked and set(vars(instance).get("_modules", ())) <= set(given)

@@ -100,8 +100,8 @@ def nats(vae, x):
     The best spread for given reconstructions is their root mean square error (Rybkin et al.,
     arXiv 2006.13202), so no weight is left to choose.
     """
-    mu, logvar = vae.encode(x)
-    x_hat = vae.decode(reparameterize(mu, logvar))
+    mu, logvar = (part.float() for part in vae.encode(x))  # in mixed precision as well
+    x_hat = vae.decode(reparameterize(mu, logvar)).float()
     sigma = (x_hat - x).square().mean().sqrt().detach()
     return -elbo(gaussian_log_likelihood(x, x_hat, sigma), kl_divergence(mu, logvar)).mean()
 

@@ -44,10 +44,10 @@ def whiten(convolution, images):
     """Set the filters of a first convolution by the images that it will see, instead of at random.
 
     convolution : nn.Conv2d without a bias; images : float (N, channels, H, W)
-    Half of the filters become the principal components of the images' patches, each divided by its
-    standard deviation: outputs that do not correlate and vary equally. The other half are these
-    with the opposite sign, since a ReLU after them cuts one of two signs off. Filters for which
-    there are no more components stay as they are. [Jordan, arXiv 2404.00498]
+    Half of the filters become the first principal components of the images' patches, each divided
+    by the root of its variance plus 0.01: outputs that do not correlate, and vary more alike. The
+    other half are these with the opposite sign, since a ReLU cuts one side off. Filters for which
+    there are no more components stay as they are. [after Jordan, arXiv 2404.00498]
     """
     filters = convolution.weight
     patches = F.unfold(images.cpu(), filters.shape[2:]).transpose(1, 2).flatten(end_dim=1)

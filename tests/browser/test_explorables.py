@@ -190,7 +190,7 @@ def test_moves_are_quick(opened, name):
         for control in frame.locator(fields).element_handles()
     ]
     assert moved or name == "samples"  # which has buttons alone
-    tries = chain([15], repeat(4))
+    tries = chain([15], repeat(8))
     for control, script in moved:
         # other processes on this machine slow a round down, so one quiet round counts; and its
         # clock changes within seconds

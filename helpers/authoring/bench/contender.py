@@ -29,9 +29,8 @@ class Course:
         from helpers import models, training
 
         with suppress(ImportError):  # of a commit without it
-            from helpers.precision import uses_bfloat16
-
-            uses_bfloat16()  # its probe, once in a process, is no part of what is counted
+            precision = importlib.import_module("helpers.precision")
+            precision.uses_bfloat16()  # its probe, once in a process, is no part of what is counted
         self.images, self.batch_size = pictures(folder), BATCH_SIZES[module]
         self.model = {
             "01": models.ConvAutoencoder,
