@@ -3,6 +3,7 @@
 import time
 from contextlib import nullcontext
 from functools import cache
+from statistics import median
 
 import torch
 from torch import nn
@@ -19,8 +20,9 @@ def bfloat16_gain(seconds=0.25):
     seconds : for each of the two. Measured once in a process; 0.0 where the device cannot do it.
     """
     with forked_random():
-        try:
-            return _speed(True, seconds) / _speed(False, seconds)
+        try:  # in turn, since another process may start or end meanwhile
+            turns = [[_speed(half, seconds / 5) for half in (True, False)] for _ in range(5)]
+            return median(half / full for half, full in turns)
         except (RuntimeError, TypeError):  # "not implemented for 'BFloat16'", by older devices
             return 0.0
 

@@ -76,8 +76,8 @@ WITHOUT = {
     "02/7": 'leave out "that KL, active latents and the mean image\'s error" in section 11',
     "03/5": 'leave out "that a detector which finds chests" in section 8',
     "03/6": 'leave out "a map that nobody compared with a mask" in section 8',
-    "04/5": 'leave out "that among cats and dogs the CAE\'s error follows mostly detail and colours" '
-    "in section 9",
+    "04/5": 'leave out "among cats and dogs the CAE\'s error follows mostly detail and colours" in '
+    "section 9",
     "04/6": 'leave out in section 9 "the lead of a score that was chosen before", "the best of '
     'many scores", and the question "A table holds many scores" of the quiz. Only this section '
     "needs the Mahalanobis distance of module 3",
