@@ -303,7 +303,7 @@ def look_at_widths_and_themes(notebook, folder):
         notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
         for width in (1400, 700):
             notebook.page.set_viewport_size({"width": width, "height": 1000})
-            notebook.page.wait_for_timeout(300)
+            notebook.page.wait_for_timeout(1000)
             assert notebook.cut() == [], f"{width} wide, {theme}"
             scroll_through(notebook, folder / f"{theme.lower()}-{width}")
 
