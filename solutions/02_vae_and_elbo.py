@@ -32,7 +32,7 @@ from helpers.checks import check, hint, progress, solution
 from helpers.datasets import load
 from helpers.preload import preload
 from helpers.runtime import choose, device, preflight, set_seed, training_length
-from helpers.training import apply, as_input, batches, fit
+from helpers.training import apply, as_input, batches, epochs_for, fit
 
 preload("torch._dynamo")  # what the first training waits for
 
@@ -604,7 +604,8 @@ ConvVAE = check("2.7", ConvVAE)
 # %% [markdown] id="train-text"
 # ## 4 · Training, in nats
 #
-# The training loop is that of module 1. The loss is minus the ELBO, with one draw of $z$ for each image.
+# The training loop is that of module 1. The loss is minus the ELBO, with one draw of $z$ for each image. The quick
+# profile takes batches of 64 and a learning rate of 0.002, the full one 128 and 0.001.
 
 # %% id="terms"
 from helpers.losses import bernoulli_log_likelihood
@@ -624,18 +625,21 @@ def mean_terms(vae, images):
 
 
 # %% id="loop-setup"
+from helpers.experiments.module_02 import steps_of
+
 set_seed(0)
 vae = ConvVAE(latent_dim=10).to(device())
-optimizer = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
-epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))
-print(f"{epochs} epochs of {-(-len(fitted) // 128)} steps")
+batch_size, lr = steps_of()
+optimizer = torch.optim.Adam(vae.parameters(), lr=lr, fused=True)
+epochs = max(1, round(training_length(quick=670, full=7500) * batch_size / len(fitted)))
+print(f"{epochs} epochs of {-(-len(fitted) // batch_size)} steps")
 
 # %% id="loop"
 nats, nats_of_zeros = [], []
 zeros = test.of_class("0").images
 for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     vae.train()
-    for x in batches(fitted.images, 128, shuffle=True):
+    for x in batches(fitted.images, batch_size, shuffle=True):
         log_likelihood, kl = elbo_terms(vae, x)
         loss = (kl - log_likelihood).mean()  # minus the ELBO
         optimizer.zero_grad()
@@ -785,11 +789,9 @@ def plain_loss(model, x):
 
 set_seed(0)
 plain = ConvVAE(latent_dim=2)
-optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, fused=True)
-epochs = max(1, round(training_length(quick=750, full=7500) * 128 / len(fitted)))  # as the VAE
-_ = fit(
-    plain, fitted.images, epochs=epochs, batch_size=128, optimizer=optimizer, objective=plain_loss
-)
+optimizer = torch.optim.Adam(plain.parameters(), lr=lr, fused=True)
+options = {"epochs": epochs, "batch_size": batch_size, "optimizer": optimizer}  # as for the VAE
+_ = fit(plain, fitted.images, objective=plain_loss, **options)
 
 # %% id="flat-codes"
 pair = {"plain autoencoder": plain.eval(), "VAE": flat}
@@ -1356,9 +1358,9 @@ def train_in_nats(model, steps, kl_sign=1):
         log_likelihood, kl = elbo_terms(vae, x)
         return (kl_sign * kl - log_likelihood).mean()
 
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    epochs = max(1, round(steps * 128 / len(fitted)))
-    fit(model, fitted.images, epochs=epochs, batch_size=128, optimizer=optimizer, objective=loss)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    options = {"epochs": epochs_for(steps, batch_size, fitted), "batch_size": batch_size}
+    fit(model, fitted.images, optimizer=optimizer, objective=loss, **options)
     return model.eval()
 
 
@@ -1368,7 +1370,7 @@ terms_of = {}
 for name, network in {"ours": ConvVAE, "the notebook's": SourceVAE}.items():
     set_seed(0)
     model = network(latent_dim=100).to(device())
-    steps = training_length(quick=250, full=7500)
+    steps = training_length(quick=300, full=7500)
     log_likelihood, kl = terms_of[name] = mean_terms(train_in_nats(model, steps), normal_test)
     print(f"{name:14} ELBO {log_likelihood - kl:7.1f} nats, KL {kl:5.1f} nats")
 
