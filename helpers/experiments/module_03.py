@@ -81,7 +81,7 @@ def steps():
 def steps_of():
     """Batch size and learning rate of the profile.
 
-    A quarter of a batch and twice the rate reach the same error in about 40 % of the time.
+    The quick profile takes steps that cost less: a less exact gradient matters little so early.
     """
     return choose(quick=(32, 2e-3), full=(128, 1e-3))
 
