@@ -604,8 +604,8 @@ ConvVAE = check("2.7", ConvVAE)
 # %% [markdown] id="train-text"
 # ## 4 · Training, in nats
 #
-# The training loop is that of module 1. The loss is minus the ELBO, with one draw of $z$ for each image. The quick
-# profile takes batches of 64 and a learning rate of 0.002, the full one 128 and 0.001.
+# The training loop is that of module 1. The loss is minus the ELBO, with one draw of $z$ for each image. The
+# profile sets batch size and learning rate: in the quick one a step takes fewer images, so that it costs less.
 
 # %% id="terms"
 from helpers.losses import bernoulli_log_likelihood
@@ -625,14 +625,14 @@ def mean_terms(vae, images):
 
 
 # %% id="loop-setup"
-from helpers.experiments.module_02 import steps_of
+from helpers.experiments.module_02 import batch_size_and_lr
 
 set_seed(0)
 vae = ConvVAE(latent_dim=10).to(device())
-batch_size, lr = steps_of()
+batch_size, lr = batch_size_and_lr()
 optimizer = torch.optim.Adam(vae.parameters(), lr=lr, fused=True)
 epochs = max(1, round(training_length(quick=670, full=7500) * batch_size / len(fitted)))
-print(f"{epochs} epochs of {-(-len(fitted) // batch_size)} steps")
+print(f"{epochs} epochs of {-(-len(fitted) // batch_size)} steps, {batch_size} images a step")
 
 # %% id="loop"
 nats, nats_of_zeros = [], []

@@ -529,11 +529,11 @@ for block in blocks:
 # which is measured at their end.) Then we rebuild four hands and four other images. What do you expect to see for
 # the four others?
 #
-# The tutorial takes batches of 128, as our full profile does. The quick profile takes 32 and doubles the learning
-# rate. A small batch gives a less exact gradient, but at the beginning that hardly matters, and each step costs less.
+# The tutorial takes batches of 128, as our full profile does. The quick profile takes 32, so that a step costs less,
+# and doubles the learning rate.
 
 # %% id="loop-setup"
-from helpers.experiments.module_03 import network, steps, steps_of
+from helpers.experiments.module_03 import network, steps, batch_size_and_lr
 from helpers.models import DeepAutoencoder
 from helpers.precision import mixed
 
@@ -542,7 +542,7 @@ size = train.images.shape[-1]
 ae = network(DeepAutoencoder, size)
 ae = ae.to(device(), memory_format=torch.channels_last)  # another order in memory: faster
 forward = mixed(ae)  # in the full profile with 16-bit numbers, where they are faster
-batch_size, lr = steps_of()
+batch_size, lr = batch_size_and_lr()
 optimizer = adam(ae, lr=lr, weight_decay=0)
 epochs = max(1, round(steps() * batch_size / len(train)))
 print(f"{sum(p.numel() for p in ae.parameters()):,} parameters")

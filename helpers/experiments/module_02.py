@@ -36,7 +36,7 @@ from helpers.training import (
 )
 
 
-def steps_of():
+def batch_size_and_lr():
     """Batch size and learning rate of the profile.
 
     The quick profile takes steps that cost less: a less exact gradient matters little so early.
@@ -53,7 +53,7 @@ def held_out_vae(held_out, latent_dim, seed=0, beta=1.0):
     )
     set_seed(seed)
     vae = ConvVAE(latent_dim)
-    batch_size, lr = steps_of()
+    batch_size, lr = batch_size_and_lr()
     fit(
         vae,
         fitted.images,

@@ -78,7 +78,7 @@ def steps():
     return training_length(quick=500, full=1000)
 
 
-def steps_of():
+def batch_size_and_lr():
     """Batch size and learning rate of the profile.
 
     The quick profile takes steps that cost less: a less exact gradient matters little so early.
@@ -89,7 +89,7 @@ def steps_of():
 def train(model, images, objective, seed=0, progress=False):
     """Train for the profile's steps. Returns the history of `fit`."""
     set_seed(seed)
-    batch_size, lr = steps_of()
+    batch_size, lr = batch_size_and_lr()
     return fit(
         model,
         images,
