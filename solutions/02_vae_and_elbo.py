@@ -601,7 +601,7 @@ class ConvVAE(nn.Module):
 # %% id="check-2-7" tags=["check", "nbval-check-output"]
 ConvVAE = check("2.7", ConvVAE)
 
-# %% [markdown] id="train-text"
+# %% [markdown] id="train-text" no_result="how the training is set up"
 # ## 4 · Training, in nats
 #
 # The training loop is that of module 1. The loss is minus the ELBO, with one draw of $z$ for each image. The
