@@ -1867,10 +1867,10 @@ seen(
 # %% id="normal-class"
 from helpers.results import over_seeds, read_table
 
-tasks = read_table(
+trainings = read_table(
     "03_normal_class", source=train.source, profile=choose(quick="quick", full="full")
 )
-table_source, tasks = tasks.source.iloc[0], over_seeds(tasks, by="normal")
+table_source, tasks = trainings.source.iloc[0], over_seeds(trainings, by="normal")
 
 
 def matrix(score):
@@ -1894,25 +1894,35 @@ for (own, other), value in below_098.items():
 # %% id="matrix-features"
 tried = ["background", "nearest image", "AE MAE", "AE Mahalanobis, features"]
 lowest = pd.DataFrame({score: matrix(score).min(axis=1) for score in tried})
+each = trainings.set_index(["normal", "seed"])
+each = each[[f"AE MAE, {name}" for name in pictures.classes]].min(axis=1)
+harder = (each["CXR"] < each["Hand"]).sum()
 print("AUROC on the worst of the other classes; rows: the normal class")
 lowest.round(3)
 
 # %% id="seen-matrix" tags=["seen"]
 seen(
-    f"No: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
-    f"with the MAE. The hardest pair has {hardest[0]} as normal class ({by_pair.min():.3f}). The "
+    f"Most are easier: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
+    f"with the MAE. The hardest pair has {hardest[0]} as normal class and {hardest[1]} as anomaly "
+    f"({by_pair.min():.3f}). With hands as normal the lowest AUROC is {lowest['AE MAE']['Hand']:.3f}, with chest "
+    f"X-rays {lowest['AE MAE']['CXR']:.3f}; in {harder} of {len(each['Hand'])} trainings that of the chest X-rays is "
+    "the lower one. The "
     f"column `background` shows one cheap cue: for {(lowest.background > 0.98).sum()} of the "
     f"{len(lowest)} classes the grey of the border alone is enough. Whether the autoencoder uses it "
     f"was not tested. (These trainings used the {table_source} data.)"
 )
 
 # %% [markdown] id="pairs-text"
-# So this is *not* harder. With the MAE, hands were already the hardest normal class; chest X-rays come
-# close. CT against CT sounds like a difficult pair, but the border tells these classes apart as well.
+# So no task is clearly harder than ours. With the MAE, hands and chest X-rays are the two hardest normal classes, and
+# the seed decides which of them is the harder one. CT against CT sounds like a difficult pair, but the border tells these classes apart as well.
 
 # %% id="claim-matrix" tags=["claim"]
 claim("most pairs are nearly perfect", (by_pair >= 0.98).mean() > 0.5)
-claim("hands are the hardest normal class", lowest["AE MAE"].idxmin() == "Hand")
+claim(
+    "hands and chest X-rays are the two hardest normal classes",
+    {*lowest["AE MAE"].nsmallest(2).index} == {"Hand", "CXR"},
+)
+claim("the seed decides which of them is harder", 0 < harder < len(each["Hand"]))
 claim(
     "for some classes the border alone is enough",
     (lowest.background > 0.98).any(),
