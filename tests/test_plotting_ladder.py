@@ -67,4 +67,6 @@ def test_maps_stand_below_lesions_only_where_lesions_are_known(known):
     images, masks = np.zeros((2, 1, 8, 8), dtype=np.uint8), np.zeros((2, 8, 8), dtype=bool)
     masks[1, 2:5, 2:5] = known
     figure = plotting.map_rows(images, masks, {"residual": np.ones((2, 8, 8))})
-    assert figure.axes[0].get_ylabel() == ("lesion" if known else "image")
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["lesion" if known else "image", "residual"]
+    assert len(figure.axes[0].collections) == known  # an outline

@@ -21,21 +21,54 @@ def draw_picture(axis, picture, cmap="gray", vmin=0, vmax=1):
     return axis.imshow(picture, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
 
 
-def _named_rows(names, columns, width, height, margin):
-    """Axes for `columns` images a row, each width × height inches, the row's name before them."""
-    size = (width * columns + margin, height * len(names))
-    figure, axes = new_figure(*size, nrows=len(names), ncols=columns, squeeze=False)
-    for row, name in zip(axes, names, strict=True):
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    return figure, axes
+class _Rows:
+    """Rows of equally many images on one set of axes, each row's name before it.
+
+    An image has one unit in width and height, with a white gap to the right and below. (A set of
+    axes for each image would take several times as long to draw.)
+    """
+
+    def __init__(self, names, columns, width, height, margin):
+        """width, height : of an image in inches; margin : for the names"""
+        size = (width * columns + margin, height * len(names))
+        self.figure, self.axis = new_figure(*size)
+        self.figure.set_layout_engine("compressed")  # knows that the axes keep their shape
+        self.axis.set(xlim=(0, columns), ylim=(len(names), 0), xticks=[], aspect="equal")
+        self.axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize="medium")
+        self.axis.tick_params(length=0)
+        self.axis.spines[:].set_visible(False)
+        self.count = len(names)
+
+    def draw(self, row, pictures, cmap="gray", vmin=0, vmax=1):
+        """Images (N, H, W) or (N, H, W, 3) in a row. Returns what a colour bar needs."""
+        sheet = np.concatenate([*map(_padded, pictures)], axis=1)
+        place = (0, len(pictures), row + 1, row)
+        options = {"cmap": cmap, "vmin": vmin, "vmax": vmax, "interpolation": "nearest"}
+        return self.axis.imshow(sheet, extent=place, **options)
+
+    def outline(self, row, masks):
+        """The edges of masks (N, H, W), where these are not empty, on the images of a row."""
+        for i, mask in enumerate(masks):
+            if mask.any():
+                x, y = ((np.arange(n) + 0.5) / len(_padded(mask)) for n in mask.shape[::-1])
+                self.axis.contour(i + x, row + y, mask, [0.5], colors=ANOMALY, linewidths=1)
+
+    def bar(self, row, drawn):
+        """A colour bar beside a row."""
+        place = self.axis.inset_axes((1.01, 1 - (row + 0.95) / self.count, 0.015, 0.9 / self.count))
+        bar = self.figure.colorbar(drawn, cax=place)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(2))
 
 
-def _draw_row(row, images, masks=None):
-    """Images (N, C, H, W) on the axes of a row; masks (N, H, W), where not empty, as outlines."""
-    for i, (axis, picture) in enumerate(zip(row, as_pictures(images), strict=True)):
-        draw_picture(axis, picture)
-        if masks is not None and np.any(masks[i]):
-            axis.contour(masks[i], [0.5], colors=ANOMALY, linewidths=1)
+def _padded(picture):
+    """A picture (H, W) or (H, W, 3) on a square that is wider by a gap. Empty places are white."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    side += max(1, side // 16)
+    empty = np.nan if picture.ndim == 2 else 1.0  # colours know no "nothing"
+    full = np.full((side, side, *picture.shape[2:]), empty)
+    full[:height, :width] = picture
+    return full
 
 
 def image_rows(rows, columns=()):
@@ -43,20 +76,23 @@ def image_rows(rows, columns=()):
 
     columns : names to stand above the first row's images
     """
-    figure, axes = _named_rows(rows, len(next(iter(rows.values()))), 0.72, 0.76, 1.1)
-    for row, images in zip(axes, rows.values(), strict=True):
-        _draw_row(row, images)
-    for axis, name in zip(axes[0], columns, strict=False):
-        axis.set_title(name, fontsize=9)
-    return figure
+    sheet = _Rows(list(rows), len(next(iter(rows.values()))), 0.72, 0.76, 1.1)
+    for i, images in enumerate(rows.values()):
+        sheet.draw(i, as_pictures(images))
+    sheet.axis.xaxis.tick_top()
+    places = np.arange(len(columns)) + 0.5
+    sheet.axis.set_xticks(places, columns, fontsize=9)
+    return sheet.figure
 
 
 def scan_rows(rows):
     """The same for {name: ImageSet}, larger, with lesions outlined where masks are known."""
-    figure, axes = _named_rows(rows, len(next(iter(rows.values()))), 1, 1.02, 1.2)
-    for row, part in zip(axes, rows.values(), strict=True):
-        _draw_row(row, part.images, part.masks)
-    return figure
+    sheet = _Rows(list(rows), len(next(iter(rows.values()))), 1, 1.02, 1.2)
+    for i, part in enumerate(rows.values()):
+        sheet.draw(i, as_pictures(part.images))
+        if part.masks is not None:
+            sheet.outline(i, part.masks)
+    return sheet.figure
 
 
 def map_rows(images, masks, maps):
@@ -65,14 +101,12 @@ def map_rows(images, masks, maps):
     All maps of a row have the scale of its colour bar, which ends where 99.9 % of the values do.
     """
     first = "lesion" if np.any(masks) else "image"
-    figure, axes = _named_rows([first, *maps], len(images), 0.85, 0.9, 1.3)
-    _draw_row(axes[0], images, masks)
-    for row, values in zip(axes[1:], map(np.asarray, maps.values()), strict=True):
-        for axis, one in zip(row, values, strict=True):
-            last = draw_picture(axis, one, cmap="magma", vmax=np.quantile(values, 0.999))
-        bar = figure.colorbar(last, ax=row, pad=0.02, aspect=8)
-        bar.ax.yaxis.set_major_locator(MaxNLocator(2))
-    return figure
+    sheet = _Rows([first, *maps], len(images), 0.85, 0.9, 1.3)
+    sheet.draw(0, as_pictures(images))
+    sheet.outline(0, np.asarray(masks))
+    for i, values in enumerate(map(np.asarray, maps.values()), start=1):
+        sheet.bar(i, sheet.draw(i, values, "magma", vmax=np.quantile(values, 0.999)))
+    return sheet.figure
 
 
 def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
@@ -81,16 +115,14 @@ def residual_rows(images, reconstructions, ends=("ink missing", "ink added")):
     All residuals have one scale, up to the value that one pixel in 200 exceeds.
     """
     x, x_hat = as_pictures(images), as_pictures(reconstructions)
-    names = ("image", "rebuilt", "residual")
-    figure, axes = _named_rows(names, len(x), 0.78, 2.5 / 3, 1.9)
-    _draw_row(axes[0], images)
-    _draw_row(axes[1], reconstructions)
+    sheet = _Rows(["image", "rebuilt", "residual"], len(x), 0.78, 2.5 / 3, 1.9)
+    sheet.draw(0, x)
+    sheet.draw(1, x_hat)
     limit = max(0.05, np.ceil(20 * np.quantile(abs(x_hat - x), 0.995)) / 20)
-    for axis, residual in zip(axes[2], x_hat - x, strict=True):
-        last = draw_picture(axis, residual, cmap=RESIDUAL, vmin=-limit, vmax=limit)
-    bar = figure.colorbar(last, ax=axes, shrink=0.8, ticks=[-limit, 0, limit], pad=0.02)
+    last = sheet.draw(2, x_hat - x, RESIDUAL, -limit, limit)
+    bar = sheet.figure.colorbar(last, ax=sheet.axis, shrink=0.8, ticks=[-limit, 0, limit], pad=0.02)
     bar.set_ticklabels([f"−{limit:g}\n{ends[0]}", "0", f"{limit:g}\n{ends[1]}"])
-    return figure
+    return sheet.figure
 
 
 def labelled_pictures(images, titles, columns=8):
