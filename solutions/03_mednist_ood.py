@@ -525,12 +525,12 @@ for block in blocks:
 # ### Training
 #
 # The loop is that of module 1: mean squared error and Adam. It needs no labels, only hands. The curve gets a point
-# after each 100 steps. (The training error is a mean over these steps, so it can lie above the validation error,
+# every 100 steps. (The training error is a mean over these steps, so it can lie above the validation error,
 # which is measured at their end.) Then we rebuild four hands and four other images. What do you expect to see for
 # the four others?
 #
-# The tutorial takes batches of 128, as our full profile does. The quick profile takes 32, so that a step costs less,
-# and doubles the learning rate.
+# This module started from a public tutorial. Its batches hold 128 images, as in our full profile. The quick profile
+# takes 32, so that a step takes less time, and doubles the learning rate to get farther in its few steps.
 
 # %% id="loop-setup"
 from helpers.experiments.module_03 import network, steps, batch_size_and_lr
@@ -554,15 +554,15 @@ losses, history = [], []
 curve = plotting.LiveCurve("hundreds of steps", "mean squared error")
 for _ in tqdm(range(epochs), file=sys.stdout, ncols=80, unit="epoch"):
     for x in batches(train.images, batch_size, shuffle=True):
-        ae.train()
+        ae.train()  # `mean_loss` leaves it in eval mode
         losses.append(train_step(forward, x, optimizer, F.mse_loss))
         if len(losses) % 100 == 0:
-            error = mean_loss(ae, calibration.images)  # in eval mode
+            error = mean_loss(ae, calibration.images)
             history.append({"train": np.mean(losses[-100:]), "validation": error})
             curve.update(history)
-ae.eval()
 
 # %% id="residuals"
+ae.eval()
 others = [np.flatnonzero(names == name)[0] for name in np.unique(names)[:4]]
 watched = np.concatenate([normal.images[:4], anomalies.images[others]])
 rebuilt = apply(ae, watched).cpu()
@@ -572,7 +572,7 @@ plotting.show(
     f"Four hands, then {', '.join(np.unique(names)[:4])}.",
     alt="Three rows of eight images: original, reconstruction and residual, which is orange "
     "where the reconstruction is too bright and blue where it is too dark. On the hands the "
-    "residuals are strongest at edges; on some of the others they fill larger areas.",
+    "residuals are strongest at edges and labels; on some of the others they fill larger areas.",
 )
 
 # %% id="seen-others" tags=["seen"]
@@ -702,8 +702,8 @@ plotting.show(
         {"flagged": normal.images[flagged[:8]], "not": normal.images[mae[:n].argsort()[:8]]}
     ),
     "Hands that the threshold flags, and the eight hands with the smallest MAE.",
-    alt="Two rows of up to eight hands. In the upper row, the flagged ones, much of the ground or of a frame around "
-    "the hand is bright. In the lower row the ground is dark. Mean grey (0 to 1): "
+    alt="Two rows of up to eight hands. In most images of the upper row, the flagged ones, a part of the ground "
+    "or a frame around the hand is bright. In the lower row the ground is dark. Mean grey (0 to 1): "
     f"{normal.images[flagged].mean() / 255:.2f} of the flagged hands, "
     f"{normal.images[mae[:n].argsort()[:8]].mean() / 255:.2f} of the lower row.",
 )
@@ -808,14 +808,20 @@ explorables.threshold(mae[:n], worst_scores, thresholds={"conformal 5 %": thresh
 seen(
     f"At the conformal threshold {(worst_scores > threshold).mean():.1%} of the worst class are "
     f"found. To find half of it, {(mae[:n] > np.median(worst_scores)).mean():.1%} of the hands "
-    "would be flagged. To choose, you would have to know how often such an image arrives, what a "
+    "would be flagged. "
+    + (
+        "Its AUROC is below one half: no threshold is good here. "
+        if auroc(mae[:n], worst_scores) < 0.5
+        else ""
+    )
+    + "To choose, you would have to know how often such an image arrives, what a "
     "missed one costs, and what it costs to look at a hand for nothing."
 )
 
 # %% [markdown] id="vae-text" no_result="what the tutorial says, and why it does not follow"
 # ## 4 · Model or score?
 #
-# This module started from a public tutorial. It compares an autoencoder, scored by its **mean absolute error** (MAE),
+# The public tutorial compares an autoencoder, scored by its **mean absolute error** (MAE),
 # with a VAE, scored by what it calls the likelihood. It concludes that reconstruction beats likelihood. Two things are
 # wrong here.
 #
@@ -1013,7 +1019,8 @@ plotting.show(
 # %% id="seen-sixteen" tags=["seen"]
 seen(
     (
-        f"Yes: {first} has {grid.worst[first]:.3f} on its worst class, {best} {grid.worst[best]:.3f}."
+        f"Yes: {first} has {grid.worst[first]:.3f} on its worst class, {best} {grid.worst[best]:.3f}. "
+        "The winner was chosen on these very images, and another training may have another one (section 7)."
         if first != best
         else f"No: {best} has the best worst class, with {grid.worst[best]:.3f}."
     )
@@ -1161,10 +1168,15 @@ plotting.show(
 )
 
 # %% id="seen-differences" tags=["seen"]
+from helpers.results import read_table
+
 _model_more = abs(model_effect) > abs(score_effect)
 _rows = learned_table["all"].drop("VAE KL")
 _names = _rows.index.str.split(" ", n=1)
 _one_model, _one_score = (_rows.groupby(_names.str[i]).agg(np.ptp).max() for i in (0, 1))
+_profile = choose(quick="quick", full="full")
+_trainings = read_table("03_seeds", source=train.source, profile=_profile)
+_others = _trainings["AE MAE"] - _trainings["VAE MAE"]
 seen(
     f"With the MAE on both, the model makes a difference of {model_effect:+.3f}: the "
     f"{'AE' if model_effect > 0 else 'VAE'} is better. With the VAE on both, the score makes one of "
@@ -1176,6 +1188,9 @@ seen(
     f"{'better' if honest['difference'] > 0 else 'worse'} than {chosen_trivial}; the "
     f"interval is {honest['low']:+.3f} to {honest['high']:+.3f} and "
     + ("leaves 0 out." if honest["low"] > 0 or honest["high"] < 0 else "includes 0: maybe chance.")
+    + f" All of this is from one training of each model. In the {len(_trainings)} trainings of section 7 "
+    f"({_trainings['source'].iloc[0]} data) the difference between the models with the MAE runs from "
+    f"{_others.min():+.3f} to {_others.max():+.3f}."
 )
 
 # %% id="claim-differences" tags=["claim"]
@@ -1185,9 +1200,10 @@ claim(
 )
 
 # %% [markdown] id="paired-lesson"
-# Both models had the same number of steps, but perhaps they have not finished learning (see *Are both models
-# trained far enough?* below). So a part of the second line may show how *fast* they learn. And each model was trained
-# only once: another training can give a difference outside these intervals.
+# Both models had the same number of steps, and in the quick profile the curve of the autoencoder still falls at its
+# end (see *Are both models trained far enough?* below). So a part of the second line may show how *fast* they learn.
+# And each model was trained only once: another training can give a difference outside these intervals, even of the
+# other sign.
 
 # %% [markdown] id="more-pairs-text" tags=["optional"]
 # ### More pairs
@@ -1210,8 +1226,8 @@ seen(
 # %% [markdown] id="longer-text" tags=["optional"]
 # ### Are both models trained far enough?
 #
-# How much would more training change? We train a copy of the autoencoder for as many epochs again, with a
-# learning rate that rises and falls (Smith, arXiv 1708.07120). The VAE gets no such continuation, so the comparison with it stays
+# How much would more training change? We train a copy of the autoencoder for as many epochs again, with a learning
+# rate that rises and falls (Smith, arXiv 1708.07120). The VAE is not trained on, so the comparison with it stays
 # unequal.
 #
 # > **one-cycle schedule.** A learning rate that rises from a small value to a maximum in the first part of
@@ -1233,10 +1249,8 @@ for _ in range(epochs):
     longer_errors.append(mean_loss(longer, calibration.images))
 longer.eval()
 print("calibration error after each further epoch:", *(f"{e:.5f}" for e in longer_errors))
-print(
-    f"VAE: {vae.sigma**2:.5f}; the last epoch gained "
-    f"{1 - longer_errors[-1] / longer_errors[-2]:.1%}"
-)
+last_gain = 1 - longer_errors[-1] / longer_errors[-2]
+print(f"the last of these epochs lowered it by {last_gain:.1%}; the VAE has {vae.sigma**2:.5f}")
 
 # %% id="longer-scores"
 found_scores = model_scores(longer, train.images, test_images)
@@ -1250,8 +1264,14 @@ trained_table.round(3)
 # %% id="seen-longer" tags=["seen"]
 seen(
     f"In the additional epochs the error on calibration hands falls from {longer_errors[0]:.4f} to "
-    f"{longer_errors[-1]:.4f}; the VAE had {vae.sigma**2:.4f} after the short training. The "
-    f"AUROC of the autoencoder's MAE changes by {trained_table.difference.iloc[0]:+.3f} through training alone"
+    f"{longer_errors[-1]:.4f}; the VAE, which was not trained on, has {vae.sigma**2:.4f}. "
+    + (
+        "So they were not trained far enough, and the longer-trained autoencoder is perhaps not at its end "
+        f"either: its last epoch lowered the error by {last_gain:.0%}. "
+        if last_gain > 0.05
+        else f"Its last epoch lowered the error by only {last_gain:.1%}. "
+    )
+    + f"The AUROC of the autoencoder's MAE changes by {trained_table.difference.iloc[0]:+.3f} through training alone"
     + (
         "."
         if trained_table.difference.iloc[0] > 0
@@ -1259,14 +1279,14 @@ seen(
     )
     + f" Its difference to the VAE was {model_effect:+.3f} and is {trained_table.difference.iloc[1]:+.3f} "
     "now. So how long each was trained was part of the first comparison, and this one compares a longer-trained "
-    "autoencoder with a VAE after the short training."
+    "autoencoder with a VAE that was trained for half as long."
 )
 
 # %% id="claim-longer" tags=["claim"]
 claim("more training and annealing lower the error", longer_errors[-1] < 0.9 * longer_errors[0])
 claim(
-    "trained on, it rebuilds hands about as well as the VAE after its short training",
-    longer_errors[-1] < 1.1 * vae.sigma**2,
+    "trained on, it rebuilds hands better than the VAE, which was not",
+    longer_errors[-1] < vae.sigma**2,
 )
 claim(
     "the difference between MAE and KL is larger than that to the longer-trained autoencoder",
@@ -1385,7 +1405,7 @@ def loss_with_its_beta(vae, x):
 
 
 pixels, latents = train.images[0].size, vae.encode(as_input(train.images[:2]))[0].shape[1]
-our_beta = effective_beta(128, pixels, latents, error="mean", kl="mean", kl_weight=2)
+our_beta = effective_beta(batch_size, pixels, latents, error="mean", kl="mean", kl_weight=2)
 print(
     f"beta = {our_beta:.0f} for {pixels:,} pixels and {latents} latents (the tutorial: {beta:.0f})"
 )
@@ -1597,9 +1617,9 @@ seen(
 fit_part, _, test_part = split_by_content(hands.images, seed=1)
 not_hands = np.flatnonzero(pictures.labels != pictures.classes.index("Hand"))
 drawn = np.sort(np.random.default_rng(1).choice(not_hands, len(test_part), replace=False))
-codes = standardised(hands.images[fit_part])
-hand_scores = mahalanobis(codes, standardised(hands.images[test_part])).numpy()
-other_scores = mahalanobis(codes, standardised(pictures.images[drawn])).numpy()
+both = np.concatenate([hands.images[test_part], pictures.images[drawn]])
+distance = mahalanobis(standardised(hands.images[fit_part]), standardised(both)).numpy()
+hand_scores, other_scores = np.split(distance, [len(test_part)])
 low, high = bootstrap_interval(hand_scores, other_scores)
 print(f"AUROC {auroc(hand_scores, other_scores):.4f} ({low:.4f} to {high:.4f})")
 by_class = per_class_auroc(
@@ -1656,12 +1676,14 @@ plotting.show(
 
 # %% id="spoiled-table"
 compared_scores = ["nearest image", "AE MAE", "AE SSIM", "AE Mahalanobis, code"]
-rows = {}
-for kind, images in spoiled.items():
-    found_scores = baseline_scores(train.images, images)
-    found_scores |= {f"AE {k}": s for k, s in model_scores(ae, train.images, images).items()}
-    rows[kind] = {k: auroc(scores[k][:half], found_scores[k]) for k in compared_scores}
-near_table = pd.DataFrame(rows).T
+all_spoiled = np.concatenate([*spoiled.values()])
+found_scores = baseline_scores(train.images, all_spoiled)
+found_scores |= {f"AE {k}": s for k, s in model_scores(ae, train.images, all_spoiled).items()}
+near_table = {
+    k: [auroc(scores[k][:half], part) for part in np.split(found_scores[k], len(spoiled))]
+    for k in compared_scores
+}
+near_table = pd.DataFrame(near_table, index=list(spoiled))
 near_table.round(2)
 
 # %% id="seen-spoiled" tags=["seen"]
@@ -1716,6 +1738,8 @@ severities = pd.DataFrame(levels, columns=["corruption", "severity"])
 for name, s in level_scores.items():
     severities[name] = [auroc(scores[name][:half], part) for part in np.split(s, len(levels))]
 shown = ["AE MAE", "AE SSIM", "AE Mahalanobis, features", "nearest image", "standardised pixels"]
+turned = severities[severities.corruption == "inverted contrast"].set_index("severity")[shown]
+dips = turned.columns[turned.loc[0.5] < turned.loc[[0.25, 0.75]].min() - 0.05]
 
 # %% id="severity-figure"
 at_half = severities[severities.severity == 0.5].set_index("corruption")[shown]
@@ -1726,24 +1750,22 @@ plotting.show(
     f"{severities[shown].min().min():.2f}: below one half means that spoiled hands look *more* normal.",
     alt="Four panels, one for each change: AUROC over severity from 0 to 1 for five scores. All "
     "curves begin near one half. For lesions most rise little, for blur they fall and only some "
-    "come back, for rotation they rise steeply. For inverted contrast most rise, and one drops "
-    "in the middle.",
+    "come back, for rotation they rise steeply. For inverted contrast "
+    f"{len(dips)} of the {len(shown)} drop in the middle.",
 )
 
 # %% id="seen-severity" tags=["seen"]
 _at = severities.set_index(["corruption", "severity"])
 _half = {c: _at.loc[(c, 0.5), shown].max() for c in CORRUPTIONS}
-_turned = _at.loc["inverted contrast"][shown]
-_dips = _turned.columns[_turned.loc[0.5] < _turned.loc[[0.25, 0.75]].min() - 0.05]
 seen(
     f"Far OOD, the five other classes: the best of these five scores has an AUROC of "
     f"{grid.auroc[shown].max():.3f} over all of them. Changed hands at half severity: the best has "
     + ", ".join(f"{value:.2f} ({c})" for c, value in _half.items())
     + ". "
     + (
-        f"At severity 0.5 of inverted contrast {' and '.join(_dips)} dip: the image is one even grey "
+        f"At severity 0.5 of inverted contrast {' and '.join(dips)} drop: the image is one even grey "
         "there, and holds no detail that could look wrong to such a score. "
-        if len(_dips)
+        if len(dips)
         else ""
     )
     + f"With **blur** the AUROC of the MAE goes from {_at['AE MAE']['blur', 0]:.2f} to "
@@ -1785,9 +1807,9 @@ def larger_distance(images):
     """The larger of two distances, in units of the calibration hands' 95 % quantiles."""
     parts = []
     for features in (standardised, mean_and_spread):
-        fitted = features(train.images)
-        own, all_hands = (mahalanobis(fitted, features(i)) for i in (images, calibration.images))
-        parts.append(own / all_hands.quantile(0.95))
+        both = features(np.concatenate([images, calibration.images]))
+        distance = mahalanobis(features(train.images), both)
+        parts.append(distance[: len(images)] / distance[len(images) :].quantile(0.95))
     return torch.maximum(*parts).numpy()
 
 
@@ -1800,7 +1822,8 @@ hole = {
         np.split(distances.numpy(), len(levels))[levels.index(("inverted contrast", 0.5))],
     ]
 }
-hole |= {name: [way(test_images), way(flat)] for name, way in ways.items()}
+both = np.concatenate([test_images, flat])
+hole |= {name: np.split(way(both), [len(test_images)]) for name, way in ways.items()}
 hole_table = pd.DataFrame(
     {
         k: {"even grey": auroc(a[:half], b), "other classes": auroc(a[:n], a[n:])}
@@ -1894,27 +1917,24 @@ for (own, other), value in below_098.items():
 # %% id="matrix-features"
 tried = ["background", "nearest image", "AE MAE", "AE Mahalanobis, features"]
 lowest = pd.DataFrame({score: matrix(score).min(axis=1) for score in tried})
-each = trainings.set_index(["normal", "seed"])
-each = each[[f"AE MAE, {name}" for name in pictures.classes]].min(axis=1)
-harder = (each["CXR"] < each["Hand"]).sum()
 print("AUROC on the worst of the other classes; rows: the normal class")
 lowest.round(3)
 
 # %% id="seen-matrix" tags=["seen"]
+worst_of = trainings.set_index("normal")[[f"AE MAE, {k}" for k in pictures.classes]].min(axis=1)
 seen(
-    f"Most are easier: {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more "
-    f"with the MAE. The hardest pair has {hardest[0]} as normal class and {hardest[1]} as anomaly "
-    f"({by_pair.min():.3f}). With hands as normal the lowest AUROC is {lowest['AE MAE']['Hand']:.3f}, with chest "
-    f"X-rays {lowest['AE MAE']['CXR']:.3f}; in {harder} of {len(each['Hand'])} trainings that of the chest X-rays is "
-    "the lower one. The "
-    f"column `background` shows one cheap cue: for {(lowest.background > 0.98).sum()} of the "
+    f"With the MAE {(by_pair >= 0.98).sum()} of the {len(by_pair)} pairs have an AUROC of 0.98 or more. On average over "
+    f"the trainings the hardest pair has {hardest[0]} as normal class and {hardest[1]} as anomaly "
+    f"({by_pair.min():.3f}); with hands as normal the lowest is {lowest['AE MAE']['Hand']:.3f}. But on its worst class a "
+    f"single training has from {worst_of['Hand'].min():.2f} to {worst_of['Hand'].max():.2f} with hands, and from "
+    f"{worst_of['CXR'].min():.2f} to {worst_of['CXR'].max():.2f} with chest X-rays. The column `background` shows one cheap cue: for {(lowest.background > 0.98).sum()} of the "
     f"{len(lowest)} classes the grey of the border alone is enough. Whether the autoencoder uses it "
     f"was not tested. (These trainings used the {table_source} data.)"
 )
 
 # %% [markdown] id="pairs-text"
 # So no task is clearly harder than ours. With the MAE, hands and chest X-rays are the two hardest normal classes, and
-# the seed decides which of them is the harder one. CT against CT sounds like a difficult pair, but the border tells these classes apart as well.
+# the trainings of the two overlap. CT against CT sounds like a difficult pair, but the border tells these classes apart as well.
 
 # %% id="claim-matrix" tags=["claim"]
 claim("most pairs are nearly perfect", (by_pair >= 0.98).mean() > 0.5)
@@ -1922,7 +1942,11 @@ claim(
     "hands and chest X-rays are the two hardest normal classes",
     {*lowest["AE MAE"].nsmallest(2).index} == {"Hand", "CXR"},
 )
-claim("the seed decides which of them is harder", 0 < harder < len(each["Hand"]))
+claim(
+    "the trainings of the two overlap",
+    worst_of["CXR"].min() < worst_of["Hand"].max()
+    and worst_of["Hand"].min() < worst_of["CXR"].max(),
+)
 claim(
     "for some classes the border alone is enough",
     (lowest.background > 0.98).any(),
@@ -2177,7 +2201,7 @@ bins = pd.Index(["0", "to 0.1", "to 0.2", "to 0.3", "above"], name="Dice of the 
 plotting.show(
     plotting.share_bars(pd.Series(counts, bins), "share of images"),
     f"Dice of the residual map, one number for each image: {np.mean(dice_by_image == 0):.0%} of "
-    f"the images have 0, the best has {max(dice_by_image):.2f}.",
+    f"the images have 0, a tenth have more than {np.quantile(dice_by_image, 0.9):.2f}.",
     alt="Five bars, the share of images by their Dice: "
     + ", ".join(f"{name} {share_:.0%}" for name, share_ in zip(bins, counts, strict=True))
     + ".",
@@ -2259,6 +2283,11 @@ seen(
     f"{learned_table['all']['AE MAE']:.3f}."
     + (
         ""
+        if _least <= learned_table["all"]["AE MAE"] <= _most
+        else " It lies outside: five trainings do not show the whole spread."
+    )
+    + (
+        ""
         if seeds["source"].iloc[0] == train.source
         else f" (These trainings used the {seeds['source'].iloc[0]} data, your run the "
         f"{train.source} data, so compare the spread and not the values.)"
@@ -2328,7 +2357,7 @@ Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{lines}")
 # ## 9 · Where the time goes
 #
 # The tutorial opens a JPEG file for each image of each batch. Our images lie in memory. We measured a thousand
-# steps of each way, one after the other on the same machine (`make results`). How much time do the files cost?
+# steps of 128 images of 64×64 pixels in each way, one after the other on the same machine (`make results`). How much time do the files cost?
 
 # %% id="loop-table"
 loops = read_table("03_loop", source=train.source, profile=profile).set_index("pictures")

@@ -65,6 +65,8 @@ def curves(series, x_label, y_label, *, log="", marks=()):
     for name, x in marks:
         axis.axvline(x, color=THRESHOLD, linestyle=":", label=name)
     axis.set(xlabel=x_label, ylabel=y_label)
+    if "x" not in log and all(np.mod(x, 1).max() == 0 for x, _ in series.values()):
+        axis.xaxis.get_major_locator().set_params(integer=True)  # there is no half of an epoch
     log_scale(axis, log)
     legend_beside(axis)
     return figure
