@@ -200,16 +200,19 @@ def complexity(images):
     return apply(total_variation, images).clamp(min=1e-3).numpy()
 
 
-def cae_scores(ae, tuning_images, images):
-    """The CAE's error, plain and corrected for complexity, as {name: array (N,)}.
+def cae_scorer(ae, tuning_images):
+    """A function of the CAE's error, plain and corrected. -> images -> {name: array (N,)}
 
     tuning_images : normal images that the CAE has not seen, for the line of the correction
     """
-    errors = cae_error(ae, images)
-    corrected = beyond_complexity(
-        cae_error(ae, tuning_images), complexity(tuning_images), errors, complexity(images)
-    )
-    return {"CAE error": errors, "CAE error, corrected": corrected}
+    known = cae_error(ae, tuning_images), complexity(tuning_images)
+
+    def score(images):
+        errors = cae_error(ae, images)
+        corrected = beyond_complexity(*known, errors, complexity(images))
+        return {"CAE error": errors, "CAE error, corrected": corrected}
+
+    return score
 
 
 def classifier_scorer(model, train, energy=energy):
@@ -267,10 +270,11 @@ def scorer(model, ae, parts, energy=energy):
 
     energy : logits (N, K) -> (N,), such as a learner's own
     """
+    rebuild = cae_scorer(ae, parts.tuning.images)
     classify = classifier_scorer(model, parts.classifier, energy)
 
     def single(images):
-        return cae_scores(ae, parts.tuning.images, images) | classify(images)
+        return rebuild(images) | classify(images)
 
     tuned = every_stage(single(parts.tuning.images))
 
@@ -435,7 +439,7 @@ def longer(size, seed):
 def every_score(models, ae, parts, images, tuning):
     """All scores as {name: array (N,)}; the first `tuning` images are those of that role."""
     scores = baseline_scores(parts.autoencoder.images, images)
-    scores |= cae_scores(ae, images[:tuning], images)
+    scores |= cae_scorer(ae, images[:tuning])(images)
     scores |= classifier_scorer(models[0], parts.classifier)(images)
     together = every_stage(scores)
     tuned = {name: s[:tuning] for name, s in together.items()}
