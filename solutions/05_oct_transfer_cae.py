@@ -613,8 +613,8 @@ print("tensors of the encoder that the decoder's training changed:", len(changed
 # %% [markdown] id="step-text" tags=["optional"]
 # ### One update, written out
 #
-# The optimizer is Adam with learning rate 5e-4, on 32 scans. (Our quick training above takes 16 a step,
-# and 1e-3.) The gradient is clipped: if its length, over all weights, is above 1, it is scaled to 1. The encoder is frozen, so only the decoder moves.
+# The optimizer is Adam with learning rate 5e-4. The gradient is clipped: if its length, over all weights, is above
+# 1, it is scaled to 1. The encoder is frozen, so only the decoder moves.
 
 # %% id="one-step"
 import torch.nn.functional as F

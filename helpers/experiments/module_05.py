@@ -146,11 +146,6 @@ def seen_scans(pool):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def batch_size():
-    """Scans a training step takes. The quick profile halves them, and so its time."""
-    return choose(quick=16, full=32)
-
-
 def pretrained(rung, scans, seed=0, progress=False):
     """An encoder that `rung` made of the scans. -> nn.Sequential
 
@@ -172,8 +167,8 @@ def pretrained(rung, scans, seed=0, progress=False):
         fit(
             cae,
             scans.images,
-            epochs=epochs_for(steps, batch_size(), scans),
-            batch_size=batch_size(),
+            epochs=epochs_for(steps, 32, scans),
+            batch_size=32,
             optimizer=adam(cae.to(device()), weight_decay=0),
             objective=denoise,
             mixed=True,
@@ -197,9 +192,9 @@ def classify(encoder, scans, steps, validation=None, progress=False):
         classifier,
         scans.images,
         scans.labels,
-        epochs=epochs_for(steps, batch_size(), scans),
+        epochs=epochs_for(steps, 32, scans),
         validation=validation and (validation.images, validation.labels),
-        batch_size=batch_size(),
+        batch_size=32,
         lr=choose(quick=2e-3, full=1e-4),
         augment=flip,
         mixed=True,
@@ -212,8 +207,6 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     """The frozen encoder with a decoder trained on normal scans. -> OctAutoencoder, losses"""
     set_seed(seed)
     cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
-    # a larger rate makes up for fewer scans a step
-    options |= {"batch_size": batch_size(), "lr": choose(quick=1e-3, full=5e-4)}
     steps = training_length(quick=200, full=15_000)
     losses = train_decoder(cae, normals.images, steps=steps, **options)
     return cae, losses
@@ -226,29 +219,19 @@ def changed(module, before):
 
 
 def train_decoder(
-    cae,
-    images,
-    *,
-    steps,
-    path=None,
-    every=100,
-    batch_size=32,
-    lr=5e-4,
-    on_checkpoint=None,
-    progress=True,
+    cae, images, *, steps, path=None, every=100, batch_size=32, on_checkpoint=None, progress=True
 ):
     """Train an OctAutoencoder in place up to step `steps`; returns the loss of each step.
 
     images : uint8 (N, 1, H, W); mirrored at random
     path : checkpoint file, written every `every` steps; where there is one, the training goes on
         from it
-    lr : of Adam
     on_checkpoint : called as on_checkpoint(step, losses) at the same steps, model in eval mode
 
     Raises CheckpointError where the file cannot be used for this training.
     """
     to_device(cae)
-    optimizer = adam(cae, lr=lr, weight_decay=0)
+    optimizer = adam(cae, lr=5e-4, weight_decay=0)
     order, losses = Order(len(images), batch_size), []
     if path and Path(path).exists():
         losses = restore_training(path, cae, optimizer, order)
