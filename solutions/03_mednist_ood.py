@@ -1162,9 +1162,8 @@ _, model_effect, score_effect, _ = difference_table.difference
 plotting.show(
     plotting.differences(difference_table, "pair", "difference of two AUROCs"),
     "Differences of two AUROCs and their 95 % intervals. Minus: the second of the pair is better.",
-    alt="One dot with its interval for each pair of scores, against a vertical line at 0. The "
-    f"dots run from {difference_table.difference.min():+.2f} to "
-    f"{difference_table.difference.max():+.2f}.",
+    alt="One dot with its interval for each pair of scores, against a vertical line at 0. The dots run from "
+    f"{difference_table.difference.min():+.2f} to {difference_table.difference.max():+.2f}.",
 )
 
 # %% id="seen-differences" tags=["seen"]
@@ -2208,8 +2207,7 @@ plotting.show(
 
 # %% id="seen-dice" tags=["seen"]
 seen(
-    f"The share of flagged healthy pixels varies {share.std() / independent:.0f} times as much as "
-    "it would if the pixels were independent. "
+    f"The share of flagged healthy pixels varies {share.std() / independent:.0f} times as much as it would if the pixels were independent. "
     f"All pixels of all images together gave a Dice of {pixel_table.dice['residual']:.3f}. It is "
     f"no typical value: {np.mean(dice_by_image == 0):.0%} of the images have a Dice of 0 and a "
     f"tenth have more than {np.quantile(dice_by_image, 0.9):.2f}. Report the distribution over "

@@ -25,13 +25,11 @@ class ConvVAE(nn.Module):
             nn.ReLU(),
             nn.Linear(400, 2 * latent_dim),  # mu and logvar
         )
-        self.decoder = (
-            nn.Sequential(  # dense: at this size a step is quicker than with convolutions
-                nn.Linear(latent_dim, 400),
-                nn.ReLU(),
-                nn.Linear(400, 28 * 28),
-                nn.Unflatten(1, (1, 28, 28)),
-            )
+        self.decoder = nn.Sequential(  # dense: a step is quicker than with convolutions
+            nn.Linear(latent_dim, 400),
+            nn.ReLU(),
+            nn.Linear(400, 28 * 28),
+            nn.Unflatten(1, (1, 28, 28)),
         )
         self.sigma = 1.0
 
