@@ -1201,8 +1201,7 @@ claim(
 # %% [markdown] id="paired-lesson"
 # Both models had the same number of steps, and in the quick profile the curve of the autoencoder still falls at its
 # end (see *Are both models trained far enough?* below). So a part of the second line may show how *fast* they learn.
-# And each model was trained only once: another training can give a difference outside these intervals, even of the
-# other sign.
+# And each model was trained only once: another training can give a difference outside these intervals.
 
 # %% [markdown] id="more-pairs-text" tags=["optional"]
 # ### More pairs
