@@ -1393,7 +1393,7 @@ _ours, _theirs = (log_likelihood - kl for log_likelihood, kl in terms_of.values(
 _kl_ours, _kl_theirs = (kl for _, kl in terms_of.values())
 seen(
     f"Our network has an ELBO of {_ours:.0f} nats, and the notebook's has {_theirs:.0f} nats. After this short "
-    f"training they differ by {abs(_ours - _theirs):.0f} nats, and after another one by another number. But in nats neither collapses: the KL is {_kl_ours:.0f} nats for ours "
+    f"training they differ by {abs(round(_ours) - round(_theirs))} nats, and after another one by another number. But in nats neither collapses: the KL is {_kl_ours:.0f} nats for ours "
     f"and {_kl_theirs:.0f} nats for the notebook's, and it was {kl_of['its loss']:.4f} nats for ours with the "
     f"notebook's loss. So the loss was at fault, and not the network. With the sign error the KL goes from "
     f"{wrong_kl[0]:.3g} to {wrong_kl[-1]:.3g} nats in one epoch: "

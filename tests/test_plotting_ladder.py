@@ -65,8 +65,19 @@ def test_rungs_stand_in_their_order_without_empty_panels():
 @pytest.mark.parametrize("known", [True, False])
 def test_maps_stand_below_lesions_only_where_lesions_are_known(known):
     images, masks = np.zeros((2, 1, 8, 8), dtype=np.uint8), np.zeros((2, 8, 8), dtype=bool)
-    masks[1, 2:5, 2:5] = known
+    masks[1, 4:7, 2:5] = known
     figure = plotting.map_rows(images, masks, {"residual": np.ones((2, 8, 8))})
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == ["lesion" if known else "image", "residual"]
     assert len(figure.axes[0].collections) == known  # an outline
+    if known:
+        box = figure.axes[0].collections[0].get_paths()[0].get_extents()
+        half = 0.5 / 8.5  # of a pixel; the white gap is half a pixel wide
+        assert np.allclose([box.x0 - 1, box.x1 - 1], [4 * half, 9 * half], atol=1.1 * half)
+        assert np.allclose([box.y0, box.y1], [8 * half, 13 * half], atol=1.1 * half)
+
+
+def test_rows_of_images_are_equally_long():
+    rows = {"first": np.zeros((3, 1, 8, 8)), "second": np.zeros((2, 1, 8, 8))}
+    with pytest.raises(ValueError, match="all rows need 3 images, as the first; row 2 has 2"):
+        plotting.image_rows(rows)

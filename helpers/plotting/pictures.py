@@ -5,6 +5,9 @@ from matplotlib.ticker import MaxNLocator
 
 from helpers.plotting.style import ANOMALY, NORMAL, RESIDUAL, SECOND, THIRD, ink, new_figure
 
+GAP = 1 / 16  # between two images, in widths of one
+MIDDLE = 0.5 / (1 + GAP)  # of an image, in its unit of width
+
 
 def as_pictures(images):
     """uint8 or float images (N, C, H, W) -> float array (N, H, W) or (N, H, W, 3) in [0, 1]."""
@@ -34,13 +37,17 @@ class _Rows:
         self.figure, self.axis = new_figure(*size)
         self.figure.set_layout_engine("compressed")  # knows that the axes keep their shape
         self.axis.set(xlim=(0, columns), ylim=(len(names), 0), xticks=[], aspect="equal")
-        self.axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize="medium")
+        self.axis.set_yticks(np.arange(len(names)) + MIDDLE, names, fontsize="medium")
         self.axis.tick_params(length=0)
         self.axis.spines[:].set_visible(False)
-        self.count = len(names)
+        self.count, self.columns = len(names), columns
 
     def draw(self, row, pictures, cmap="gray", vmin=0, vmax=1):
         """Images (N, H, W) or (N, H, W, 3) in a row. Returns what a colour bar needs."""
+        if len(pictures) != self.columns:
+            raise ValueError(
+                f"all rows need {self.columns} images, as the first; row {row + 1} has {len(pictures)}"
+            )
         sheet = np.concatenate([*map(_padded, pictures)], axis=1)
         place = (0, len(pictures), row + 1, row)
         options = {"cmap": cmap, "vmin": vmin, "vmax": vmax, "interpolation": "nearest"}
@@ -50,7 +57,8 @@ class _Rows:
         """The edges of masks (N, H, W), where these are not empty, on the images of a row."""
         for i, mask in enumerate(masks):
             if mask.any():
-                x, y = ((np.arange(n) + 0.5) / len(_padded(mask)) for n in mask.shape[::-1])
+                side = max(mask.shape) * (1 + GAP)
+                x, y = ((np.arange(n) + 0.5) / side for n in mask.shape[::-1])
                 self.axis.contour(i + x, row + y, mask, [0.5], colors=ANOMALY, linewidths=1)
 
     def bar(self, row, drawn):
@@ -62,9 +70,11 @@ class _Rows:
 
 def _padded(picture):
     """A picture (H, W) or (H, W, 3) on a square that is wider by a gap. Empty places are white."""
+    times = -(-16 // max(picture.shape[:2]))  # of a few pixels: a gap is whole pixels, too
+    picture = picture.repeat(times, axis=0).repeat(times, axis=1)
     height, width = picture.shape[:2]
     side = max(height, width)
-    side += max(1, side // 16)
+    side += round(GAP * side)
     empty = np.nan if picture.ndim == 2 else 1.0  # colours know no "nothing"
     full = np.full((side, side, *picture.shape[2:]), empty)
     full[:height, :width] = picture
@@ -80,7 +90,7 @@ def image_rows(rows, columns=()):
     for i, images in enumerate(rows.values()):
         sheet.draw(i, as_pictures(images))
     sheet.axis.xaxis.tick_top()
-    places = np.arange(len(columns)) + 0.5
+    places = np.arange(len(columns)) + MIDDLE
     sheet.axis.set_xticks(places, columns, fontsize=9)
     return sheet.figure
 
@@ -103,7 +113,8 @@ def map_rows(images, masks, maps):
     first = "lesion" if np.any(masks) else "image"
     sheet = _Rows([first, *maps], len(images), 0.85, 0.9, 1.3)
     sheet.draw(0, as_pictures(images))
-    sheet.outline(0, np.asarray(masks))
+    if masks is not None:
+        sheet.outline(0, np.asarray(masks))
     for i, values in enumerate(map(np.asarray, maps.values()), start=1):
         sheet.bar(i, sheet.draw(i, values, "magma", vmax=np.quantile(values, 0.999)))
     return sheet.figure
