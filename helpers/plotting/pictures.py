@@ -46,7 +46,8 @@ class _Rows:
         """Images (N, H, W) or (N, H, W, 3) in a row. Returns what a colour bar needs."""
         if len(pictures) != self.columns:
             raise ValueError(
-                f"all rows need {self.columns} images, as the first; row {row + 1} has {len(pictures)}"
+                f"all rows need {self.columns} images, as the first; row {row + 1} has "
+                f"{len(pictures)}"
             )
         sheet = np.concatenate([*map(_padded, pictures)], axis=1)
         place = (0, len(pictures), row + 1, row)
