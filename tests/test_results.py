@@ -339,6 +339,8 @@ def test_a_killed_run_goes_on_where_it_was(folder, start, jobs):
     first = start("--jobs", str(jobs))
     done = {'{"n": 1}'} if jobs == 1 else {'{"n": 1}', '{"n": 3}', '{"n": 4}'}
     wait_for(lambda: set(stored()) == done and 2 in calls(folder), first)
+    # of claims that of the entry under way; an entry is kept a moment before its claim is given up
+    wait_for(lambda: len(list(folder.glob("*.lock"))) == 2, first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert set(stored()) == done
