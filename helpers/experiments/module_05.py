@@ -207,12 +207,8 @@ def autoencoder(encoder, normals, seed=0, code_channels=0, **options):
     """The frozen encoder with a decoder trained on normal scans. -> OctAutoencoder, losses"""
     set_seed(seed)
     cae = OctAutoencoder(freeze(encoder), make_decoder(widths(), code_channels))
-    recipe = {
-        "steps": training_length(quick=150, full=15_000),
-        "batch_size": choose(quick=16, full=32),
-        "lr": choose(quick=1e-3, full=5e-4),
-    }
-    losses = train_decoder(cae, normals.images, **recipe, **options)
+    steps, size = training_length(quick=200, full=15_000), choose(quick=16, full=32)
+    losses = train_decoder(cae, normals.images, steps=steps, batch_size=size, **options)
     return cae, losses
 
 
@@ -223,16 +219,7 @@ def changed(module, before):
 
 
 def train_decoder(
-    cae,
-    images,
-    *,
-    steps,
-    path=None,
-    every=100,
-    batch_size=32,
-    lr=5e-4,
-    on_checkpoint=None,
-    progress=True,
+    cae, images, *, steps, path=None, every=100, batch_size=32, on_checkpoint=None, progress=True
 ):
     """Train an OctAutoencoder in place up to step `steps`; returns the loss of each step.
 
@@ -244,7 +231,7 @@ def train_decoder(
     Raises CheckpointError where the file cannot be used for this training.
     """
     to_device(cae)
-    optimizer = adam(cae, lr=lr, weight_decay=0)
+    optimizer = adam(cae, lr=5e-4, weight_decay=0)
     order, losses = Order(len(images), batch_size), []
     if path and Path(path).exists():
         losses = restore_training(path, cae, optimizer, order)
