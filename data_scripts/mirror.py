@@ -29,9 +29,16 @@ def main(arguments=None):
     parser.add_argument("--serve", type=int, metavar="PORT", help="then serve it over HTTP")
     options = parser.parse_args(arguments)
     root = options.root or course_data()
+    failed = False
     try:
         copy(root, options.folder)
+    except DataError as error:
+        print(error, file=sys.stderr)
+        failed = True
+    try:
         folders = store.prepared_folders(options.folder)
+        if not folders and failed:
+            return 1
         if not folders:
             print(f"Nothing to mirror: no prepared data in {root}.", file=sys.stderr)
             print("To prepare all: python -m data_scripts.prepare", file=sys.stderr)
@@ -42,24 +49,39 @@ def main(arguments=None):
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    return int(failed)
 
 
 def copy(root, target):
-    """Copy the prepared folders that `target` does not have, or has in another version."""
+    """Copy the prepared folders that `target` does not have, or has in another version.
+
+    One that cannot be copied does not keep the others from it: its error is raised at the end.
+    Of several such errors, the earlier ones are printed.
+    """
+    errors = []
     for folder in store.prepared_folders(root):
         final = target / folder.name
         if store.is_same(folder, final):
             continue
-        with store.locked(final, folder.name), store.disk_named(target, folder.name):
-            store.copy_folder(folder, final, folder.name)
-        print(f"copied {folder.name}")
+        try:
+            with store.locked(final, folder.name), store.disk_named(target, folder.name):
+                store.copy_folder(folder, final, folder.name)
+            print(f"copied {folder.name}")
+        except DataError as error:
+            errors.append(error)
+    for error in errors[:-1]:
+        print(error, file=sys.stderr)
+    if errors:
+        raise errors[-1]
 
 
 class Handler(SimpleHTTPRequestHandler):
     """Serves files, and the rest of a file to those whose download was cut ("Range: bytes=N-")."""
 
     def do_GET(self):
+        if self.path == "/":
+            self.send_names()
+            return
         path = Path(self.translate_path(self.path))
         if not path.is_file():
             self.send_error(404)
@@ -79,6 +101,17 @@ class Handler(SimpleHTTPRequestHandler):
         with open(path, "rb") as file:
             file.seek(start)
             shutil.copyfileobj(file, self.wfile)
+
+    def send_names(self):
+        """What the mirror holds, for who opens its address in a browser."""
+        names = [folder.name for folder in store.prepared_folders(self.directory)]
+        lines = ["The classroom mirror answers. It holds:", *names, ""]
+        text = "\n".join(lines).encode(errors="replace")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
     def log_message(self, format, *values):
         print(f"{self.client_address[0]} {format % values}", flush=True)

@@ -168,6 +168,26 @@ def test_roles_are_disjoint_balanced_and_leave_the_rest():
         assert (np.diff(part) > 0).all()
         for c in (1, 3):
             assert abs((labels[part] == c).sum() - share * (labels == c).sum()) <= 1
+    of_lists = class_roles(labels.tolist(), [1, 3], [0.5, 0.25, 0.1])
+    for part, same in zip(parts, of_lists, strict=True):
+        assert np.array_equal(part, same)
+    assert sum(map(len, class_roles(labels, (1, 3), (0.1,) * 10))) == np.isin(labels, (1, 3)).sum()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shares", "match"),
+    [
+        (["0", "1"], (0.5, 0.5), r"no image has the label '0'.* are 0, 1, 2, 3; classes.index"),
+        ((0, 7), (0.5, 0.5), "no image has the label 7; the labels are 0, 1, 2, 3$"),
+        ((1, 1), (0.5, 0.5), r"each class once; got \[1, 1\]"),
+        ((0, 1), (0.5, 0.8), "sum to at most 1 .*; got 0.5, 0.8"),
+        ((0, 1), (50, 25), "from 0 to 1 .*; got 50, 25"),
+        ((0, 1), (-0.5, 0.5), "from 0 to 1 .*; got -0.5, 0.5"),
+    ],
+)
+def test_roles_that_cannot_be_shared_out_are_refused(wanted, shares, match):
+    with pytest.raises(ValueError, match=f"class_roles: .*{match}"):
+        class_roles(np.arange(40) % 4, wanted, shares)
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -137,6 +137,17 @@ def test_the_split_is_this_one_on_every_machine():
     assert split_by_content(images, seed=1)[2].tolist() != FINGERPRINT
 
 
+@pytest.mark.parametrize("shares", [(80, 10, 10), (0.8, 0.1, 0.3), (0.8, 0.1), (1.2, -0.2), ()])
+def test_shares_that_do_not_share_out_everything_are_refused(pictures, shares):
+    with pytest.raises(ValueError, match=r"numbers from 0 to 1 that sum to 1 \(10 % is 0.1\); got"):
+        split_by_content(pictures, shares)
+
+
+def test_shares_sum_to_one_but_for_rounding(pictures):
+    for shares in ((0.7, 0.2, 0.1), [1 / 3] * 3, np.float32([0.8, 0.1, 0.1]), (1,), (1, 0)):
+        assert sum(map(len, split_by_content(pictures, shares))) == len(pictures)
+
+
 FINGERPRINT = [1, 9, 14, 16, 21, 24, 25, 30, 33]
 
 

@@ -1,6 +1,7 @@
 """The VAE of module 2, what its codes carry, its score, and the split that it is trained on."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -98,3 +99,26 @@ def test_hold_one_out_is_seeded_and_mixes_a_sorted_file():
     first, again, other = (hold_one_out(labels, 4, seed=s)[1] for s in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
     assert set(labels[first]) == set(range(10)) - {4}
+
+
+def test_hold_one_out_takes_a_list_and_labels_that_are_there():
+    labels = np.repeat(np.arange(10), 60)
+    for given in (labels.tolist(), tuple(labels), pd.Series(labels)):
+        for part, same in zip(hold_one_out(given, 2), hold_one_out(labels, 2), strict=True):
+            assert np.array_equal(part, same)
+    assert len(hold_one_out(["cat", "dog", "cat"], "dog", 0.5)[0]) == 1
+    for absent in (77, [2], None):
+        with pytest.raises(ValueError, match=r"hold_one_out: no image has the label .*are 0, 1, 2"):
+            hold_one_out(labels, absent)
+    with pytest.raises(ValueError, match=r"label '2'.*; classes.index\(name\) gives the number"):
+        hold_one_out(labels, "2")
+    with pytest.raises(ValueError, match=r"300, 301, .* 309 and 290 more$"):
+        hold_one_out(np.arange(300, 600), 2)
+    with pytest.raises(ValueError, match=r"one for each image.*\(600, 1\)"):
+        hold_one_out(labels[:, None], 2)
+
+
+@pytest.mark.parametrize("share", [20, 1.01, -0.1, np.nan, "0.2", None])
+def test_hold_one_out_refuses_what_is_no_share(share):
+    with pytest.raises(ValueError, match=r"calibration_share should be .* from 0 to 1 .*; got "):
+        hold_one_out(np.arange(10), 2, share)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 from data_scripts import mirror
@@ -24,10 +25,16 @@ HERE = Path(__file__).parent
 STARTERS = {name: name for name in ("start.py", "start.sh", "start.bat")} | {
     "start.command": "start.sh"
 }
-# What a learner has of the course.
-COPIED = ("notebooks", "solutions", "helpers", "data_scripts", "docs", ".jupyter")
-COPIED += ("README.md", "LICENSE", "CITATION.cff", "pyproject.toml")
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", ".course-*", "*.part", "*.lock", "05_*.pt*")
+# What a learner has of the course, and what its pages link to.
+COPIED = ("notebooks", "solutions", "helpers", "data_scripts", "docs", "hub", ".jupyter")
+COPIED += ("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+COPIED += ("CITATION.cff", "pyproject.toml", "environment.yml")
+LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", ".course-*", "*.part", "*.lock")
+# All that is taken where notebooks run: what they write there is somebody's work, or of patients.
+TAKEN = {
+    "notebooks": ("*.ipynb", "README.md"),
+    "solutions": ("*.ipynb", "*.py", "figures", "results"),
+}
 
 
 def main(arguments=None):
@@ -87,9 +94,16 @@ def copy_course(target):
     for name in COPIED:
         source = COURSE / name
         if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+            shutil.copytree(source, target / name, ignore=left_out)
         else:
             shutil.copy(source, target / name)
+
+
+def left_out(folder, names):
+    """The names in a folder of the course that no kit takes."""
+    taken = TAKEN.get(str(Path(folder).relative_to(COURSE)), ("*",))
+    wanted = {name for name in names if any(fnmatch(name, pattern) for pattern in taken)}
+    return set(names) - wanted | shutil.ignore_patterns(*LEFT_OUT)(folder, names)
 
 
 def bring_wheels(folder, options):

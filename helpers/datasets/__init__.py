@@ -7,6 +7,7 @@ mnist: offline sample, ...
 (1297, 1, 28, 28)
 """
 
+import os
 from pathlib import Path
 
 from helpers import places
@@ -54,7 +55,7 @@ def load(name, *, source="auto", root=None, size=None):
     """
     data_set = find(name)
     size = data_set.checked_size(size)
-    root = Path(root) if root else course_data()
+    root = Path(os.path.expandvars(os.path.expanduser(root))) if root else course_data()
     if source == "auto":
         source = setting("COURSE_SOURCE") or "auto"
         if source not in SOURCES:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 
 from helpers.datasets.download import RemoteFile
 
@@ -33,9 +34,11 @@ class DataSet:
         """`size`, or the default where it is None."""
         if size is None:
             return self.sizes[0]
-        if size in self.sizes or (self.any_size and 8 <= size <= 512):
+        resized = self.any_size and isinstance(size, Integral) and 8 <= size <= 512
+        if size in self.sizes or resized:
             return int(size)
         sizes = " or ".join(map(str, self.sizes))
         if self.any_size:
             sizes += ", and from the original pictures in any from 8 to 512"
-        raise ValueError(f"{self.name} comes in size {sizes}, not {size}")
+        given = f"{size!r}, which is text: leave out the quotes" if isinstance(size, str) else size
+        raise ValueError(f"{self.name} comes in size {sizes}, not {given}")

@@ -71,6 +71,12 @@ class ImageSet:
     def shrink(self, factor):
         """Images of 1/factor the side: means of factor × factor pixels; of masks, majorities."""
         n, c, h, w = self.images.shape
+        fitting = [f for f in range(1, min(h, w) + 1) if h % f == w % f == 0]
+        if factor not in fitting:
+            raise ValueError(
+                f"{self.name}: images of {h}×{w} cannot be shrunk by {factor!r}; "
+                f"factors that divide both sides: {', '.join(map(str, fitting))}"
+            )
         blocks = (h // factor, factor, w // factor, factor)
         means = self.images.reshape(n, c, *blocks).mean((3, 5), dtype=np.float32)
         images = np.rint(means, out=means).astype(np.uint8)
@@ -81,6 +87,8 @@ class ImageSet:
 
     def draw(self, *sizes, seed):
         """Disjoint random parts of the given sizes, the same on every machine for one seed."""
+        if min(sizes, default=0) < 0:
+            raise ValueError(f"{self.name}: sizes are numbers of images, 0 or more; got {sizes}")
         if sum(sizes) > len(self):
             raise ValueError(f"{self.name}: {sizes} images asked for, there are {len(self)}")
         order = np.random.default_rng(seed).permutation(len(self))

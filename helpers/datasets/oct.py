@@ -24,8 +24,12 @@ NORMAL = "NORMAL"
 RECORD = "https://zenodo.org/records/10519652/files"
 MD5 = {64: "e229e9440236b774d9f0dfef9d07bdaf", 128: "0a97e76651ace45c5d943ee3f65b63ae"}
 SCANS = 109_309
+LONGEST = 2**62  # patients' numbers are int64; those of other patients follow the largest
 TEST = 1 / 3  # of each class, where a folder has no split of its own
-PATIENT = re.compile(r"[^-]+-(\d+)-\d+([ (_~].*)?$")  # CLASS-PATIENT-NUMBER, and what copies add
+PATIENT = re.compile(  # CLASS-PATIENT-NUMBER, and what copies add; a class has a letter
+    r"(?![^-]*\d{4}-\d\d-\d\d(?!\d))"  # but no date: 2023-01-15, scan_2023-01-15
+    r"[^-]*[^\W\d_][^-]*-(\d+)-\d+([ (_~].*)?$"
+)
 
 
 def official_files(size):
@@ -37,7 +41,7 @@ def official_files(size):
 
 def read(source, size, out):
     """The scans at `source` into `out`, by the door that fits."""
-    found = [source] if _is_octmnist(source) else []
+    found, lost = [source] if _is_octmnist(source) else [], ""
     files = sorted(source.glob("octmnist*.npz*")) or sorted(source.glob("*.npz*"))
     if files:  # in a folder
         right = [file for file in files if re.search(rf"_{size}\b", file.name)]
@@ -45,9 +49,9 @@ def read(source, size, out):
     if found:
         classes, origin = read_octmnist(found[0], size, out)
     else:
-        classes, origin = read_tree(source, size, out)
+        classes, origin, lost = read_tree(source, size, out)
     parts = usable.parts_of(out, classes)
-    usable.check_scans(parts, NORMAL, f"{_text(str(source))} ({origin})")
+    usable.check_scans(parts, NORMAL, f"{_text(str(source))} ({origin})", lost)
     return classes, ". ".join([origin, *usable.few_scans(parts, NORMAL)])
 
 
@@ -135,6 +139,7 @@ def read_tree(source, size, out):
 
     Exact copies are removed, those in the training part first. Where headers, folders or names
     tell the patient, a patient with scans in the test part is taken out of the training part.
+    -> classes, origin, and a clause about the training scans that this took, or ""
     """
     with tree.Tree(source, out.scratch, "oct") as files:
         folder_of = tree.lift_patients(files, NORMAL)
@@ -153,11 +158,12 @@ def read_tree(source, size, out):
             )
         if len({picture.patient for picture in pictures}) == 1:  # all were given one, to hide them
             pictures = [replace(picture, patient=None) for picture in pictures]
-        who = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
+        named = {p.file: p.patient or folder_of.get(p.file) or patient(p.file) for p in pictures}
         # Of a volume nobody knows whose it is, but its frames are of one eye.
-        who |= {p.file: p.file for p in pictures if p.facts.frames > 1 and who[p.file] is None}
-        who, how = _patients(who, folder_of, pictures)
+        named |= {p.file: p.file for p in pictures if p.facts.frames > 1 and named[p.file] is None}
+        who, how = _patients(named, folder_of, pictures)
         split, parts = _splits(pictures, who)
+        lost = ""
 
         def tested(picture):
             return split[picture.file] == "test"
@@ -166,10 +172,18 @@ def read_tree(source, size, out):
         kept = tree.without_duplicates(files, pictures, out, first=lambda p: not tested(p))
         if who:
             in_test = {who[p.file] for p in kept if tested(p)}
-            shared = [p.file for p in kept if not tested(p) and who[p.file] in in_test]
+            shared = [p for p in kept if not tested(p) and who[p.file] in in_test]
+            gone = {p.file for p in shared}
             reason = "training scan of a patient who is in the test part"
-            out.leave_out(len(shared), reason, sorted(shared))
-            kept = [p for p in kept if p.file not in set(shared)]
+            out.leave_out(len(gone), reason, sorted(gone))
+            kept = [p for p in kept if p.file not in gone]
+            # A header's patient is a number of this run alone: its file says more.
+            names = dict.fromkeys(p.file if p.patient else str(named[p.file]) for p in shared)
+            if names:
+                lost = (
+                    f"{len(gone)} scans of train were left out, since their patients "
+                    f"({_few(names, 3)}) are in test as well"
+                )
         cut = tree.write(
             files,
             kept,
@@ -179,7 +193,7 @@ def read_tree(source, size, out):
             split=lambda picture: split[picture.file],
             group=(lambda picture: who[picture.file]) if who else None,
         )
-    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{cut}"
+    return classes, f"OCT scans from {_text(files.source.name)}, {parts}, {how}{cut}", lost
 
 
 def _few(names, most=8):
@@ -262,9 +276,13 @@ def patient(file):
     """The patient's number in a name such as CNV-1016042-12.jpeg, or None.
 
     Copies have the original's: "CNV-1016042-12 - Copy.jpeg", "CNV-1016042-12 (1).jpeg".
+    A number that is too long to be stored, such as a time of 20 digits, is text.
     """
     match = PATIENT.match(PurePosixPath(file).stem)
-    return int(match[1]) if match else None
+    if not match:
+        return None
+    number = int(match[1])
+    return number if number < LONGEST else str(number)
 
 
 OCT = DataSet(

@@ -1,8 +1,57 @@
 """Splits without leaks: roles that share no image, the same on every machine."""
 
 import hashlib
+import inspect
+from functools import wraps
+from numbers import Real
 
 import numpy as np
+
+
+def _checked(function, check):
+    """The function behind a check of its arguments; its own source stays what `inspect` shows.
+
+    As `reads` of helpers/arrays.py, which would load torch, and `load` is to be light.
+    check(**arguments) -> {argument: its value as the function takes it}, or ValueError
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*args, **kwargs):
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        try:
+            given.arguments.update(check(**given.arguments))
+        except ValueError as error:
+            raise ValueError(f"{function.__name__}: {error}") from None
+        return function(*given.args, **given.kwargs)
+
+    return checked
+
+
+def _labels_with(wanted, labels, most=10):
+    """The labels as an array. ValueError where no image has one of those `wanted`."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"labels should be one for each image, shape (n,); got shape {labels.shape}"
+        )
+    known = np.unique(labels).tolist()
+    for label in wanted:
+        if np.ndim(label) or label not in known:
+            listed = ", ".join(map(repr, known[:most]))
+            listed += f" and {len(known) - most} more" if known[most:] else ""
+            if isinstance(label, str) and labels.dtype.kind in "iu":
+                listed += "; classes.index(name) gives the number of a class"
+            raise ValueError(f"no image has the label {label!r}; the labels are {listed}")
+    return labels
+
+
+def _check_shares(shares, expected, least=0):
+    """ValueError where one is no number from 0 to 1, or all sum to less than `least` or over 1."""
+    numbers = all(isinstance(share, Real) and 0 <= share <= 1 for share in shares)
+    if not numbers or not least - 1e-6 <= sum(shares) <= 1 + 1e-6:  # 0.7 + 0.2 + 0.1 is below 1
+        raise ValueError(f"{expected} (10 % is 0.1); got {', '.join(map(str, shares))}")
 
 
 def hold_one_out(labels, held_out, calibration_share=1 / 6, seed=0):
@@ -15,6 +64,14 @@ def hold_one_out(labels, held_out, calibration_share=1 / 6, seed=0):
     normal = np.random.default_rng(seed).permutation(normal)
     k = int(len(normal) * calibration_share)
     return normal[k:], normal[:k]
+
+
+def _one_held_out(labels, held_out, calibration_share, **_):
+    _check_shares([calibration_share], "calibration_share should be a number from 0 to 1")
+    return {"labels": _labels_with([held_out], labels)}
+
+
+hold_one_out = _checked(hold_one_out, _one_held_out)
 
 
 def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
@@ -31,6 +88,14 @@ def split_by_content(images, shares=(0.8, 0.1, 0.1), seed=0):
     return [np.flatnonzero(part == i) for i in range(len(shares))]
 
 
+def _all_shared_out(shares, **_):
+    _check_shares(shares, "shares should be numbers from 0 to 1 that sum to 1", least=1)
+    return {}
+
+
+split_by_content = _checked(split_by_content, _all_shared_out)
+
+
 def class_roles(labels, wanted, shares, seed=0):
     """Positions of the images of each role: of the classes `wanted` only, each class cut alike.
 
@@ -44,6 +109,18 @@ def class_roles(labels, wanted, shares, seed=0):
         ends = np.round(np.cumsum(shares) * len(own)).astype(int)
         parts.append(np.split(own, ends)[: len(shares)])
     return [np.sort(np.concatenate(role)) for role in zip(*parts, strict=True)]
+
+
+def _classes_once(labels, wanted, shares, **_):
+    _check_shares(shares, "shares should be numbers from 0 to 1 that sum to at most 1")
+    wanted = list(wanted)
+    labels = _labels_with(wanted, labels)
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"wanted should name each class once; got {wanted}")
+    return {"labels": labels, "wanted": wanted}
+
+
+class_roles = _checked(class_roles, _classes_once)
 
 
 def patients_of_class(labels, groups):

@@ -4,7 +4,7 @@
         manifest.json        checksums, source, licence, citation, counts, what was left out
         train_images.npy     uint8 (N, C, H, W)
         train_labels.npy     int64 (N,)
-        train_groups.npy     where patients are known
+        train_groups.npy     int64 (N,), where patients are known
         train_masks.npy      bool (N, H, W), where lesions were drawn
 
 A folder is written under a temporary name and renamed when it is complete, so what has the
@@ -217,7 +217,13 @@ class Writer:
                 self.arrays[key].append(rows)
         self.labels.setdefault(split, []).append(np.asarray(labels, np.int64))
         if groups is not None:
-            self.groups.setdefault(split, []).append(np.asarray(groups))
+            groups = np.asarray(groups)
+            if not np.can_cast(groups.dtype, np.int64):  # in float64, patients would merge
+                raise ValueError(
+                    f"{split} groups must be whole numbers that fit int64, got {groups.dtype}; "
+                    "number the patients from 0"
+                )
+            self.groups.setdefault(split, []).append(groups.astype(np.int64))
 
     def leave_out(self, count, reason, examples=()):
         """Note in the manifest that `count` pictures were left out, and why."""

@@ -35,13 +35,16 @@ def counts(part):
     )
 
 
-def check_scans(parts, normal, source):
+def check_scans(parts, normal, source, lost=""):
     """DataError where module 5 cannot run on the scans {split: ImageSet}.
 
     Each class needs a scan in training and in test; the normal one of two patients in training,
     since one is held back to calibrate on.
+
+    lost : a clause about training scans that were left out for their patients, if any were
     """
     classes, lacking = next(iter(parts.values())).classes if parts else (normal,), []
+    hint = ""
     for split in ("train", "test"):
         for label, name in enumerate(classes):
             own, who = np.empty(0), ()
@@ -52,17 +55,19 @@ def check_scans(parts, normal, source):
                 known = len(own) and parts[split].groups is not None
                 what = f"of one patient only ({len(own)})" if known else f"too few ({len(own)})"
                 lacking.append(f"{name} scans in {split} are {what}")
+                if lost and split == "train":
+                    hint = "if the patients of train are others, give them other names; "
     if lacking:
         found = "; ".join(
             f"{split} {', '.join(f'{name} {n}' for name, n in counts(part).items())}"
             for split, part in parts.items()
         )
         raise DataError(
-            f"oct: too little for module 5: {_few(lacking)}.",
+            f"oct: too little for module 5: {_few(lacking)}{f'; {lost}' if hint else ''}.",
             f"{source}; scans found: {found or 'none'}",
-            f"give {normal} scans of 2 patients or more in train and 1 in test, of other classes 1 "
-            f"and 1 (without such parts 3 of each), or leave a class out; better {4 * CALIBRATION} "
-            f"{normal} scans in train",
+            f"{hint}give {normal} scans of 2 patients or more in train and 1 in test, of other "
+            f"classes 1 and 1 (without such parts 3 of each), or leave a class out; better "
+            f"{4 * CALIBRATION} {normal} scans in train",
             "oct",
         )
 

@@ -6,13 +6,14 @@ import zlib
 from functools import partial
 from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 from faults import assert_nothing_half_written, refused, targz, tiny_mednist
 
 from data_scripts import check, mirror, prepare
-from helpers import datasets
+from helpers import datasets, doctor
 from helpers.datasets import DATA_SETS, DataError, ImageSet, find, load, offline, store
 
 KEYS = {
@@ -110,6 +111,26 @@ def test_errors_of_use():
         load("mnist", size=64)
     with pytest.raises(ValueError, match="sample of oct comes in size 64 or 128, not 96"):
         load("oct", source="sample", size=96)
+
+
+def test_root_in_the_home_folder(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    monkeypatch.setenv("USERPROFILE", str(root.parent))
+    monkeypatch.setenv("PLACE", root.name)
+    for given in (f"~/{root.name}", "~/$PLACE", Path("~") / root.name):
+        assert len(load("mednist", source="real", root=given)["all"]) == 30
+
+
+def test_images_that_cannot_be_drawn_or_shrunk():
+    some = ImageSet(np.zeros((6, 1, 9, 12), np.uint8), np.zeros(6, np.int64), ("a",), name="mine")
+    assert some.shrink(3).images.shape == (6, 1, 3, 4)
+    for factor in (2, 0, -3, 1.5, "3"):
+        with pytest.raises(ValueError, match=f"mine: images of 9×12 .* by {factor!r}; .*: 1, 3$"):
+            some.shrink(factor)
+    for sizes in ([-1], [3, -1]):
+        with pytest.raises(ValueError, match="mine: sizes are numbers of images, 0 or more; got"):
+            some.draw(*sizes, seed=0)
+    assert [len(part) for part in some.draw(0, 6, seed=0)] == [0, 6]
 
 
 @pytest.mark.parametrize("name", DATA_SETS)
@@ -323,11 +344,30 @@ def test_mirror_that_lacks_the_set_or_is_gone(served, tmp_path, monkeypatch, cap
 
 def test_mirror_serves_nothing_outside_its_folder(served):
     # http.client sends a path as it is; requests resolves the dots of the first before it asks
-    for path in ("/../data/mednist-64/manifest.json", "/%2e%2e/data/mednist-64/manifest.json", "/"):
-        connection = HTTPConnection(served[1].removeprefix("http://"), timeout=5)
-        connection.request("GET", path)
-        assert connection.getresponse().status == 404
-        connection.close()
+    outside = "data/mednist-64/manifest.json"
+    for path in (f"/../{outside}", f"/%2e%2e/{outside}", "/../", "/mednist-64", "/mednist-64/"):
+        assert answer_of(served[1], path)[0] == 404
+
+
+def answer_of(address, path):
+    """(status, type, text) of what a mirror answers."""
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=5)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = answer.status, answer.headers["Content-Type"], answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_address_of_the_mirror_names_what_it_holds_and_nothing_else(served, monkeypatch):
+    folder, address = served
+    (folder / "grades.csv").touch()
+    (folder / "private").mkdir()
+    status, kind, text = answer_of(address, "/")
+    assert status == 200 and kind == "text/plain; charset=utf-8"
+    assert text.splitlines() == ["The classroom mirror answers. It holds:", "mednist-64"]
+    monkeypatch.setenv("COURSE_MIRROR", address)
+    assert doctor.mirror() == ("ok", address)
 
 
 # --- command lines -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """No setting is passed over in silence, and a network that stands in between is named."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -126,6 +127,26 @@ def test_mirror_refreshes_what_changed(tmp_path, root, monkeypatch, capsys):
     assert prepare.main(arguments) == 0
     prepare.main(["mednist", "--root", str(tmp_path / "fresh")])
     assert len(load("mednist", root=tmp_path / "fresh")["all"]) == 30
+
+
+def test_mirror_goes_on_after_a_damaged_set(tmp_path, root, monkeypatch, capsys):
+    for size in (16, 32):
+        shutil.copytree(root / "mednist-64", root / f"mednist-{size}")
+        labels = root / f"mednist-{size}" / "all_labels.npy"
+        labels.write_bytes(labels.read_bytes()[:-1] + b"x")
+    served = []
+    monkeypatch.setattr(mirror, "serve", lambda *given: served.append(given))
+    stick = tmp_path / "stick"
+    assert mirror.main([str(stick), "--root", str(root), "--serve", "0"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("all_labels.npy is damaged (wrong sha256 sum)") == 2
+    assert f"{stick} holds mednist-64." in captured.out and served == [(stick, 0)]
+    store.check(stick / "mednist-64")
+    with pytest.raises(DataError, match="damaged"):  # so that no kit is made without it
+        mirror.copy(root, tmp_path / "kit")
+    shutil.rmtree(root / "mednist-64")
+    assert mirror.main([str(tmp_path / "other"), "--root", str(root)]) == 1
+    assert "Nothing to mirror" not in capsys.readouterr().err
 
 
 def test_mirror_that_is_gone_leaves_what_is_there(root, monkeypatch, capsys):
