@@ -1,5 +1,8 @@
 """Whether a classifier's probabilities mean what they say, and one number that mends them."""
 
+import warnings
+from functools import wraps
+
 import numpy as np
 import pandas as pd
 import torch.nn.functional as F
@@ -23,7 +26,7 @@ def reliability(confidence, correct, bins=10):
 def _in_length(confidence, correct, bins):
     if len(confidence) != len(correct):
         return f"{len(confidence)} confidences, {len(correct)} answers"
-    if np.isnan(confidence).all():
+    if (np.isnan(confidence) | np.isnan(correct)).all():
         return "no image has an answer"
 
 
@@ -66,6 +69,25 @@ def fit_temperature(logits, labels):
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
 
 
+def _warns_at_the_ends(fitted):
+    """The best T may lie outside the range that is searched, or nowhere: then its end comes out."""
+
+    @wraps(fitted)
+    def fit(logits, labels):
+        temperature = fitted(logits, labels)
+        if abs(np.log(temperature)) > 4.999:
+            warnings.warn(
+                f"fit_temperature: {temperature:.4g} is an end of the range that is searched, from "
+                "exp(-5) to exp(5), and not the best temperature. Are the logits far too large or "
+                "too small? Multiply them by a constant first. Where all answers are right, or "
+                "no better than guesses, there is no best temperature.",
+                stacklevel=3,
+            )
+        return temperature
+
+    return fit
+
+
 def _a_label_each(logits, labels):
     if len(logits) != len(labels):
         return f"{len(logits)} rows of logits, {len(labels)} labels"
@@ -74,7 +96,7 @@ def _a_label_each(logits, labels):
 
 
 fit_temperature = reads(
-    fit_temperature,
+    _warns_at_the_ends(fit_temperature),
     logits=tensor("finite logits (N, K), N at least 1", ndim=2, rows=1, finite=True),
     labels=positions("the number of the right class of each image, shape (n,)"),
     check=_a_label_each,

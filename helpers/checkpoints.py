@@ -16,6 +16,9 @@ import torch
 
 from helpers.runtime import device
 
+# What torch raises on a full disk, and for what cannot be pickled.
+UNWRITTEN = OSError, RuntimeError, AttributeError, TypeError, pickle.PicklingError
+
 
 class CheckpointError(Exception):
     """A checkpoint file that cannot be used; the message says why and what to do."""
@@ -30,13 +33,14 @@ def save_checkpoint(path, state):
     """
     path = Path(path)
     draft = path.with_name(f"{path.name}.part")
+    draft.touch()  # where the folder takes no file, its own error says so
     try:
         with open(draft, "wb") as file:
             torch.save(_plain(state), file)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the old one's place
         load_checkpoint(draft)
-    except (CheckpointError, AttributeError, TypeError, pickle.PicklingError) as error:
+    except (CheckpointError, *UNWRITTEN) as error:
         draft.unlink()
         raise CheckpointError(_what_is_wrong(state, path)) from error
     os.replace(draft, path)
@@ -91,17 +95,25 @@ def _entries(value, name="the state"):
 def load_checkpoint(path):
     """What `save_checkpoint` wrote, on the CPU. Runs no code from the file (`weights_only`).
 
-    Raises CheckpointError for a file that is cut short, damaged or no checkpoint.
+    Raises CheckpointError for a file that may not be read, is cut short, damaged or no checkpoint.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
         raise
-    except Exception as error:  # damaged bytes fail in many ways
+    except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it is cut short, damaged, or another kind of "
-            f"file. Delete it; the training then starts anew."
+            f"{path} cannot be read: {error.strerror}. Give the path of a file that this user has "
+            "the right to read."
         ) from error
+    with file:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # damaged bytes fail in many ways, an OSError among them
+            raise CheckpointError(
+                f"{path} cannot be read as a checkpoint: it is cut short, damaged, or another kind "
+                "of file. Delete it; the training then starts anew."
+            ) from error
 
 
 def training_state(model, optimizer, order, losses):
@@ -111,7 +123,11 @@ def training_state(model, optimizer, order, losses):
     """
     cuda = device().type == "cuda"
     return {
-        "setting": {"pictures": order.pictures, "batch_size": order.batch_size},
+        "setting": {
+            "pictures": order.pictures,
+            "batch_size": order.batch_size,
+            "optimizer": type(optimizer).__name__,
+        },
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "losses": losses,
@@ -131,13 +147,15 @@ def restore_training(path, model, optimizer, order):
     same = (
         isinstance(state, dict)
         and state.keys() == expected.keys()
-        and state["setting"] == expected["setting"]
+        # early files do not say which optimizer it was
+        and expected["setting"] == {"optimizer": type(optimizer).__name__} | state["setting"]
         and _shapes(state["model"]) == _shapes(expected["model"])
+        and _takes(optimizer, state["optimizer"])
     )
     if not same:
         raise CheckpointError(
-            f"{path} is the checkpoint of another training: other data, another batch size or "
-            "another network. Delete it, or give another path."
+            f"{path} is the checkpoint of another training: other data, another batch size, "
+            "another network or another optimizer. Delete it, or give another path."
         )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
@@ -146,6 +164,23 @@ def restore_training(path, model, optimizer, order):
     if state["random on the GPU"] is not None and device().type == "cuda":
         torch.cuda.set_rng_state(state["random on the GPU"])
     return state["losses"]
+
+
+def _takes(optimizer, state):
+    """Whether the optimizer can go on from the state: a copy of it tries one step.
+
+    `load_state_dict` takes the numbers of another kind of optimizer, whose steps fail afterwards.
+    """
+    trial = copy.deepcopy(optimizer)
+    try:
+        trial.load_state_dict(copy.deepcopy(state))  # whose tensors it takes and changes
+        for group in trial.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+        trial.step()
+    except Exception:  # each kind fails in its own way
+        return False
+    return True
 
 
 def _shapes(tensors):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.exceptions import NotFittedError
 
 from helpers.thresholds import Screen, as_scores
 from helpers.training import apply
@@ -27,7 +28,8 @@ class ScreenedClassifier:
     def fit(self, images):
         """Calibrate every screen on normal images that no network was trained on. -> itself"""
         found = self._found(images)
-        level = self.alpha / len(found)
+        level = float(self.alpha) / len(found)
+        level = max(level, round(level, 12))  # 0.15 / 3 is a little less than 0.05
         self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 
@@ -48,6 +50,10 @@ class ScreenedClassifier:
 
     def judge(self, images):
         """Score, p-value and refusal of each screen. uint8 (N, C, H, W) -> {name: DataFrame}"""
+        if not hasattr(self, "screens_"):
+            raise NotFittedError(
+                "this ScreenedClassifier is not fitted yet: call `fit` with normal images first"
+            )
         tables, found = {}, self._found(images)
         for name, screen in self.screens_.items():
             s = found[name]

@@ -78,8 +78,18 @@ def conformal_threshold(calibration_scores, alpha):
     return float(np.concatenate([[np.inf], highest_first, [-np.inf]])[allowed])
 
 
+def _as_meant(threshold):
+    """0.15 / 3 and 1 - 0.9 are a little less than 0.05 and 0.1, which are meant."""
+
+    @wraps(threshold)
+    def of_a_little_more(calibration_scores, alpha):
+        return threshold(calibration_scores, alpha + 1e-12)
+
+    return of_a_little_more
+
+
 conformal_threshold = reads(
-    conformal_threshold, calibration_scores=RANKED, alpha=number("a number")
+    _as_meant(conformal_threshold), calibration_scores=RANKED, alpha=number("a number")
 )
 
 

@@ -56,8 +56,10 @@ def test_refused_pictures_do_not_count():
     assert expected_calibration_error([0.9, nan, 0.6, nan], [1, 0, 0, 1]) == answered
     assert expected_calibration_error([0.9, nan], [1, 0]) == pytest.approx(0.1)
     assert reliability([0.9, nan], [1, 0]).pictures.sum() == 1
-    with pytest.raises(ValueError, match="no image has an answer"):
-        reliability([nan], [1])
+    for confidence, correct in (([nan], [1]), ([0.5], [nan]), ([nan, 0.5], [1, nan])):
+        for function in (reliability, expected_calibration_error):
+            with pytest.raises(ValueError, match="no image has an answer"):
+                function(confidence, correct)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,17 @@ def test_refused_pictures_do_not_count():
 def test_confidences_that_are_none(confidence, correct, says):
     with pytest.raises(ValueError, match=says):
         reliability(confidence, correct)
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+def test_an_end_of_the_searched_range_is_no_temperature(factor, recwarn):
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])
+    labels = [0, 1, 1, 1]
+    fit_temperature(logits, labels)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="is an end of the range .* Multiply") as said:
+        fit_temperature(factor * logits, labels)
+    assert said[0].filename == __file__  # the caller's line
 
 
 def test_temperature_takes_labels_of_any_type_and_refuses_others():

@@ -1,7 +1,9 @@
 """A training killed at any moment goes on and ends where an uninterrupted one ends, bit for bit."""
 
+import builtins
 import io
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,10 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from helpers.checkpoints import (
+    CheckpointError,
+    load_checkpoint,
+    restore_training,
+    save_checkpoint,
+    training_state,
+)
 from helpers.experiments.module_05 import train_decoder
 from helpers.models import OctAutoencoder, freeze, make_decoder, make_encoder
 from helpers.runtime import COURSE, set_seed
+from helpers.training import Order
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 1, 16, 16), dtype=np.uint8)
 # A process of its own, as a notebook's kernel: nothing but the file survives.
@@ -157,6 +166,22 @@ def test_file_of_another_kind(tmp_path, content):
         load_checkpoint(path)
 
 
+def test_what_may_not_be_read_is_not_to_be_deleted(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {"losses": [1.0]})
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "open", refuse)  # root may read everything
+        with pytest.raises(CheckpointError, match=r"run\.pt cannot be read: Permission") as error:
+            load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="cannot be read: Is a directory") as other:
+        load_checkpoint(tmp_path)
+    assert "Delete" not in f"{error.value}{other.value}"
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("echo run by the checkpoint",)
@@ -185,6 +210,66 @@ def test_a_foreign_state_is_refused(tmp_path):
         train(tmp_path / "run.pt")
     with pytest.raises(FileNotFoundError):
         load_checkpoint(tmp_path / "none.pt")
+
+
+def started(kind, groups=1, **options):
+    """A model, its optimizer after one step, and an order: what a checkpoint holds."""
+    model = torch.nn.Linear(3, 2)
+    parameters = list(model.parameters())
+    if groups == 2:
+        parameters = [{"params": [p]} for p in parameters]
+    optimizer = kind(parameters, lr=0.1, **options)
+    model(torch.ones(4, 3)).sum().backward()
+    optimizer.step()
+    return model, optimizer, Order(23, 8)
+
+
+ADAM, SGD = torch.optim.Adam, torch.optim.SGD
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(
+    ("saved", "given"),
+    [
+        ((ADAM,), (SGD,)),
+        ((SGD,), (ADAM,)),
+        ((ADAM,), (torch.optim.Adamax,)),
+        ((ADAM,), (ADAM, 2)),
+        ((ADAM, 2), (ADAM,)),
+    ],
+)
+def test_an_optimizer_of_another_kind_is_refused_before_anything_changes(
+    tmp_path, saved, given, early
+):
+    path = tmp_path / "run.pt"
+    state = training_state(*started(*saved), [1.0])
+    if early:  # files once did not say which optimizer it was
+        del state["setting"]["optimizer"]
+    save_checkpoint(path, state)
+    model, optimizer, order = started(*given)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    groups, place = str(optimizer.state_dict()), order.place
+    with pytest.raises(CheckpointError, match="another optimizer"):
+        restore_training(path, model, optimizer, order)
+    assert equal(model.state_dict(), before)
+    assert (str(optimizer.state_dict()), order.place) == (groups, place)
+
+
+def test_optimizers_whose_states_look_alike_are_told_apart(tmp_path):
+    save_checkpoint(tmp_path / "run.pt", training_state(*started(ADAM), [1.0]))
+    with pytest.raises(CheckpointError, match="another optimizer"):
+        restore_training(tmp_path / "run.pt", *started(torch.optim.RAdam))
+
+
+def test_an_early_file_that_does_not_name_its_optimizer_is_still_read(tmp_path):
+    model, optimizer, order = started(ADAM, 2)
+    state = training_state(model, optimizer, order, [1.0])
+    del state["setting"]["optimizer"]
+    save_checkpoint(tmp_path / "run.pt", state)
+    other, fresh, _ = started(ADAM, 2)
+    assert restore_training(tmp_path / "run.pt", other, fresh, order) == [1.0]
+    assert equal(other.state_dict(), model.state_dict())
+    assert str(fresh.state_dict()) == str(optimizer.state_dict())
 
 
 def test_the_gradient_is_clipped_and_the_encoder_stays(monkeypatch):
@@ -259,3 +344,21 @@ def test_a_file_that_cannot_be_read_back_does_not_replace_the_old_one(tmp_path, 
     with pytest.raises(CheckpointError, match="could not be read back"):
         save_checkpoint(path, {"losses": [2.0]})
     assert load_checkpoint(path) == {"losses": [1.0]}
+
+
+@pytest.mark.parametrize(("numbers", "limit"), [(10**6, 65536), (10, 100)])
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_draft(tmp_path, numbers, limit):
+    """torch meets it while it writes; a small state is first written when the file is flushed."""
+    path = tmp_path / "run.pt"
+    save_checkpoint(path, {"losses": [1.0]})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match="Is the disk full"):
+            save_checkpoint(path, {"weights": torch.zeros(numbers)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert load_checkpoint(path) == {"losses": [1.0]}
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        save_checkpoint(tmp_path / "nowhere" / "run.pt", {"losses": [1.0]})

@@ -106,6 +106,7 @@ print(json.dumps({
     assert Path(found["data"]) == wheel.home / "anomaly-course" / "data"
     assert {path.name for path in wheel.home.iterdir()} <= {
         ".course-progress.json",  # beside the notebook
+        ".course-progress.json.lock",
         "anomaly-course",
         ".cache",
     }

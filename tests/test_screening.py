@@ -57,6 +57,11 @@ def test_too_few_scores_refuse_nothing_and_say_so():
     assert not screen.predict([1e9]).any()
 
 
+def test_a_screen_takes_an_alpha_as_it_is_meant(recwarn):
+    assert Screen(0.15 / 3).fit(range(19)).threshold_ == 18
+    assert not recwarn.list
+
+
 def test_interval_holds_95_of_100_calibrations():
     rng, n, m = np.random.default_rng(0), 60, 300
     low, high = false_alarm_interval(n, m, 0.1)
@@ -135,6 +140,26 @@ def test_all_screens_together_keep_the_promise(system):
     assert {screen.alpha for screen in system.screens_.values()} == {0.05}
     refused = system.predict(normal).answer == "refused"
     assert 0.03 < refused.mean() < 0.15
+
+
+def test_three_screens_share_an_alpha_without_a_loss_in_the_last_digit(recwarn):
+    """0.15 / 3 is a little less than 0.05, and 19 scores can promise 0.05."""
+    scores = dict.fromkeys("abc", brightness)
+    system = ScreenedClassifier(sided, ("left", "right"), scores, alpha=0.15)
+    system.fit(normal_pictures(19, seed=0))
+    assert {screen.alpha for screen in system.screens_.values()} == {0.05}
+    assert all(np.isfinite(screen.threshold_) for screen in system.screens_.values())
+    assert not recwarn.list
+    system.alpha = 0.1  # 1 / 30 has no last digit, and is not made smaller
+    with pytest.warns(UserWarning, match="29 scores or more can"):
+        system.fit(normal_pictures(28, seed=0))
+
+
+@pytest.mark.parametrize("method", ["judge", "predict"])
+def test_screens_are_fitted_before_they_judge(images, method):
+    system = ScreenedClassifier(sided, ("left", "right"), {"brightness": brightness})
+    with pytest.raises(NotFittedError, match="call `fit` with normal images first"):
+        getattr(system, method)(images)
 
 
 def test_judgement_of_each_screen(system, images):

@@ -24,7 +24,8 @@ alphas = st.one_of(
 @given(calibration=scores, new=scores, alpha=alphas)
 def test_threshold_flags_exactly_the_scores_with_small_p(calibration, new, alpha):
     flagged = np.array(new) > conformal_threshold(calibration, alpha)
-    np.testing.assert_array_equal(flagged, conformal_p_values(calibration, new) <= alpha)
+    # alpha, and what is meant by it where its last digit is off
+    np.testing.assert_array_equal(flagged, conformal_p_values(calibration, new) <= alpha + 1e-12)
 
 
 @given(calibration=scores, new=scores)
@@ -46,6 +47,14 @@ def test_false_alarms_keep_their_promise_on_average():
 @pytest.mark.parametrize(("n", "finite"), [(18, False), (19, True)])
 def test_threshold_is_infinite_where_n_is_too_small(n, finite):
     assert np.isfinite(conformal_threshold(np.arange(n), 0.05)) == finite
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "meant"), [(9, 1 - 0.9, 0.1), (19, 0.15 / 3, 0.05), (29, 1 - 29 / 30, 1 / 30)]
+)
+def test_an_alpha_whose_last_digit_is_off_is_what_is_meant(n, alpha, meant):
+    assert alpha < meant
+    assert conformal_threshold(np.arange(n), alpha) == n - 1
 
 
 def test_mean_std_takes_lists_and_keeps_units():

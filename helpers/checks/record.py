@@ -35,7 +35,8 @@ class Record:
 
     def note(self, exercise_id, status):
         """Keep a status. Returns "", or the line that says that it is not on the disk, and why."""
-        why = _keep(self.path, self.statuses(), exercise_id, status)
+        with _locked(self.path):
+            why = _keep(self.path, self.statuses(), exercise_id, status)
         return why and f"Your progress is kept until the kernel restarts, not on disk: {why}."
 
 
@@ -118,7 +119,7 @@ def _keep(path, held, exercise_id, value):
 
 @contextmanager
 def _locked(path):
-    """Two kernels count their attempts one after the other, where the disk knows locks."""
+    """Two kernels write their notes one after the other, where the disk knows locks."""
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=2)
     with suppress(OSError, NotImplementedError):  # Timeout is an OSError
         lock.acquire()

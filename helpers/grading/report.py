@@ -168,6 +168,31 @@ def _page(path, title, body):
     Path(path).write_text(text, encoding="utf-8", errors="replace")
 
 
+def unwritable(path):
+    """Why a file cannot be written, or "". Makes its folder, and leaves a file there as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.exists()
+        with open(path, "a"):  # a spreadsheet that has it open may keep it shut for all others
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        return f"{path} cannot be written ({error.strerror}: {error.filename})"
+    return ""
+
+
+def write_somewhere(write, path, *what):
+    """write(path, *what), or where that fails under another name beside it: so no grade is lost."""
+    try:
+        write(path, *what)
+    except OSError as error:
+        other = path.with_stem(f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+        write(other, *what)
+        says = f"{path} could not be written ({error.strerror}). {other} was written instead."
+        print(says, file=sys.stderr)
+
+
 def main(arguments=None):
     """The command line. Returns the exit status."""
     say = argparse.ArgumentParser(
@@ -194,6 +219,11 @@ def main(arguments=None):
     found = submissions(chosen.folder)
     if not found:
         say.error(f"no notebook lies in {chosen.folder}")
+    outputs = [chosen.csv]
+    if chosen.html:
+        outputs += [chosen.html, chosen.html.parent / "feedback" / "_.html"]
+    for why in filter(None, map(unwritable, outputs)):
+        say.error(f"{why}: close it where it is open, or choose another place")
     data = Path(setting("COURSE_DATA") or COURSE / "data").absolute()
     limits = Limits(
         chosen.timeout,
@@ -208,10 +238,10 @@ def main(arguments=None):
         print(f"{rows[0].learner}: {points}, {sum(r.seconds for r in rows):.0f} s", flush=True)
 
     rows = grade_class(found, limits, max(1, chosen.jobs), report)
-    write_table(chosen.csv, rows)
+    write_somewhere(write_table, chosen.csv, rows)
     if chosen.html:
-        write_overview(chosen.html, rows, found)
-        write_feedback(chosen.html.parent / "feedback", rows)
+        write_somewhere(write_overview, chosen.html, rows, found)
+        write_somewhere(write_feedback, chosen.html.parent / "feedback", rows)
     peak = max((r.peak for r in rows), default=0)
     print(
         json.dumps(

@@ -18,6 +18,7 @@ from helpers.places import COURSE
 LARGEST = 50 * 2**20  # bytes of a notebook
 CHECK = re.compile(r"\bcheck\(\s*[\"']?([\d.,]+)[\"']?\s*,\s*(\w+)\s*\)")
 OTHER_LANGUAGE = re.compile(r"\s*%%(?!(capture|prun|time|timeit)\b)\w+")
+SYSTEM = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 NOTEBOOK = re.compile(r"\.ipynb(\.json|\.txt)?$", re.I)  # some browsers add the latter
 # Lines that are no Python, and the name they are assigned to. A \s* that begins a line would take
 # hours on a million blank ones.
@@ -365,21 +366,26 @@ def _trains(cell, name):
 def submissions(folder):
     """{learner: [paths]} of the notebooks below a folder, flat or a folder each.
 
+    Hidden files and the system's own, such as the shadows that macOS packs into archives, are none.
     A learner's folder without a notebook stands for itself: it is seen that nothing came.
     """
     folder = Path(folder)
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
-        if ".ipynb_checkpoints" in inside or path.is_symlink():
+        if any(map(_hidden, inside)) or path.is_symlink():
             continue
         if NOTEBOOK.search(path.name) and path.is_file():
             learner = inside[0] if inside[1:] else _learner(NOTEBOOK.sub("", path.name))
             found.setdefault(learner, []).append(path)
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
+        if path.is_dir() and not _hidden(path.name):
             found.setdefault(path.name, [path])
     return found
+
+
+def _hidden(name):
+    return name.startswith(".") or name in SYSTEM
 
 
 def _learner(stem):

@@ -334,6 +334,9 @@ def test_solution_is_the_references_source(capsys):
     assert "def reconstruction_error(x, x_hat):" in capsys.readouterr().out
 
 
+FILES = {".course-progress.json", ".course-progress.json.lock"}  # beside a notebook
+
+
 def test_progress_counts_and_survives_a_broken_file(tmp_path, capsys):
     check("1.4", edited("1.4"))
     check("1.5", lambda scores, k=1.0: 0.0)
@@ -341,7 +344,7 @@ def test_progress_counts_and_survives_a_broken_file(tmp_path, capsys):
     progress()
     assert "○ ○ ○ ● ✗" in capsys.readouterr().out
     assert json.loads((tmp_path / ".course-progress.json").read_text())["1.5"] == "wrong_value"
-    assert list(tmp_path.iterdir()) == [tmp_path / ".course-progress.json"]
+    assert {p.name for p in tmp_path.iterdir()} == FILES
     (tmp_path / ".course-progress.json").write_text("{ broken")
     progress()
     check("1.4", edited("1.4"))
@@ -375,7 +378,7 @@ def test_a_record_that_cannot_be_replaced_costs_no_verdict(tmp_path, capsys):
     (tmp_path / ".course-progress.json").mkdir()
     check("1.4", edited("1.4"))
     assert "not on disk" in capsys.readouterr().out
-    assert [p.name for p in tmp_path.iterdir()] == [".course-progress.json"]
+    assert {p.name for p in tmp_path.iterdir()} == FILES
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", '{"1.4": []}', '{"1.4": null}', "\0", "[" * 100_000])

@@ -180,6 +180,16 @@ def test_attempts_of_two_kernels_are_all_counted():
     assert Scores().entries()["1.14"]["tries"] == 20
 
 
+def test_statuses_of_two_kernels_are_all_kept():
+    def some(module):
+        for i in range(20):
+            Record().note(f"{module}.{i}", "passed")
+
+    threads = [threading.Thread(target=some, args=(module,)) for module in (1, 2)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    assert len(Record().statuses()) == 40
+
+
 @pytest.mark.parametrize(
     "text", ["[1]", '{"1.14": 3}', '{"1.14": {"tries": "x", "best": [{}]}}', "{"]
 )

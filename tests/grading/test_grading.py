@@ -11,7 +11,8 @@ import pytest
 
 from grading import classroom
 from helpers.checks.watch import ReferenceCalled
-from helpers.grading import judge, sandbox, submission
+from helpers.grading import judge, report, sandbox, submission
+from helpers.grading.run import Row
 from helpers.grading.wire import Lost
 from helpers.places import COURSE
 
@@ -195,3 +196,78 @@ def test_learners_are_told_apart_in_a_flat_folder(tmp_path):
     for name in ("01_autoencoder_basics_ana.ipynb", "bo-01_autoencoder_basics.ipynb"):
         (tmp_path / name).write_text("{}")
     assert list(submission.submissions(tmp_path)) == ["ana", "bo"]
+
+
+def test_shadow_files_and_hidden_ones_are_no_submissions(tmp_path):
+    """What macOS packs into archives, a NAS beside its files, and editors beside theirs."""
+    names = ["ana/01_x.ipynb", "ana/._01_x.ipynb", "__MACOSX/ana/._01_x.ipynb", "._bo.ipynb"]
+    names += ["@eaDir/bo.ipynb", ".git/bo.ipynb", "ana/.ipynb_checkpoints/01_x.ipynb"]
+    for name in [*names, "cy/._01_x.ipynb"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    found = submission.submissions(tmp_path)
+    assert found == {"ana": [tmp_path / "ana/01_x.ipynb"], "cy": [tmp_path / "cy"]}
+
+
+@pytest.fixture
+def graded_at_once(tmp_path, monkeypatch):
+    """Run the command in a class of one whose grade needs no time, after `before()`."""
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ana.ipynb").write_text("{}")
+    row = Row("ana", "1.4", "error", "passed", "", 2, 2, "Right.", 0.1)
+    runs = []
+
+    def command(*options, before=lambda: None):
+        monkeypatch.setattr(report, "grade_class", lambda *a: (before(), runs.append(a), [row])[-1])
+        arguments = [str(tmp_path / "class"), "--unprotected", *map(str, options)]
+        return report.main(arguments)
+
+    command.runs = runs
+    return command
+
+
+def test_a_table_that_cannot_be_written_is_said_before_the_grading(
+    tmp_path, graded_at_once, capsys
+):
+    table, file = tmp_path / "g.csv", tmp_path / "file"
+    table.write_text("of last week")
+    file.write_text("")
+    for options in (
+        ("--csv", file / "g.csv"),
+        ("--csv", tmp_path),
+        ("--csv", table, "--html", file / "g.html"),
+        ("--csv", table, "--html", tmp_path),
+    ):
+        with pytest.raises(SystemExit) as end:
+            graded_at_once(*options)
+        assert end.value.code == 2
+        assert f"{options[-1]} cannot be written" in capsys.readouterr().err
+    (tmp_path / "feedback").write_text("")
+    with pytest.raises(SystemExit):
+        graded_at_once("--csv", tmp_path / "new.csv", "--html", tmp_path / "g.html")
+    assert not graded_at_once.runs
+    assert table.read_text() == "of last week"
+    assert not (tmp_path / "new.csv").exists() and not (tmp_path / "g.html").exists()
+
+
+def test_folders_of_tables_are_made(tmp_path, graded_at_once):
+    table, page = tmp_path / "a" / "b" / "g.csv", tmp_path / "c" / "g.html"
+    assert graded_at_once("--csv", table, "--html", page) == 0
+    assert "ana,1.4" in table.read_text() and "ana" in page.read_text()
+    assert "Right." in (tmp_path / "c" / "feedback" / "ana.html").read_text()
+
+
+def test_grades_are_kept_where_the_table_was_opened_meanwhile(tmp_path, graded_at_once, capsys):
+    table, page = tmp_path / "g.csv", tmp_path / "g.html"
+
+    def meanwhile():
+        table.mkdir()
+        page.mkdir()
+        (tmp_path / "feedback" / "ana.html").mkdir()
+
+    assert graded_at_once("--csv", table, "--html", page, before=meanwhile) == 0
+    said = capsys.readouterr().err
+    assert said.count("was written instead") == 3
+    (other,), (overview,) = tmp_path.glob("g-*.csv"), tmp_path.glob("g-*.html")
+    assert str(other) in said and "ana,1.4" in other.read_text() and "ana" in overview.read_text()
+    assert "Right." in next(tmp_path.glob("feedback-*/ana.html")).read_text()
