@@ -34,6 +34,7 @@ def cut_out(x, side=8, grey=0.5):
     """
     n, _, height, width = x.shape
     row, column = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
-    rows = (torch.arange(height, device=x.device) - row).abs() < side // 2
-    columns = (torch.arange(width, device=x.device) - column).abs() < side // 2
+    down = torch.arange(height, device=x.device) - row + side // 2
+    right = torch.arange(width, device=x.device) - column + side // 2
+    rows, columns = ((0 <= place) & (place < side) for place in (down, right))
     return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from helpers.arrays import as_numpy
 from helpers.losses import elbo, elbo_terms
 from helpers.precision import autocast
 from helpers.runtime import device
@@ -22,6 +23,11 @@ from helpers.threads import paced
 
 def as_input(images):
     """uint8 images in [0, 255] -> float32 tensor in [0, 1] on the device in use."""
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(
+            f"images should be uint8 (N, C, H, W), from 0 to 255; got {images.dtype} of shape "
+            f"{tuple(images.shape)}: give them as `load` does, before any division"
+        )
     images = torch.from_numpy(np.array(images)).to(device())  # a copy: files are read-only
     return images.float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -122,6 +128,8 @@ def apply(function, images, batch_size=100):
 
     Put the model that the function uses into eval mode first.
     """
+    if not len(images):
+        raise ValueError(f"apply: one image at least is wanted; got shape {images.shape}")
     return torch.cat([function(x).cpu() for x in batches(images, batch_size)])
 
 
@@ -160,13 +168,14 @@ def fit_classifier(
     history : epoch (from 1), train (mean loss), accuracy (on the validation images), seconds
     """
     to_device(model)
+    labels = _classes(labels, images)
     order = Order(len(images), batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     total_steps = epochs * len(order.sizes)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total_steps)
 
     def loss_of(places):
-        x, y = as_input(images[places]), torch.as_tensor(labels[places]).to(device())
+        x, y = as_input(images[places]), torch.from_numpy(labels[places]).to(device())
         with autocast() if mixed else nullcontext():
             logits = model(augment(x) if augment else x)
         return F.cross_entropy(logits.float(), y)
@@ -181,7 +190,19 @@ def fit_classifier(
 def accuracy(model, images, labels):
     """Share of images whose highest logit is their class. uint8 (N, C, H, W), (N,) -> float"""
     model.eval()
+    labels = _classes(labels, images)
     return float((apply(model, images).argmax(dim=1).numpy() == labels).mean())
+
+
+def _classes(labels, images):
+    """Labels as int64, which cross-entropy wants: of an array, list or tensor of whole numbers."""
+    labels = as_numpy(labels)
+    if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
+        raise ValueError(
+            f"labels should be whole numbers, one for each of {len(images)} images; got "
+            f"{labels.dtype} of shape {labels.shape}"
+        )
+    return labels.astype(np.int64)
 
 
 def to_device(model):

@@ -67,13 +67,16 @@ def test_flipped_and_shifted_images_hold_the_middle_of_the_image():
     assert not torch.equal(moved[0], moved[1])
 
 
-def test_a_square_is_cut_out():
+@pytest.mark.parametrize("side", [1, 3, 8])
+def test_a_square_is_cut_out(side):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = cut_out(torch.ones(300, 3, 32, 32), side=8, grey=0.5)
+        x = cut_out(torch.ones(300, 3, 32, 32), side=side, grey=0.5)
     grey = (x == 0.5).sum(dim=(2, 3))
     assert (grey[:, 0] == grey[:, 2]).all()
-    assert grey.max() <= 64 and grey.min() >= 9 and len(grey[:, 0].unique()) > 3
+    least = (side // 2) ** 2 or 1  # of a square with its middle in a corner
+    assert grey.max() == grey[:, 0].mode().values == side**2 and grey.min() >= least
+    assert len(grey[:, 0].unique()) > side // 2
 
 
 def test_every_score_is_finite_and_knows_the_square(parts):

@@ -94,6 +94,22 @@ def test_a_live_curve_says_where_it_is(monkeypatch):
     output = curve.output([{"train": 2.0, "validation": 3.0}, {"train": 1.0, "validation": 1.5}])
     assert isinstance(shown[0], Shown) and "error over epoch" in shown[0].alt
     assert "Train: from 2 to 1. Validation: from 3 to 1.5." in output.alt
+    assert "logarithmic" in output.alt
+
+
+def test_losses_below_zero_have_a_linear_axis(monkeypatch):
+    monkeypatch.setattr(plotting.lines, "display", lambda output, **_: None)
+    curve, history = plotting.LiveCurve("epoch", "minus the ELBO"), [{"train": 2.0}, {"train": -1}]
+    assert "logarithmic" not in curve.output(history).alt
+    (axis,) = curve.draw(history).axes
+    assert axis.get_yscale() == "linear" and axis.get_ylim()[0] < -1
+
+
+@pytest.mark.parametrize("scores", [[-3.0, -2, -1], [-1.0, 0, 9], [0.0, 1, 9], [2.0, 2, 2]])
+def test_a_histogram_holds_all_scores_of_either_sign(scores):
+    (axis,) = plotting.score_histogram({"normal": np.array(scores)}, {}).axes
+    assert sum(bar.get_height() for bar in axis.patches) == len(scores)
+    assert "logarithmic" not in axis.get_xlabel() and axis.get_xscale() == "linear"
 
 
 # --- what is drawn

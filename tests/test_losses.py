@@ -65,6 +65,13 @@ def test_bernoulli_of_certain_pixels_is_finite():
     assert bernoulli_log_likelihood(x, logits).tolist() == [0, -200]
 
 
+@pytest.mark.parametrize("pixels", [[0.0, 255.0], [-1.0, 1.0], [0.5, float("nan")]])
+def test_bernoulli_refuses_pixels_that_are_no_share_of_ink(pixels):
+    x = torch.tensor(pixels).view(1, 1, 1, 2)
+    with pytest.raises(ValueError, match="from 0 to 1; it has some from"):
+        bernoulli_log_likelihood(x, torch.zeros(1, 1, 1, 2))
+
+
 # --- the latent ---------------------------------------------------------------------------------
 
 latents = st.integers(1, 5).flatmap(

@@ -10,7 +10,7 @@ from torch import nn
 from helpers.latent import interpolate, pca_reconstruct
 from helpers.models import ConvAutoencoder, GaussianNoise, LinearAutoencoder, conv_output_size
 from helpers.scores import reconstruction_error
-from helpers.training import apply, as_input, batches, fit, mean_loss
+from helpers.training import apply, as_input, batches, fit, fit_classifier, mean_loss
 
 
 @given(
@@ -98,6 +98,30 @@ def test_fit_learns_and_repeats_itself(images):
     assert first == second
     assert first[-1] < first[0]
     assert not model.training
+
+
+def test_images_divided_by_255_are_not_divided_again(images):
+    for wrong in (images / 255, images > 127, images[0], torch.from_numpy(images).float()):
+        with pytest.raises(ValueError, match=r"uint8 \(N, C, H, W\).*before any division"):
+            as_input(wrong)
+
+
+def test_no_images_are_said_to_be_none(images):
+    with pytest.raises(ValueError, match="one image at least"):
+        apply(lambda x: x, images[:0])
+
+
+def test_labels_of_a_classifier_may_be_of_any_whole_type(images):
+    images, labels = images[:6], np.arange(6) % 2
+    for own in (labels.astype(np.int32), labels.tolist(), torch.from_numpy(labels)):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(images[0].size, 2))
+        (row,) = fit_classifier(
+            model, images, own, epochs=1, validation=(images, own), progress=False
+        )
+        assert row["accuracy"] in np.arange(7) / 6
+    for wrong in (labels[:5], labels / 2, labels[:, None]):
+        with pytest.raises(ValueError, match="one for each of 6 images"):
+            fit_classifier(model, images, wrong, epochs=1, progress=False)
 
 
 def test_read_only_images_are_fine(images):

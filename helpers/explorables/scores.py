@@ -7,6 +7,7 @@ from helpers import plotting
 from helpers.arrays import as_floats
 from helpers.explorables.page import Explorable
 from helpers.metrics import auroc
+from helpers.plotting.scores import score_range
 from helpers.thresholds import conformal_p_values
 
 
@@ -96,16 +97,6 @@ def finite_scores(**groups):
                 f"{array.shape} with {(~np.isfinite(array)).sum()} values that are not finite"
             )
     return arrays
-
-
-def score_range(*groups):
-    """(low, high, log): just beyond all scores; log where they are positive and far apart."""
-    scores = np.concatenate(groups)
-    low, high = float(scores.min()), float(scores.max())
-    if low > 0 and high > 5 * low:
-        return low / 1.1, high * 1.1, True
-    margin = 0.03 * (high - low) or 1.0
-    return low - margin, high + margin, False
 
 
 def round_ticks(low, high, log):

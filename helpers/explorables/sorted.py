@@ -7,8 +7,9 @@ from helpers import plotting
 from helpers.datasets.oct import NORMAL
 from helpers.explorables.frames import GREYS, sheet
 from helpers.explorables.page import Explorable
-from helpers.explorables.scores import finite_scores, round_ticks, score_range
+from helpers.explorables.scores import finite_scores, round_ticks
 from helpers.metrics import auroc
+from helpers.plotting.scores import score_range
 
 ROW = 6  # images beside each other
 
@@ -30,17 +31,17 @@ def score_explorer(images, names, scores, normal="Hand"):
         )
     arrays = _checked(scores, len(images), "image")
     if normal not in classes:
-        raise ValueError(f"{normal!r} must be among the names {', '.join(classes)}")
+        raise ValueError(f"{normal!r} must be among the names {', '.join(map(str, classes))}")
     pictured = _ends(arrays.values(), labels, ROW, 0)
     name, values = next(iter(arrays.items()))
     order = np.argsort(values, kind="stable")
     rows = {"least anomalous": order[:ROW], "most anomalous": order[-ROW:]}
     figure = plotting.image_rows({title: images[chosen] for title, chosen in rows.items()})
     is_normal = names == normal
+    shown = "; ".join(", ".join(map(str, names[chosen])) for chosen in rows.values())
     alt = (
-        f"Two rows of {ROW} images, the least and the most anomalous by {name}: "
-        f"{'; '.join(', '.join(names[chosen]) for chosen in rows.values())}. AUROC of {normal} "
-        f"against all others {auroc(values[is_normal], values[~is_normal]):.3f}."
+        f"Two rows of {ROW} images, the least and the most anomalous by {name}: {shown}. AUROC of "
+        f"{normal} against all others {auroc(values[is_normal], values[~is_normal]):.3f}."
     )
     return _in_order(
         "Images in the order of a score",

@@ -35,7 +35,8 @@ class LiveCurve:
     def output(self, history):
         """The figure with its description."""
         x, y = self.labels.values()
-        alt = f"Two curves, of training and validation: {y} over {x}, logarithmic."
+        alt = f"Two curves, of training and validation: {y} over {x}"
+        alt += ", logarithmic." if _positive(history) else "."
         for name in ("train", "validation"):
             if values := [row[name] for row in history if name in row]:
                 alt += f" {name.capitalize()}: from {values[0]:.3g} to {values[-1]:.3g}."
@@ -49,9 +50,15 @@ class LiveCurve:
         axis.set(**self.labels)
         axis.xaxis.get_major_locator().set_params(integer=True)
         if history:
-            log_scale(axis, "y")
+            if _positive(history):
+                log_scale(axis, "y")
             legend_beside(axis)
         return figure
+
+
+def _positive(history):
+    """Whether all losses are above 0; minus a log-likelihood of grey values need not be."""
+    return all(row[name] > 0 for row in history for name in ("train", "validation") if name in row)
 
 
 def curves(series, x_label, y_label, *, log="", marks=()):

@@ -22,16 +22,27 @@ def score_histogram(groups, thresholds, *, label="error of each image", colours=
     colours : of the groups; normal images, then anomalies, if nothing else is said
     """
     figure, axis = new_figure(7, 3)
-    everything = np.concatenate(list(groups.values()))
-    edges = np.geomspace(everything.min(), everything.max(), 60)
+    low, high, log = score_range(*groups.values())
+    edges = (np.geomspace if log else np.linspace)(low, high, 60)
     for (name, scores), colour in zip(groups.items(), colours, strict=False):
         axis.hist(scores, edges, color=colour, alpha=0.55, label=name)
     for (name, threshold), line in zip(thresholds.items(), LINES, strict=False):
         axis.axvline(threshold, color=THRESHOLD, linestyle=line, label=name)
-    axis.set(xlabel=f"{label} (logarithmic)", ylabel="images")
-    log_scale(axis, "x")
+    axis.set(xlabel=f"{label} (logarithmic)" if log else label, ylabel="images")
+    if log:
+        log_scale(axis, "x")
     legend_beside(axis)
     return figure
+
+
+def score_range(*groups):
+    """(low, high, log): just beyond all scores; log where they are positive and far apart."""
+    scores = np.concatenate(groups)
+    low, high = float(scores.min()), float(scores.max())
+    if low > 0 and high > 5 * low:
+        return low / 1.1, high * 1.1, True
+    margin = 0.03 * (high - low) or 1.0
+    return low - margin, high + margin, False
 
 
 def false_alarm_histogram(simulated, alpha):

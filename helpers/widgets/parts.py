@@ -4,8 +4,8 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
-from helpers.explorables.scores import score_range
 from helpers.plotting import ANOMALY, NORMAL, SECOND, THRESHOLD
+from helpers.plotting.scores import score_range
 
 SHORT = {"width": "24em"}  # of sliders
 NAMES = {"description_width": "7em"}  # room for the names of the sliders

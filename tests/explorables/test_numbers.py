@@ -486,6 +486,12 @@ def test_scores(random):
         assert set(order[[0, 5, -6, -1]]) <= set(it.data["pictured"])
 
 
+def test_classes_may_be_numbers():
+    numbers = np.unique(NAMES, return_inverse=True)[1]
+    it = explorables.score_explorer(IMAGES, numbers, SCORES, normal=0)
+    assert it.data["classes"][0] == "0" and "AUROC of 0 against" in it.alt
+
+
 @needs_node
 def test_scans(random):
     data = scans()
