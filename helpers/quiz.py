@@ -76,7 +76,8 @@ def quiz(module, id=None, value=None):
         raise ValueError(f"no quiz for module {module!r}; there are {', '.join(MODULES)}")
     every = questions(known)
     if id is None:
-        return Quiz(f"Quiz of module {known}", [q for q in every if not q.placed])
+        asked = [q for q in every if not q.placed]
+        return Quiz(f"Quiz of module {known}", asked, answered=every)
     found = [q for q in every if q.id == id]
     if not found:
         names = ", ".join(q.id for q in every)
@@ -90,12 +91,15 @@ def quiz(module, id=None, value=None):
 
 
 class Quiz(Framed):
-    """Questions to be answered in the browser; without scripts the same as text."""
+    """Questions to be answered in the browser; without scripts the same as text.
 
-    def __init__(self, title, questions):
+    answered : the questions whose answers `answers` prints; those that are asked by default
+    """
+
+    def __init__(self, title, questions, answered=None):
         data = {"questions": [_data(question) for question in questions]}
         super().__init__("questions", title, data, height=170 * len(questions))
-        self.questions = questions
+        self.questions, self.answered = questions, answered or questions
 
     def still(self):
         """The questions as text, with the answers folded away."""
@@ -118,12 +122,14 @@ class Quiz(Framed):
         )
 
     def answers(self):
-        """Print all answers with their reasons, for who reads without clicking."""
+        """Print questions with all answers and reasons: of the whole module for its quiz."""
         lines = []
-        for number, question in enumerate(self.questions, start=1):
-            for name, verdict, reason in _reasons(question):
-                text = f"{number}{name}. {verdict} {reason}"
-                lines.append(indent(fill(text, 85, subsequent_indent="    "), "   "))
+        for number, question in enumerate(self.answered, start=1):
+            lines.append(fill(f"{number}. {question.text}", 88, subsequent_indent="   "))
+            texts = [f"{letter}. {option.text} " for letter, option in _lettered(question)] or [""]
+            for text, (_, verdict, reason) in zip(texts, _reasons(question), strict=True):
+                text = fill(f"{text}{verdict} {reason}", 85, subsequent_indent="   ")
+                lines.append(indent(text, "   "))
         print("\n".join(lines))
 
     def __repr__(self):
@@ -170,4 +176,6 @@ def _reasons(question):
     """(letter, verdict, reason) of each option; of a number, the number and why."""
     if question.options:
         return [(a, _VERDICTS[option.right], option.reason) for a, option in _lettered(question)]
+    if question.answer is None:
+        return [("", "It depends on your own run.", "The notebook compares with its number.")]
     return [("", f"{question.answer:.4g}.", question.reason)]

@@ -13,6 +13,8 @@ from helpers.authoring.build import (
     read_source,
 )
 from helpers.checks import exercises
+from helpers.datasets import DATA_SETS
+from helpers.datasets.download import megabytes
 
 PAGES = sorted(f"docs/{path.name}" for path in (COURSE / "docs").glob("*.md"))
 ENTRIES = ["README.md", "INSTRUCTORS.md"]  # for learners, and for instructors
@@ -60,6 +62,26 @@ def test_make_targets_named_in_the_documents_exist():
     text = "".join((COURSE / name).read_text(encoding="utf-8") for name in DOCUMENTS)
     for target in set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_hub_takes_torch_out_of_the_lock_as_make_does():
+    makefile = (COURSE / "Makefile").read_text(encoding="utf-8").replace("$$", "$")
+    recipe = makefile.split("define install_cpu\n")[1].split("endef")[0]
+    programs = re.findall(r"(?:awk|sed -n) ('.+?')", recipe)
+    page = (COURSE / "hub/README.md").read_text(encoding="utf-8")
+    assert len(programs) == 2 and all(program in page for program in programs)
+
+
+def test_the_table_of_data_has_the_sizes_of_the_downloads():
+    page = (COURSE / "INSTRUCTORS.md").read_text(encoding="utf-8")
+    table = page.split("| data set | modules | download, at most | prepared |")[1].split("\n\n")[0]
+    row = re.compile(r"^\| `(\w+)(?: --size (\d+))?`.*?\| [\d, ]+ \| (.+?) \|", re.MULTILINE)
+    rows = row.findall(table)
+    assert {name for name, *_ in rows} == DATA_SETS.keys()
+    for name, size, said in rows:
+        data_set = DATA_SETS[name]
+        files = data_set.files(data_set.checked_size(int(size) if size else None))
+        assert said == megabytes(sum(file.bytes for file in files)), name
 
 
 @pytest.mark.parametrize("name", START_PAGES)

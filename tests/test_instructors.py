@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -11,6 +12,7 @@ from helpers.authoring.build import COURSE, PLANS, lessons, module_parts
 from helpers.authoring.instructors import TIMETABLES, Timetable
 from helpers.checks import exercises
 from helpers.checks.exercise import texts
+from helpers.grading.run import POINTS
 
 CLOCK = re.compile(r"^\| (\d+):(\d+) to (\d+):(\d+) \| (.+) \| (.*) \| (\d+) \|$", re.MULTILINE)
 STOP = re.compile(r"\[([\d.]+)\]\(docs/exercises\.md#([\w-]+)\) until (\d+):(\d+)")
@@ -41,10 +43,11 @@ def stops(table):
     ("page", "made"),
     [
         ("INSTRUCTORS.md", instructors.timetables),
+        ("INSTRUCTORS.md", instructors.points),
         ("INSTRUCTORS.md", instructors.overview),
         ("docs/exercises.md", instructors.exercise_pages),
     ],
-    ids=["timetables", "modules", "exercises"],
+    ids=["timetables", "points", "modules", "exercises"],
 )
 def test_pages_show_what_the_modules_say(modules, page, made):
     assert made(modules).strip() in (COURSE / page).read_text(encoding="utf-8"), "make build"
@@ -65,6 +68,49 @@ def test_the_guide_has_all_that_the_checker_knows(modules):
             assert page.count(f"### {exercise.id} · {exercise.title}\n") == 1
             assert all(says in page for _, says in instructors.misconceptions(exercise))
             assert instructors.misconceptions(exercise) or exercise.kind == "wrap-up"
+
+
+def test_the_guide_answers_what_is_predicted(modules):
+    page = instructors.exercise_pages(modules)
+    known = [e for e in exercises() if e.kind == "predict" and not e.id.startswith("0.")]
+    assert page.count("**The answer:**") == len(known) >= 5
+    for exercise in known:
+        entry = page.split(f"### {exercise.id} · ")[1].split("\n### ")[0]
+        (line,) = re.findall(r"^\*\*The answer:\*\* (.+)$", entry, re.MULTILINE)
+        right = exercise.about["answer"]
+        right = right if isinstance(right, dict) else {"": right}
+        assert exercise.about["why"] in line
+        assert all(
+            f"`{part}` {x}" in line if part else f"{x}. " in line for part, x in right.items()
+        )
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ({"answer": 36}, "36. *So.*"),
+        ({"answer": {"a": 1, "b": 0.5}}, "`a` 1, `b` 0.5. *So.*"),
+        ({"band": [0.8, 0.9]}, "from 0.8 to 0.9. *So.*"),
+    ],
+)
+def test_an_answer_is_a_number_several_or_a_band(about, says):
+    exercise = SimpleNamespace(id="9.1", about=about | {"why": "So."})
+    assert instructors.predicted(exercise) == says
+
+
+def test_points_are_those_of_the_grader(modules):
+    table = instructors.points(modules)
+    rows = re.findall(r"^\| (\d) \| ([\d., ]+) \| (\d+) \| (\d+) \|$", table, re.MULTILINE)
+    assert len(rows) == len(modules)
+    for module, core, counted, of in rows:
+        own = [e for e in exercises() if e.id.startswith(f"{module}.")]
+        asked = [e for e in own if e.id in core.split(", ")]
+        assert sum(POINTS[e.difficulty] for e in asked) == int(counted)
+        assert sum(POINTS[e.difficulty] for e in own) == int(of)
+        assert 4 <= len(asked) == len(core.split(", ")) < len(own)
+    sums = [sum(int(row[i]) for row in rows) for i in (2, 3)]
+    assert table.endswith(f"| **all** | | {sums[0]} | {sums[1]} |")
+    assert 0.2 < sums[0] / sums[1] < 0.25, "INSTRUCTORS.md says: less than a quarter"
 
 
 def test_timetables_are_of_the_plans():

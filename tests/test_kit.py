@@ -4,6 +4,7 @@ lock that holds the course's build backend and one small package."""
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from data_scripts.kit import __main__ as kit
 from data_scripts.kit import wheels
 from data_scripts.kit.wheels import PLATFORMS, PYTHONS, KitError, needed
+from helpers.checks import record
 from helpers.places import COURSE
 
 HERE = "{}.{}".format(*sys.version_info)
@@ -131,6 +133,39 @@ def test_a_kit_holds_the_course_and_no_work_of_anybody(made):
     assert (course / "solutions" / "results" / "timings.json").exists()
     assert not list(course.rglob("__pycache__")) and not list(course.rglob(".course-*"))
     assert not (course / "tests").exists() and not (course / ".venv").exists()
+
+
+def test_what_runs_of_notebooks_wrote_is_left_out(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    for name in kit.COPIED:
+        place = course / name
+        place.mkdir(parents=True) if (COURSE / name).is_dir() else place.touch()
+    sources = [path.read_text(encoding="utf-8") for path in (COURSE / "solutions").glob("*.py")]
+    written = {name for text in sources for name in re.findall(r'output_path\("(.+?)"\)', text)}
+    written |= {record.FILE, record.SCORES, f"{record.SCORES}.lock", "06_map.png", "my scans"}
+    assert {"05_decoder.pt", "05_losses.csv", "05_model_card.md"} < written
+    for folder in ("notebooks", "solutions"):
+        for name in (*written, "05_topic.ipynb"):
+            (course / folder / name).touch()
+        (course / folder / "scans").mkdir()
+    for name in ("notebooks/README.md", "solutions/05_topic.py", "solutions/results/05_share.json"):
+        (course / name).parent.mkdir(exist_ok=True)
+        (course / name).touch()
+    monkeypatch.setattr(kit, "COURSE", course)
+    kit.copy_course(tmp_path / "copy")
+    folders = [tmp_path / "copy" / name for name in ("notebooks", "solutions")]
+    found = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert found == [["05_topic.ipynb", "README.md"], ["05_topic.ipynb", "05_topic.py", "results"]]
+    assert (folders[1] / "results" / "05_share.json").exists()
+
+
+def test_links_of_a_kits_pages_lead_somewhere(made):
+    pages = sorted((made / "course").rglob("*.md"))
+    assert len(pages) > 10
+    for page in pages:
+        links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        own = [link for link in links if "://" not in link]
+        assert not [link for link in own if not (page.parent / link).exists()], page.name
 
 
 def test_the_sheet_fits_on_a_page_and_says_what_is_there(made):

@@ -1,6 +1,6 @@
 """What INSTRUCTORS.md and docs/exercises.md say of the modules, from the modules' own data.
 
-Minutes come from the parts (`helpers/authoring/parts.py`), misconceptions and quiz answers from
+Minutes come from the parts (`helpers/authoring/parts.py`), misconceptions and answers from
 helpers/checks/module_NN.toml, and the questions for the room from helpers/checks/questions.toml.
 """
 
@@ -20,6 +20,8 @@ from helpers.authoring.parts import (
 from helpers.authoring.time import QUIZ, exercise_of, rounded
 from helpers.checks import exercises
 from helpers.checks.exercise import FOLDER, texts
+from helpers.checks.values import by_part, expected
+from helpers.grading.run import POINTS
 
 # Minutes that a room needs beyond those of a lone learner. They were set on 29 November 2026, when
 # an instructor walked through the half-day plan of that day with a stopwatch, and estimated each
@@ -430,6 +432,23 @@ def seconds(computing):
     return f"{round(computing)} s" if computing >= 1 else "–"
 
 
+def points(modules):
+    """What the exercises of each module's core count, of all of the module, as Markdown."""
+    rows = ["| module | exercises of its core | their points | points of all |"]
+    rows += ["|---|---|---|---|"]
+    of = {e.id: POINTS[e.difficulty] for e in exercises()}
+    sums = [0, 0]
+    for module, parts in modules.items():
+        number = f"{int(module[:2])}"
+        core = [task.id for section in sections(module, parts) for task in section.tasks]
+        own = [n for id, n in of.items() if id.partition(".")[0] == number]
+        counts = sum(of[id] for id in core), sum(own)
+        sums = [a + b for a, b in zip(sums, counts, strict=True)]
+        rows.append(f"| {number} | {', '.join(core)} | {counts[0]} | {counts[1]} |")
+    rows.append(f"| **all** | | {sums[0]} | {sums[1]} |")
+    return "\n".join(rows)
+
+
 # --- the exercises --------------------------------------------------------------------------------
 
 
@@ -481,6 +500,8 @@ def entry(exercise, place, question):
     if "afterwards" in question:
         lines += ["", f"**Afterwards:** {question['afterwards']}"]
     lines += ["", f"**First help:** {exercise.hints[0]}"]
+    if exercise.kind == "predict":
+        lines += ["", f"**The answer:** {predicted(exercise)}"]
     if exercise.bug:
         lines += ["", f"**The bug in the learner's cell:** {words(exercise.broken)}"]
     if known := misconceptions(exercise):
@@ -492,6 +513,17 @@ def entry(exercise, place, question):
             "No single answer is wrong here: the checker shows a ladder of scores to overtake.",
         ]
     return "\n".join(lines)
+
+
+def predicted(exercise):
+    """ "`spread` 0.125, `flagged` 0.4503. *Why.*": what is right for the kind *predict*."""
+    about = exercise.about
+    if "answer" in about:
+        right = by_part(about["answer"])
+    else:
+        right = {part: f"from {low} to {high}" for part, (low, high) in expected(exercise).items()}
+    parts = [f"{x}" if part is None else f"`{part}` {x}" for part, x in right.items()]
+    return f"{', '.join(parts)}. *{about['why']}*"
 
 
 def name_of(id):

@@ -119,7 +119,25 @@ def test_the_text_twin_holds_every_question_and_folds_the_answers_in_html_alone(
     assert max(map(len, repr(q).splitlines())) <= 90
 
 
-def test_one_question_is_asked_by_its_id():
+@pytest.mark.parametrize("module", QUESTIONS)
+def test_the_answers_of_a_quiz_are_those_of_all_questions_of_its_module(module, capsys):
+    quiz(module).answers()
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 88
+    words = " ".join(printed.split())
+    for number, question in enumerate(QUESTIONS[module], start=1):
+        assert f"{number}. {question.text} " in words
+        for letter, option in zip("ABCDE", question.options, strict=False):
+            verdict = "Right." if option.right else "Not this one."
+            assert f"{letter}. {option.text} {verdict} {option.reason}" in words
+        if not question.options:
+            assert ("It depends on your own run." if question.run else question.reason) in words
+            assert question.run or f"{question.answer:.4g}. " in words
+
+
+def test_one_question_is_asked_by_its_id(capsys):
+    quiz("01", "constant-score").answers()
+    assert capsys.readouterr().out.startswith("1. A broken detector")
     (question,) = quiz("01", "constant-score").questions
     assert "same score" in question.text
     with pytest.raises(ValueError, match="no question 'rank' in module 01; there are batch-means"):
