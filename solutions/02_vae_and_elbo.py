@@ -726,6 +726,8 @@ plotting.show(
 )
 
 # %% id="quiz-latent" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("02", "dead-latent")
 
 # %% [markdown] id="samples-text"

@@ -504,6 +504,10 @@ down_block = check("3.4", down_block)
 # *transposed*, also 3×3 and of stride 2. **Done** when 8×12 pixels become 16×24.
 
 
+# %% id="up-imports"
+from torch import nn
+
+
 # %% id="ex-3-5" tags=["exercise"] reference="helpers.models.up_block"
 def up_block(in_channels, out_channels):
     """Double height and width. A module, (N, in_channels, H, W) -> (N, out_channels, 2H, 2W)"""
@@ -645,6 +649,7 @@ seen(
 # hands than the calibration set holds?
 
 # %% id="false-alarms"
+from helpers.scores import absolute_error
 from helpers.thresholds import conformal_threshold
 
 calibration_mae = apply(lambda x: absolute_error(x, ae(x)), calibration.images).numpy()
@@ -912,6 +917,8 @@ mahalanobis = check("3.8", mahalanobis)
 # and which one the squared error?
 
 # %% id="explore-ssim"
+from helpers import explorables
+
 explorables.ssim(as_input(normal.images[:1])[0, 0].cpu().numpy())
 
 # %% id="seen-explore-ssim" tags=["seen"]
@@ -1040,6 +1047,8 @@ seen(
 # image, so that redrawing is quick.)
 
 # %% id="explore-bootstrap"
+from helpers import explorables
+
 parts = slice(0, n, 5), slice(n, None, 5)  # a fifth of the images: redrawing is quick
 groups = {name: [scores[name][part] for part in parts] for name in ("AE MAE", "AE MSE")}
 explorables.bootstrap(*groups.values(), names=list(groups))
@@ -1293,6 +1302,7 @@ claim(
 
 
 # %% id="terms"
+from helpers.scores import reconstruction_error
 from helpers.losses import gaussian_log_likelihood, kl_divergence
 
 
@@ -2122,6 +2132,7 @@ seen(
 # Which of the three maps is better than chance?
 
 # %% id="pixel-table"
+from helpers.thresholds import conformal_threshold
 from helpers.metrics import pixel_metrics
 
 mean_hand = as_input(train.images).mean(dim=0, keepdim=True)
@@ -2216,6 +2227,8 @@ seen(
 # precision of the residual for each.
 
 # %% id="blind"
+from helpers.metrics import pixel_metrics
+
 rows = []
 for tone, word in ((1, "bright"), (-1, "dark"), (0, "as its surroundings")):
     toned, toned_masks = add_lesions(some, 0.6, np.random.default_rng(0), tone=tone)
@@ -2351,6 +2364,8 @@ Markdown(f"| {train.name}, {train.source} data | |\n|---|---|\n{lines}")
 # steps of 128 images of 64×64 pixels in each way, one after the other on the same machine (`make results`). How much time do the files cost?
 
 # %% id="loop-table"
+from helpers.results import read_table
+
 loops = read_table("03_loop", source=train.source, profile=profile).set_index("pictures")
 print(loops[["steps", "seconds", "reading", "network"]].round(1).to_string())
 for way, row in loops.iterrows():

@@ -93,7 +93,7 @@ from helpers.experiments.module_04 import roles
 
 parts = roles()
 PETS = parts.test.classes
-n, names = len(parts.test), np.array(train.classes)[parts.others.labels]
+n_test, names = len(parts.test), np.array(train.classes)[parts.others.labels]
 for role, part in parts._asdict().items():
     print(f"{role:12}{len(part):6,} images")
 
@@ -121,10 +121,10 @@ model, history = classifier(
 )
 logits = apply(model, parts.test.images)
 right = logits.argmax(dim=1).numpy() == parts.test.labels
-low, high = wilson_interval(right.sum(), n)
+low, high = wilson_interval(right.sum(), n_test)
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {history[-1]['seconds']:.0f} s")
 print(
-    f"{right.mean():.1%} of {n:,} test cats and dogs right (95 % interval {low:.1%} to {high:.1%})"
+    f"{right.mean():.1%} of {n_test:,} test cats and dogs right (95 % interval {low:.1%} to {high:.1%})"
 )
 
 # %% [markdown] id="logits-text" no_result="a definition, and arithmetic"
@@ -350,10 +350,10 @@ resampled = torch.from_numpy(rng.integers(len(tuning), size=(100, len(tuning))))
 T_low, T_high = np.quantile(
     [fit_temperature(tuning_logits[i], tuning_labels[i]) for i in resampled], [0.025, 0.975]
 )
-perfect = [expected_calibration_error(after, rng.random(n) < after) for _ in range(200)]
+perfect = [expected_calibration_error(after, rng.random(n_test) < after) for _ in range(200)]
 chance = np.quantile(perfect, [0.025, 0.975])
 print(f"T = {T:.2f}, with {len(tuning)} other tuning images {T_low:.2f} to {T_high:.2f}")
-print(f"ECE of a perfect classifier on {n:,} images: {chance[0]:.4f} to {chance[1]:.4f}")
+print(f"ECE of a perfect classifier on {n_test:,} images: {chance[0]:.4f} to {chance[1]:.4f}")
 
 # %% id="reliability"
 tables = {"before": reliability(before, right), f"T = {T:.2f}": reliability(after, right)}
@@ -362,7 +362,7 @@ beyond_chance = [e > chance[1] for e in ece]
 verdict = {2: "Both are", 1: "One of them is", 0: "Neither is"}[sum(beyond_chance)]
 plotting.show(
     plotting.reliability_diagram(tables),
-    f"T = {T:.2f} ({T_low:.2f} to {T_high:.2f}): the classifier was {sided}. Bars are Wilson intervals. "
+    f"T = {T:.2f} ({T_low:.2f} to {T_high:.2f}): the classifier was {sided}. Bars are 95 % intervals (Wilson). "
     f"The calibration error is {ece[0]:.4f} before and {ece[1]:.4f} after. {verdict} larger than "
     f"what a perfect classifier has on so many images (up to {chance[1]:.4f} in 97.5 % of the draws).",
     alt="Share of right answers over the probability of the answer, from 0.5 to 1, with error bars, for the classifier before and after the temperature. A diagonal line marks perfect calibration.",
@@ -487,8 +487,8 @@ plotting.show(
 _pets = medians[list(PETS)].min()
 _easier = [f"{name} ({medians[name]:.4f})" for name in order[2:] if medians[name] < _pets]
 seen(
-    f"No: the boxes overlap. By the median the CAE rebuilds {', '.join(_easier) or 'no class'} better than cats "
-    f"and dogs ({_pets:.4f} or more), although it has never seen them, and {order[-1]} worst. Over all eight "
+    f"No: the boxes overlap. By the median the CAE rebuilds {order[-1]} worst. Better than cats and dogs "
+    f"({_pets:.4f} or more) it rebuilds, although it has never seen them: {', '.join(_easier) or 'none'}. Over all eight "
     f"classes the AUROC is {area:.2f}; a random score has 0.5."
 )
 
@@ -697,16 +697,16 @@ from helpers.thresholds import false_alarm_interval
 calibration_errors = cae_error(ae, parts.calibration.images)
 screen = Screen(alpha=0.05).fit(calibration_errors)
 refused, refused_others = screen.predict(errors), screen.predict(other_errors)
-k, rng, drawn = len(calibration_errors), np.random.default_rng(0), []
+n_calibration, rng, drawn = len(calibration_errors), np.random.default_rng(0), []
 for _ in range(100):
-    blind = Screen(alpha=0.05).fit(rng.random(k))
-    drawn.append([blind.predict(rng.random(size)).mean() for size in (n, len(names))])
+    blind = Screen(alpha=0.05).fit(rng.random(n_calibration))
+    drawn.append([blind.predict(rng.random(size)).mean() for size in (n_test, len(names))])
 blind_pets, blind_others = np.mean(drawn, axis=0)
 rates = {"CAE": (refused.mean(), refused_others.mean()), "blind": (blind_pets, blind_others)}
 for name, (pets, rest) in rates.items():
     print(f"{name:6} {pets:.1%} of cats and dogs refused, {rest:.1%} of the others")
 print("(blind: the mean of 100 screens, each with new random numbers)")
-low, high = false_alarm_interval(k, n, 0.05)
+low, high = false_alarm_interval(n_calibration, n_test, 0.05)
 print(
     f"with other calibration and test images, 19 of 20 rates would lie in {low:.1%} to {high:.1%}"
 )
@@ -796,17 +796,25 @@ false_alarm_interval = check("4.5", false_alarm_interval)
 # %% id="promise"
 from scipy.stats import binom
 
-wide = false_alarm_interval(k, n, 0.05)
-narrow = binom(n, 0.05).ppf([0.025, 0.975]) / n
+wide = false_alarm_interval(n_calibration, n_test, 0.05)
+narrow = binom(n_test, 0.05).ppf([0.025, 0.975]) / n_test
 print(f"measured {refused.mean():.2%}")
 print(f"threshold known:       {narrow[0]:.2%} to {narrow[1]:.2%}")
-print(f"calibrated on {k} images: {wide[0]:.2%} to {wide[1]:.2%}")
+print(f"calibrated on {n_calibration} images: {wide[0]:.2%} to {wide[1]:.2%}")
+
+# %% id="seen-promise" tags=["seen"]
+_within = ["inside" if low <= refused.mean() <= high else "outside" for low, high in (wide, narrow)]
+seen(
+    f"The measured rate lies {_within[0]} the interval of both draws, which is the right one here. (It lies "
+    f"{_within[1]} the narrower one, which takes the threshold for known.) One rate can neither prove nor disprove a "
+    "promise about the average over calibrations; it can only be compatible with it."
+)
 
 # %% [markdown] id="complexity-text" no_result="definitions"
 # ## 5 · Why the autoencoder fails
 #
 # What makes an image hard to rebuild? There are two suspects: **complexity**, which is how much detail it has, and
-# strong **colour**, that is, colours which cats and dogs do not have.
+# strong **colour**, which is rare in images of cats and dogs.
 #
 # > **total variation.** The mean absolute difference between neighbouring pixels, a measure of detail.
 #
@@ -1119,10 +1127,18 @@ away = {
 pd.DataFrame(away).round(2)
 
 # %% id="seen-colour-away" tags=["seen"]
+_grey_parts = error_parts(ae, grey)
+_grey_share = np.median(_grey_parts[1] / _grey_parts.sum(axis=0))
 seen(
     f"No. In the eight images with the largest error {np.median(left[by_error[-8:]]):.0%} of it is left "
     f"(median); over all images of the other classes it is {np.median(left):.0%}. Colour is "
     f"{np.median(share):.0%} of a usual error, and {np.median(share[by_error[-8:]]):.0%} of the largest ones."
+    + (
+        f" (More than {1 - np.median(share):.0%} can be left: grey images do not come back quite grey. Colour is "
+        f"{_grey_share:.0%} of their error, too.)"
+        if np.median(left) > 1 - np.median(share)
+        else ""
+    )
 )
 
 # %% id="claim-away" tags=["claim"]
@@ -1253,15 +1269,17 @@ def energy(logits, temperature=1.0):
 energy = check("4.9", energy)
 
 # %% [markdown] id="table-text" no_result="how the scores are taken"
-# ### All scores in one table
+# ### The scores in one table
 #
 # The table also holds:
 #
 # - **Mahalanobis**: the distance of the features after one of the three stages to the mean of cats or of dogs,
 #   whichever is nearer. Early stages hold colours and textures, the last one what tells cats from dogs.
 # - **PCA, 200**: the error of a PCA with 200 components.
-# - **energy and all stages**: the mean of four numbers, the energy and the three Mahalanobis distances, each divided
-#   by its standard deviation on the tuning images. We chose this score **before** we looked at any test image.
+# - **CAE error, corrected**: the CAE's error minus the error that is usual for an image with as much detail (an
+#   optional part of section 5 builds it).
+# - **energy and all stages**: the mean of four numbers, the energy and the three Mahalanobis distances. Each has its
+#   mean on the tuning images subtracted, and is divided by its standard deviation there. We chose this score **before** we looked at any test image.
 #   (The classifier's training was shortened later, by its time and its accuracy alone.)
 #
 # The last two columns show how many pets and others a screen at 5 % refuses. Where does the CAE's error stand? Does
@@ -1292,20 +1310,20 @@ ours = [scores[role][system_score] for role in ("test", "others")]
 lead = paired_difference(*ours, errors, other_errors, resamples=200)
 print(f"AUROC of {system_score} minus that of the CAE's error: {lead[0]:+.3f} to {lead[1]:+.3f}")
 shown = [system_score, "energy", "max softmax", "CAE error", "PCA, 200"]
-shown += ["Mahalanobis, stage 1", "Mahalanobis, stage 3"]
+shown += ["Mahalanobis, stage 1", "Mahalanobis, stage 3", "CAE error, corrected"]
 judged[judged.index.isin(shown)].round(3)
 
 # %% id="seen-judge" tags=["seen"]
-_seven = judged.loc[shown].sort_values("AUROC", ascending=False)
-_first, _most = _seven.index[0], judged["others refused"].idxmax()
-_stage = [_seven.AUROC[f"Mahalanobis, stage {i}"] for i in (1, 3)]
+_table = judged.loc[shown].sort_values("AUROC", ascending=False)
+_first, _most = _table.index[0], _table["others refused"].idxmax()
+_stage = [_table.AUROC[f"Mahalanobis, stage {i}"] for i in (1, 3)]
 seen(
-    f"The CAE's error is number {_seven.index.get_loc('CAE error') + 1} of {len(_seven)}, with an AUROC of "
-    f"{_seven.AUROC['CAE error']:.2f}. PCA, which is no neural network, has {_seven.AUROC['PCA, 200']:.2f}. The "
-    f"highest AUROC is that of {_first}, {_seven.AUROC[_first]:.2f}; its screen refuses "
-    f"{_seven['others refused'][_first]:.1%} of the others. Of all {len(judged)} scores {_most} refuses "
-    f"the largest share, {judged['others refused'][_most]:.1%}, which is "
-    f"{'more' if judged['others refused'][_most] > 0.5 else 'less'} than half. The Mahalanobis distance has {_stage[0]:.2f} after stage 1 and {_stage[1]:.2f} after stage 3."
+    f"The CAE's error is number {_table.index.get_loc('CAE error') + 1} of {len(_table)}, with an AUROC of "
+    f"{_table.AUROC['CAE error']:.2f}. PCA, which is no neural network, has {_table.AUROC['PCA, 200']:.2f}. The "
+    f"highest AUROC is that of {_first}, {_table.AUROC[_first]:.2f}; its screen refuses "
+    f"{_table['others refused'][_first]:.1%} of the others. The largest share of them is refused by {_most}, "
+    f"{_table['others refused'][_most]:.1%}, which is "
+    f"{'more' if _table['others refused'][_most] > 0.5 else 'less'} than half. The Mahalanobis distance has {_stage[0]:.2f} after stage 1 and {_stage[1]:.2f} after stage 3."
     + (
         " By this distance, the features that tell cats from dogs say less of whether an image shows either."
         if _stage[0] > _stage[1] + 0.03
@@ -1405,9 +1423,10 @@ plotting.show(
 _all = torch.cat([logits, outside_logits])
 _height, _difference = _all.sum(dim=1).std(), (_all[:, 0] - _all[:, 1]).std()
 seen(
-    "There is little height: all images lie close to one line, since training with two classes moves the two logits in "
-    f"opposite directions. Their sum has a standard deviation of {_height:.2f}, their difference one of "
-    f"{_difference:.2f}. With ten classes the height has more room."
+    "There is little height: all images lie close to one line, since the training moves the two logits in opposite "
+    f"directions. Their sum has a standard deviation of {_height:.2f}, their difference one of {_difference:.2f}. "
+    "So the energy depends on nearly the same difference as the softmax. With ten classes there are nine differences, "
+    "and the largest probability alone does not fix the energy."
 )
 
 # %% id="quiz-logits" tags=["nbval-ignore-output"]
@@ -1524,6 +1543,8 @@ plotting.show(
 )
 
 # %% id="judged-figure"
+from helpers.metrics import per_class_auroc
+
 values = pd.DataFrame(
     {
         name: per_class_auroc(scores["test"][name], scores["others"][name], names)
@@ -1539,11 +1560,11 @@ widest = max(
     )
     for kind in values
 )
-highest = [f"{kind} {values[kind].idxmax()}" for kind in values]
+highest = [f"{kind}: {values[kind].idxmax()}" for kind in values]
 plotting.show(
     plotting.auroc_table(values.loc[ranked]),
     f"AUROC by class, best score over all classes first. The intervals of {leader} are up to "
-    f"{widest:.2f} wide, so look at differences beyond that. Highest: {', '.join(highest)}.",
+    f"{widest:.2f} wide, so look at differences beyond that. Highest for {'; '.join(highest)}.",
     alt="A table of AUROCs, coloured from pink below 0.5 to blue above: one row a score, the best over all classes first; one column a class.",
 )
 
@@ -1591,9 +1612,12 @@ from scipy.stats import binom
 from helpers.experiments.module_04 import recalibrated
 from helpers.thresholds import false_alarm_interval
 
-wide, narrow = false_alarm_interval(k, n, 0.05), binom(n, 0.05).ppf([0.025, 0.975]) / n
+wide = false_alarm_interval(n_calibration, n_test, 0.05)
+narrow = binom(n_test, 0.05).ppf([0.025, 0.975]) / n_test
 draws = {
-    name: recalibrated(np.concatenate([scores["calibration"][name], scores["test"][name]]), k)
+    name: recalibrated(
+        np.concatenate([scores["calibration"][name], scores["test"][name]]), n_calibration
+    )
     for name in learned
 }
 share = [
@@ -1661,8 +1685,7 @@ plotting.show(
     f"{spread['min']['energy and all stages']:.3f} to {spread['max']['energy and all stages']:.3f}. The "
     f"ensemble changes max softmax by {ensemble_gain.min():+.3f} to {ensemble_gain.max():+.3f}. "
     + (
-        f"Of this notebook's training {len(strays)} of {len(learned)} scores lie outside: "
-        f"{', '.join(strays) or 'none'}."
+        f"Scores of this notebook's training outside the range of these: {'; '.join(strays) or 'none'}."
         if alike
         else "This notebook's own training is on other data, so do not compare it."
     ),
@@ -1734,8 +1757,9 @@ seen(
     f"{_mean['tuning error'].iloc[0]:.4f} to {_mean['tuning error'].iloc[-1]:.4f}, the share of colour explained "
     f"from {_mean['colour explained'].iloc[0]:.0%} to {_mean['colour explained'].iloc[-1]:.0%}, and the AUROC from "
     f"{_mean.AUROC.iloc[0]:.3f} to {_mean.AUROC.iloc[-1]:.3f}. In {_below} of {len(_small)} trainings the AUROC ends "
-    f"below all of usual length, and in {_same} it falls most in the epochs that bring most colour. Better "
-    "reconstructions, worse screen."
+    f"below all of usual length, and in {_same}, each looked at by itself, it falls most in the same "
+    f"{runs['small'][0].epochs.diff().iloc[1]:.0f} epochs in which most colour is learned. (These epochs differ from "
+    "training to training, so the mean curves of the figure do not show it.) Better reconstructions, worse screen."
 )
 
 # %% id="claim-longer" tags=["claim"]
@@ -1779,8 +1803,8 @@ gains.round(3)
 
 # %% id="longer-words"
 better, worse = (gains.index[gains[f"{side} all quick seeds"]] for side in ("above", "below"))
-print(f"outside the range of the {len(quick)} quick trainings: above, {', '.join(better)};")
-print(f"below, {', '.join(worse) or 'none'}")
+print(f"above the range of the {len(quick)} quick trainings: {'; '.join(better) or 'none'}")
+print(f"below it: {'; '.join(worse) or 'none'}")
 
 # %% id="seen-longer-scores" tags=["seen"]
 _of_classifier = [name for name in learned if not name.startswith("CAE")]
@@ -1837,7 +1861,7 @@ claim("the autoencoder's error lies below it", "CAE error" in worse)
 from helpers.datasets.splits import stream
 
 RATE = 0.2
-i, j = stream(n, len(parts.others), RATE)
+i, j = stream(n_test, len(parts.others), RATE)
 
 
 def mixed(inside, outside):
@@ -1984,9 +2008,11 @@ streamed = {name: mixed(scores["test"][name], scores["others"][name]) for name i
 calibrated = {name: Screen(0.05).fit(scores["calibration"][name]) for name in learned}
 stream_rng = np.random.default_rng(0)
 streamed["blind"] = stream_rng.random(len(correct))
-calibrated["blind"] = Screen(0.05).fit(stream_rng.random(k))
+calibrated["blind"] = Screen(0.05).fit(stream_rng.random(n_calibration))
 
 # %% id="stream-gains"
+from helpers.metrics import answered, aurc
+
 resampled = stream_rng.integers(len(correct), size=(100, len(correct)))
 plain_aurc = aurc(confidence, correct)
 base = np.array([aurc(confidence[r], correct[r]) for r in resampled])
@@ -2012,7 +2038,7 @@ for way in ways:
     lows, highs = areas[way, "change from"], areas[way, "to"]
     clear = {"lower": areas.index[highs < 0], "higher": areas.index[lows > 0]}
     for direction, which in clear.items():
-        print(f"{way}, AURC clearly {direction}: {', '.join(which) or 'none'}")
+        print(f"{way}, AURC clearly {direction}: {'; '.join(which) or 'none'}")
 
 # %% id="seen-gains" tags=["seen"]
 _alone, _distance = areas["by the score"], "Mahalanobis, stage 3"
@@ -2089,7 +2115,7 @@ system.predict(some).round(3)
 # %% id="cost-stream"
 def stream_with(rate):
     """Confidence, whether the answer is right, and p-value, of a stream with `rate` foreign images."""
-    i, j = stream(n, len(parts.others), rate)
+    i, j = stream(n_test, len(parts.others), rate)
     confidence = np.concatenate([confident[i], confident_outside[j]])
     correct = np.concatenate([right[i], np.zeros(len(j), dtype=bool)])
     s = np.concatenate([scores["test"][system_score][i], scores["others"][system_score][j]])
@@ -2123,7 +2149,10 @@ costs.round(3)
 # %% id="cost-words"
 fixed = ["answer all", "refuse all", "screen", "Chow", "Chow and screen"]
 cheapest = {
-    words: ", ".join(f"{rule} at {price}" for price, rule in table[fixed].idxmin(axis=1).items())
+    words: "; ".join(
+        f"{' or '.join(row.index[row == row.min()])} at {price}"
+        for price, row in table[fixed].iterrows()
+    )
     for words, table in {"one in five": costs, "one in two": costs_half}.items()
 }
 for words, rules in cheapest.items():
@@ -2208,9 +2237,9 @@ plotting.show(
 )
 
 # %% [markdown] id="upload-text" no_result="a task"
-# **Choose an image of yours.** It is read in this notebook and goes nowhere else. Behind the button stands
-# the `system` of section 7, which you need to have run. (`show_judgement("path/to/image.jpg", system, ae)`
-# takes a path.) Remember that the networks have seen 32×32 pixels of cats and dogs, and nothing else.
+# **Choose an image of yours.** It goes to the computer on which this notebook runs, which may be one of Colab or
+# Binder, and nowhere else. When you save the notebook, the figure with your image is saved in it. Behind the button
+# stands the `system` of section 7. (`show_judgement("path/to/image.jpg", system, ae)` takes a path.) Remember that the networks have seen 32×32 pixels of cats and dogs, and nothing else.
 
 # %% id="own-system"
 from helpers.widgets import show_judgement, upload_explorer
@@ -2218,7 +2247,7 @@ from helpers.widgets import show_judgement, upload_explorer
 show_judgement(folder / "telephone.jpg", system, ae)
 
 # %% id="upload" tags=["nbval-ignore-output"]
-upload_explorer(system, ae, parts.others.images[middle[0]])
+upload_explorer(system, ae, parts.others.images[np.flatnonzero(~refused_others)[0]])
 
 # %% [markdown] id="believe" held_by="claim-screen, claim-parts, claim-judged, claim-frog"
 # ## 9 · What to believe, and what not

@@ -265,6 +265,7 @@ def compression_ratio(encoder, shape):
 compression_ratio = check("5.3", compression_ratio)
 
 # %% id="ratio"
+from helpers.experiments.module_05 import widths
 from helpers.models import receptive_field
 
 networks = {"the source's": (128, (64, 128, 256, 256)), f"{profile()} profile": (size, widths())}
@@ -288,6 +289,8 @@ claim("neither network squeezes: a number of the code for each pixel", ratio == 
 # positive weights and a bright image, no ReLU blocks the gradient.)
 
 # %% id="field"
+from helpers.experiments.module_05 import widths
+
 fresh = make_encoder(widths()).eval()
 for parameter in fresh.parameters():
     parameter.data.abs_()
@@ -339,6 +342,8 @@ def make_decoder(widths=(64, 128, 256, 256), code_channels=0):
 make_decoder = check("5.13", make_decoder)
 
 # %% id="decoder-figure"
+from helpers.experiments.module_05 import widths
+
 plotting.show(
     plotting.network_diagram(
         make_decoder(widths()),
@@ -613,8 +618,8 @@ print("tensors of the encoder that the decoder's training changed:", len(changed
 # %% [markdown] id="step-text" tags=["optional"]
 # ### One update, written out
 #
-# The optimizer is Adam with learning rate 1e-3 (5e-4 in the full profile). The gradient is clipped: if its length,
-# over all weights, is above 1, it is scaled to 1. The encoder is frozen, so only the decoder moves.
+# The optimizer is Adam with learning rate 5e-4. The gradient is clipped: if its length, over all weights, is above
+# 1, it is scaled to 1. The encoder is frozen, so only the decoder moves.
 
 # %% id="one-step"
 import torch.nn.functional as F
@@ -624,7 +629,7 @@ from helpers.models import OctAutoencoder, freeze, make_decoder
 set_seed(0)
 model = OctAutoencoder(freeze(make_encoder(widths())), make_decoder(widths())).to(device())
 model = model.to(memory_format=torch.channels_last).train()
-optimizer = adam(model, lr=1e-3, weight_decay=0)
+optimizer = adam(model, lr=5e-4, weight_decay=0)
 x = signed(as_input(normals.images[:16]))
 optimizer.zero_grad()
 loss = F.huber_loss(model(x), x)
@@ -652,6 +657,7 @@ quiz("05", "freeze")
 # since several threads add numbers in varying order, which changes the last digits of a loss.
 
 # %% id="interrupted"
+from helpers.models import OctAutoencoder
 import tempfile
 
 from helpers.experiments.module_05 import train_decoder
@@ -934,6 +940,8 @@ rates[rules]
 # are too narrow, just as a bootstrap over scans is. Section 10 redraws patients, for a rule of its own.
 
 # %% id="quiz-rule" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("05", "rule")
 
 # %% [markdown] id="explore-text" tags=["optional"]
@@ -1249,6 +1257,8 @@ plotting.show(
 )
 
 # %% id="share-read"
+from IPython.display import Markdown
+
 both = sorted(set.intersection(*(set(part.share) for _, part in share.groupby("rung"))))
 rise = {rung: mean[both[-1]] - mean[both[0]] for rung, (_, mean) in lines.items()}
 Markdown(
@@ -1288,6 +1298,8 @@ seen(
 # from a narrower code?
 
 # %% id="bottleneck"
+from helpers.results import over_seeds
+
 bottleneck = read_table("05_bottleneck", source="sample", profile=profile())
 bottleneck["channels"] = bottleneck.code_channels.replace(0, widths()[-1])
 narrow = over_seeds(bottleneck, "channels")[["seeds", "loss", "L1, all"]]
@@ -1383,7 +1395,7 @@ seen(
 # of the patches of section 8 is another. Does a map light up on the lesions, or on every edge?
 
 # %% id="maps"
-from helpers.experiments.module_05 import residual_maps
+from helpers.experiments.module_05 import enlarge, residual_maps
 from helpers.metrics import auroc
 
 maps = {"residual": residual_maps(cae, test.images), "patches": enlarge(distances, size)}
@@ -1430,7 +1442,7 @@ pixel_auroc = check("5.10", pixel_auroc)
 
 # %% id="located"
 from helpers.metrics import pro
-from helpers.experiments.module_05 import patch_maps
+from helpers.experiments.module_05 import enlarge, patch_maps
 
 healthy_maps = enlarge(patch_maps(encoder, bank, validation.of_class("NORMAL").images), size)
 trivial_maps = {
@@ -1502,6 +1514,8 @@ from helpers.explorables import (
 scan_explorer(test, {"L1": tested.L1.to_numpy(), "kNN": distances.max(axis=(1, 2))}, maps)
 
 # %% id="quiz-edges" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("05", "edges")
 
 # %% [markdown] id="promise-text"
@@ -1589,6 +1603,8 @@ your_rates = pd.DataFrame({"your rule": rates_for_new_patients(patient_p_values)
 your_rates.rename_axis(columns="patients").map("{:.1%}".format)
 
 # %% id="quiz-patients" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("05", "smallest-p")
 
 # %% [markdown] id="rule-intervals-text" tags=["optional"]
@@ -1628,6 +1644,8 @@ seen(
 )
 
 # %% id="quiz-own-rate" tags=["nbval-ignore-output"]
+from helpers.quiz import quiz
+
 quiz("05", "own-rate", value=100 * flagged[(tested["class"] == "NORMAL").to_numpy()].mean())
 
 # %% [markdown] id="choose-exercise" tags=["optional"]
@@ -1766,6 +1784,8 @@ scan_score = check("5.15", scan_score)
 # All results of this module in one table. It uses the optional parts of section 7, and sections 8 and 9.
 
 # %% id="results-summary" tags=["results"]
+from IPython.display import Markdown
+
 rows = {}
 for name in [*sick, "all"]:
     low, high = yardstick[f"L1, {name}, low"], yardstick[f"L1, {name}, high"]

@@ -347,6 +347,33 @@ def test_optional_parts_are_marked_and_skipped_by_a_link(course):
     assert "**Time** about 1 minute for the core" in cells["title"].source
 
 
+def with_later_part(code):
+    """OPTIONAL with another optional section, of one cell."""
+    part = f'# %% [markdown] id="later" tags=["optional"]\n# ## Later\n\n# %% id="w"\n{code}\n\n'
+    four = '# %% [markdown] id="four"'
+    return OPTIONAL.replace(four, part + four)
+
+
+def test_an_optional_part_says_which_other_ones_it_needs(course):
+    """Of a claim nothing is needed, and what the core binds is there in any case."""
+    claim = '\n\n# %% id="said" tags=["claim"]\nw = 1'
+    path = course(with_later_part("w = [x, y]").replace("range(3)]", f"range(3)]{claim}"))
+    builder.build(path, run=False)
+    cells = cells_of(notebooks(path)[0])
+    assert (
+        ' It needs <a href="#to-two">2 · Second</a>. <a href="#to-four">' in cells["later"].source
+    )
+    anchor, heading, line, _ = cells["two"].source.split("\n\n")
+    assert anchor == '<a id="to-two" name="to-two"></a>' and heading.startswith("## ")
+    assert "needs" not in line
+
+
+def test_an_optional_part_imports_what_it_uses_itself(course):
+    path = course(with_later_part("math.pi").replace("y = [x", "import math\n\ny = [x"))
+    with pytest.raises(SourceError, match="w is optional and has `math` of two-code: import it"):
+        builder.build(path, run=False)
+
+
 # run after the core, the optional cell would find the later `x`
 BOUND_ANEW = """y = x
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.experiments.module_01 import as_strip, from_strip, parts, straight
+from helpers.experiments.module_01 import as_strip, from_strip, gains_of, parts, straight
 from helpers.models import ConvAutoencoder
 
 
@@ -37,3 +37,16 @@ def test_parts_are_disjoint_and_the_test_digits_drawn_at_random(monkeypatch):
     assert not digests[0] & digests[1] and not digests[0] & digests[2]
     assert len(calibration) == (len(train) + len(calibration)) // 6
     assert len(set(test.labels[:20])) > 5
+
+
+def test_a_digit_is_redrawn_with_its_rotated_copy():
+    """Ink does not change in a rotation: its AUROC is 0.5 in each draw and adds no spread."""
+    rng = np.random.default_rng(0)
+    ink, error = rng.normal(size=(2, 300))
+    normal, rotated = {"own": error, "ink": ink}, {"own": error + 0.5, "ink": ink}
+    together, apart = (gains_of("own", normal, rotated, changed) for changed in (True, False))
+    assert together.loc["ink", "AUROC"] == 0.5
+    widths = [gains["95 % high"]["ink"] - gains["95 % low"]["ink"] for gains in (together, apart)]
+    assert widths[0] < 0.6 * widths[1]
+    low, gain, high = (together.loc["ink", c] for c in ("95 % low", "gain of the own", "95 % high"))
+    assert low < gain < high

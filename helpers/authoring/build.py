@@ -113,7 +113,7 @@ def add_parts(cells, module):
     if wrong := parts.borrowed(found, solved_source):
         raise SourceError("\n".join(f"module {module}: {sentence}" for sentence in wrong))
     cells[0].source = cells[0].source.replace("<!-- time -->", parts.said(found))
-    marked = parts.mark(found)
+    marked = parts.mark(found, parts.needed(found, solved_source)[0])
     for part in found:
         for cell in part.cells:
             cell.source = marked.get(cell.id, cell.source)
@@ -320,6 +320,7 @@ def fill_documents():
     for page in (COURSE / "notebooks" / "README.md", guide):
         fill(page, "plans", plans(minutes))
     fill(guide, "timetables", instructors.timetables(found))
+    fill(guide, "points", instructors.points(found))
     fill(guide, "modules", instructors.overview(found))
     fill(COURSE / "docs" / "exercises.md", "exercises", instructors.exercise_pages(found))
     fill(COURSE / "README.md", "launch", definitions([path.stem for path in sources()]))

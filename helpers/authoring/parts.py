@@ -121,11 +121,13 @@ def anchor(name):
     return f'<a id="{name}" name="{name}"></a>'
 
 
-def mark(parts):
+def mark(parts, needs):
     """{cell id: source} of the cells with headings that the builder changes.
 
-    Headings in an optional part get a bar; the one that begins it also gets its minutes and a link
-    to the next core heading, and that one an anchor.
+    needs : as `needed` gives them
+    Headings in an optional part get a bar; the one that begins it also gets its minutes, links to
+    the optional parts that it needs, and one to the next core heading. What is linked to gets an
+    anchor.
     """
     marked, targets = {}, []
     for i, part in enumerate(parts):
@@ -138,22 +140,35 @@ def mark(parts):
             continue
         following = next((p for p in parts[i:] if not p.optional), None)
         line = f"*Optional, about {time.said(span(parts, i))}.*"
+        if earlier := [parts[number] for number in needs.get(i, ())]:
+            targets += earlier
+            line += f" It needs {' and '.join(link(part, plain(part.title)) for part in earlier)}."
         if following:
             targets.append(following)
-            line += f' <a href="#to-{following.id}">Skip to: {plain(following.title)}</a>'
+            line += f" {link(following, f'Skip to: {plain(following.title)}')}"
         first, _, rest = marked[part.id].partition("\n")
         marked[part.id] = f"{first} (optional)\n\n{line}\n{rest}"
-    for part in targets:
-        marked[part.id] = f"{anchor(f'to-{part.id}')}\n\n{part.cells[0].source}"
+    for part in {part.id: part for part in targets}.values():
+        source = marked.get(part.id, part.cells[0].source)
+        marked[part.id] = f"{anchor(f'to-{part.id}')}\n\n{source}"
     return marked
+
+
+def link(part, text):
+    return f'<a href="#to-{part.id}">{text}</a>'
 
 
 def span(parts, i):
     """Seconds of the optional part that the heading of number `i` begins, subsections included."""
+    return sum(part.seconds for part in parts[i : end_of(parts, i)])
+
+
+def end_of(parts, i):
+    """The number of the part that follows part i and all its subsections."""
     end = i + 1
     while end < len(parts) and parts[end].level > parts[i].level:
         end += 1
-    return sum(part.seconds for part in parts[i:end])
+    return end
 
 
 def plain(title):
@@ -245,7 +260,38 @@ def borrowed(parts, source_of):
                 if absent and not missing:
                     wrong.append(f"{cell.id} uses `{name}` of {binder}, not in exercise notebooks")
             last |= dict.fromkeys(bound, (cell.id, part.optional, missing))
-    return wrong + changed_meanwhile(parts, source_of)
+    return wrong + changed_meanwhile(parts, source_of) + needed(parts, source_of)[1]
+
+
+def needed(parts, source_of):
+    """Which optional parts an optional part builds on, and what it should import itself.
+
+    -> ({number of a part: numbers of earlier parts}, sentences). Parts are those whose headings say
+    `optional`, with all below them. A name that core cells bind is there in any case; claims and
+    folded answers are not asked, since the exercise notebook has none.
+    """
+    needs, wrong, binders, first, end = {}, [], {}, None, 0  # binders: name -> (part, imported by)
+    for i, part in enumerate(parts):
+        if i >= end:
+            first, end = (i, end_of(parts, i)) if part.optional else (None, 0)
+        for cell in part.cells:
+            if cell.cell_type != "code" or tags_of(cell) & NOT_IN_EXERCISES:
+                continue
+            source = source_of(cell)
+            bound, used = names(source)
+            for name in sorted(used & binders.keys()) if part.optional else ():
+                binder, importer = binders[name]
+                if binder in (None, first):
+                    continue
+                if importer:
+                    wrong.append(f"{cell.id} is optional and has `{name}` of {importer}: import it")
+                else:
+                    needs.setdefault(first, set()).add(binder)
+            imported = imports(source)
+            for name in bound:
+                if binders.get(name, (0,))[0] is not None:  # what core cells bind stays theirs
+                    binders[name] = (first, cell.id if name in imported else None)
+    return {part: sorted(earlier) for part, earlier in needs.items()}, wrong
 
 
 def changed_meanwhile(parts, source_of):

@@ -54,16 +54,29 @@ def simple_scores(train_images, images):
     }
 
 
-def gains_of(own, normal, anomalous):
+def gains_of(own, normal, anomalous, changed=False):
     """AUROC of each other score, and by how much that of `own` is higher. -> DataFrame
 
     normal, anomalous : {name: scores of normal images (n,), or of anomalies (m,)}; `own` is a name
-    The interval is a bootstrap interval of the difference, over the same images for both scores.
+    changed : whether the anomalies are the normal images, changed, in the same order
+    The interval is a bootstrap interval of the difference, over the same images for both scores;
+    an image is redrawn together with its changed copy.
     """
-    area, rows = auroc(normal[own], anomalous[own]), {}
+    pair = normal[own], anomalous[own]
+    area, rows = auroc(*pair), {}
     for name in [name for name in normal if name != own]:
         other = normal[name], anomalous[name]
-        interval = paired_difference(normal[own], anomalous[own], *other, resamples=200)
+
+        def gain(places, _, other=other):
+            places = places.astype(int)
+            a, b = (auroc(*(scores[places] for scores in of)) for of in (pair, other))
+            return a - b
+
+        if changed:
+            every = np.arange(len(normal[own]))
+            interval = paired_interval(every, every, gain, resamples=200)
+        else:
+            interval = paired_difference(*pair, *other, resamples=200)
         rows[name] = auroc(*other), area - auroc(*other), *interval
     columns = ["AUROC", f"gain of the {own}", "95 % low", "95 % high"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -15,8 +15,8 @@ def conv_output_size(size, kernel_size, stride=1, padding=0):
 class ConvAutoencoder(nn.Module):
     """28×28 images to `latent_dim` numbers and back. (N, 1, 28, 28) -> (N, 1, 28, 28) in [0, 1]
 
-    The last convolution of the encoder sees its whole 7×7 input, so it is written as the linear
-    layer that it is; likewise the first of the decoder.
+    `Linear` from 32·7·7 to 64 does what a convolution with a kernel of 7×7 would do there, since it
+    would see all of its input at once; likewise the second of the decoder.
     """
 
     def __init__(self, latent_dim=20):
