@@ -426,8 +426,12 @@ seen(
         if _ratio < 1.15
         else "The network has begun to learn its training images by heart: more images would help."
     )
-    + f" A threshold that 5 % of these training digits exceed flags {_flagged:.1%} of the new ones, so a threshold "
-    "should come from digits that the network has not seen." * (_flagged > 0.05)
+    + (
+        f" A threshold that 5 % of these training digits exceed flags {_flagged:.1%} of the new ones, so a threshold "
+        "should come from digits that the network has not seen."
+        if _flagged > 0.05
+        else ""
+    )
 )
 
 # %% [markdown] id="loader-text" tags=["optional"]

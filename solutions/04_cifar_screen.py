@@ -806,8 +806,8 @@ print(f"calibrated on {n_calibration} images: {wide[0]:.2%} to {wide[1]:.2%}")
 _within = ["inside" if low <= refused.mean() <= high else "outside" for low, high in (wide, narrow)]
 seen(
     f"The measured rate lies {_within[0]} the interval of both draws, which is the right one here. (It lies "
-    f"{_within[1]} the narrower one, which takes the threshold for known.) One rate can neither prove nor disprove a "
-    "promise about the average over calibrations; it can only be compatible with it."
+    f"{_within[1]} the narrower one, which takes the threshold for known.) One rate cannot prove a promise about "
+    "the average over calibrations: inside the interval it is only compatible with it."
 )
 
 # %% [markdown] id="complexity-text" no_result="definitions"
@@ -1758,7 +1758,7 @@ seen(
     f"from {_mean['colour explained'].iloc[0]:.0%} to {_mean['colour explained'].iloc[-1]:.0%}, and the AUROC from "
     f"{_mean.AUROC.iloc[0]:.3f} to {_mean.AUROC.iloc[-1]:.3f}. In {_below} of {len(_small)} trainings the AUROC ends "
     f"below all of usual length, and in {_same}, each looked at by itself, it falls most in the same "
-    f"{runs['small'][0].epochs.diff().iloc[1]:.0f} epochs in which most colour is learned. (These epochs differ from "
+    f"{_small[0].index[1] - _small[0].index[0]:.0f} epochs in which most colour is learned. (These epochs differ from "
     "training to training, so the mean curves of the figure do not show it.) Better reconstructions, worse screen."
 )
 
