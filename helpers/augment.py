@@ -36,5 +36,5 @@ def cut_out(x, side=8, grey=0.5):
     row, column = (torch.randint(size, (n, 1), device=x.device) for size in (height, width))
     down = torch.arange(height, device=x.device) - row + side // 2
     right = torch.arange(width, device=x.device) - column + side // 2
-    rows, columns = ((0 <= place) & (place < side) for place in (down, right))
+    rows, columns = ((place >= 0) & (place < side) for place in (down, right))
     return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], grey)

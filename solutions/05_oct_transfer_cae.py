@@ -145,8 +145,13 @@ _area = {c: auroc(_far[_name == "NORMAL"], _far[_name == c]) for c in sick}
 _most, _least = max(_area, key=_area.get), min(_area, key=_area.get)
 seen(
     "One plain measure is the distance to the nearest healthy scan of the pool, on images of 32×32 pixels. "
-    f"It separates {_most} best from healthy scans (AUROC {_area[_most]:.2f}) and {_least} least "
-    f"({_area[_least]:.2f}). A large lesion changes many pixels and a small one few; but a retina that is shifted or "
+    + (
+        f"It separates {_most} best from healthy scans (AUROC {_area[_most]:.2f}) and {_least} least "
+        f"({_area[_least]:.2f})."
+        if len(_area) > 1
+        else f"It separates {_most} from healthy scans with an AUROC of {_area[_most]:.2f}."
+    )
+    + " A large lesion changes many pixels and a small one few; but a retina that is shifted or "
     "curved changes pixels, too."
 )
 
@@ -269,17 +274,18 @@ from helpers.experiments.module_05 import widths
 from helpers.models import receptive_field
 
 networks = {"the source's": (128, (64, 128, 256, 256)), f"{profile()} profile": (size, widths())}
+ratios = []
 for name, (side, channels) in networks.items():
     each = make_encoder(channels)
     weights = sum(p.numel() for p in each.parameters())
-    ratio = compression_ratio(each, (1, side, side))
+    ratios.append(compression_ratio(each, (1, side, side)))
     print(
-        f"{name:15} {side} px, {weights:10,} parameters, ratio {ratio:g}, "
+        f"{name:15} {side} px, {weights:10,} parameters, ratio {ratios[-1]:g}, "
         f"a number of the code sees {receptive_field(each)} × {receptive_field(each)} pixels"
     )
 
 # %% id="claim-ratio" tags=["claim"]
-claim("neither network squeezes: a number of the code for each pixel", ratio == 1)
+claim("neither network squeezes: a number of the code for each pixel", ratios == [1, 1])
 
 # %% [markdown] id="field-text" no_result="a definition"
 # > **receptive field.** The pixels of the input on which one number of a later layer depends.
@@ -410,9 +416,10 @@ set_seed(0)
 encoder = make_encoder(widths()).to(device())
 steps = training_length(quick=160, full=8000)
 classifier, history = classify(encoder, shown, steps, validation, progress=True)
-largest = np.mean(validation.labels == validation.classes.index("NORMAL"))
+counts = np.bincount(validation.labels, minlength=len(validation.classes))
+usual, largest = validation.classes[counts.argmax()], counts.max() / len(validation)
 right = history[-1]["accuracy"]
-print(f"right on validation patients: {right:.1%}; always NORMAL: {largest:.1%}")
+print(f"right on validation patients: {right:.1%}; always {usual}: {largest:.1%}")
 learned = "learned" if right > largest + 0.1 else "hardly learned"
 print("so the encoder has", learned, "to tell these classes apart")
 
@@ -429,27 +436,34 @@ plotting.show(
             "cross-entropy in training (nats)": {"training": epochs.train},
             "accuracy on validation patients": {
                 "classifier": epochs.accuracy,
-                "always NORMAL": 0 * epochs.accuracy + largest,
+                f"always {usual}": 0 * epochs.accuracy + largest,
             },
         }
     ),
     f"Cross-entropy in training falls to {epochs.train.iloc[-1]:.2f} nats. Accuracy on validation patients ends "
-    f"at {epochs.accuracy.iloc[-1]:.1%}; its best is {epochs.accuracy.max():.1%}. Always answering NORMAL gives "
+    f"at {epochs.accuracy.iloc[-1]:.1%}; its best is {epochs.accuracy.max():.1%}. Always answering {usual} gives "
     f"{largest:.1%}.",
     alt="Left: the training loss over the epochs. Right: accuracy on validation patients over the epochs, "
-    "beside a level line for the answer that is always NORMAL.",
+    "beside a level line for the answer that is always the most frequent class.",
 )
 
 # %% id="seen-pretrain" tags=["seen"]
+from helpers.training import accuracy
+
 _best = int(epochs.accuracy.idxmax())
 _after = epochs.accuracy.iloc[-1] - epochs.accuracy.max()
+_own = accuracy(classifier, shown.images, shown.labels)
 seen(
-    f"A cross-entropy of {epochs.train.iloc[-1]:.2f} nats means that the classifier gives the right class of a "
-    f"training scan a probability of about {np.exp(-epochs.train.iloc[-1]):.0%}; of new patients it gets only "
-    f"{epochs.accuracy.iloc[-1]:.0%} right. That gap is **overfitting**: it knows its {len(shown)} scans by heart. "
+    f"Of its own {len(shown)} training scans the classifier gets {_own:.0%} right, of the scans of new patients "
+    f"{epochs.accuracy.iloc[-1]:.0%}. "
     + (
-        "Yet accuracy is highest in the last epoch, so stopping earlier would not help."
-        if _best == epochs.index[-1]
+        "That gap is **overfitting**: it has learned much of its own scans by heart. "
+        if _own - epochs.accuracy.iloc[-1] > 0.1
+        else "A large gap would be **overfitting**: a network that has learned its own scans by heart. "
+    )
+    + (
+        "Accuracy on new patients is highest in the last epoch, so stopping earlier would not help."
+        if _after == 0
         else f"Accuracy is highest in epoch {_best}; the last epoch has {-_after * len(validation):.0f} fewer "
         f"right answers among {len(validation)}"
         + (", and one or two are no difference." if -_after * len(validation) < 2.5 else ".")
@@ -519,7 +533,8 @@ print("the trainings of this module use bfloat16:", uses_bfloat16())
 
 # %% [markdown] id="precision-lesson" no_result="when the course uses bfloat16"
 # The course uses `bfloat16` in the full profile only, and only where the step is at least a tenth faster. In
-# the quick profile all machines compute in `float32`, so that your numbers compare with the tables.
+# the quick profile all machines compute in `float32`, so that your numbers can be compared with the tables. They need
+# not be equal: the order in which threads add numbers changes last digits, and a long training makes them differ more.
 
 # %% [markdown] id="freeze-text"
 # ## 4 · Freezing that freezes
@@ -864,7 +879,7 @@ plotting.show(
 # %% [markdown] id="ex-text-5-6" tags=["optional"]
 # ### Exercise 5.6
 #
-# Does the loss matter? The Huber loss of a residual $d$ is
+# Would another score order the scans differently? The Huber loss of a residual $d$ is
 #
 # $$h(d) = \begin{cases} d^2/2 & |d| \le \delta \\ \delta\,(|d| - \delta/2) & \text{else}\end{cases}$$
 #
@@ -895,7 +910,8 @@ claim("hardly a pixel's residual is beyond delta", (residuals > 1).float().mean(
 
 # %% [markdown] id="beyond-delta-text" held_by="claim-beyond-delta"
 # Hardly any pixel has a residual beyond $\delta = 1$. So this Huber loss is, nearly everywhere, half of the
-# squared error.
+# squared error. The rank correlation says how alike the two scores order the scans; a decoder that was trained with
+# another loss would be another comparison.
 
 # %% [markdown] id="wilson-text" tags=["optional"]
 # ### An interval for a rate
@@ -995,7 +1011,8 @@ ladder = read_table("05_ladder", source="sample", profile=profile())
 steps_up = ladder_means(ladder, "L1")
 plotting.show(
     plotting.ladder_steps(ladder_rows(ladder, "L1").query("diseases == 'all'")),
-    f"L1 of the CAE over all diseases, computed beforehand on drawn scans ({seeds_of(ladder)}). Each mark is "
+    f"L1 of the CAE over all diseases, computed beforehand on drawn scans ({seeds_of(ladder)}; "
+    f"{ladder.profile[0]} profile). Each mark is "
     "a seed (filled: all labels), its line the interval over patients; the bar is the mean over seeds. The dotted line "
     "is chance, 0.5.",
     alt="AUROC over all diseases, with the rungs as rows from random to all labels. The lowest mean is that of "
@@ -1043,13 +1060,13 @@ _down = [c for c, v in _gain.items() if (v < 0).all()]
 _mixed = [c for c in _gain if c not in _up + _down]
 seen(
     "*Its own* can hold leakage: the encoder has seen labels of this disease. Anomaly detection asks for *the others*. "
-    "A gain there is transfer: no label of the disease to be found was used. "
+    "A gain there is transfer: no label of the disease to be found was used. That gain is "
     + "; ".join(
-        f"{text}: {' and '.join(names_)}"
+        f"{text} in row {' and '.join(names_)}"
         for text, names_ in (
-            ("It is above 0 for every seed in row", _up),
-            ("below 0 for every seed in row", _down),
-            ("the seeds do not agree in row", _mixed),
+            ("above 0 for every seed", _up),
+            ("below 0 for every seed", _down),
+            ("not of one sign over the seeds", _mixed),
         )
         if names_
     )
@@ -1094,12 +1111,17 @@ seen(
     f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
     f"On real scans *all labels* is {abs(gains.mean()):.3f} {'above' if gains.mean() > 0 else 'below'} *denoising, "
     "normals*, and the seeds "
-    + ("agree. " if _sure else "do not all agree, so this difference is not shown. ")
+    + (
+        "agree. "
+        if _sure
+        else "do not all agree, so it is not certain that there is a difference. "
+    )
     + f"The best rung, {_best} with {_top:.3f}"
     + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", lies {'below' if _top < _without else 'above'} the score {best_real}, {_without:.3f}, which needs no "
-    f"network, and {'inside' if low <= _top <= high else 'outside'} its interval. (That score is the best of four on "
-    "these very test scans, so it is a little too good, as module 3 warns.) "
+    f"network, and {'inside' if low <= _top <= high else 'outside'} its interval. (Both were chosen on "
+    "these very test scans, the score as the best of four and the rung as the best of all, so both are a little too "
+    "good, as module 3 warns.) "
     + (
         "So a result of this pipeline may partly be a result of its labels. "
         if _sure and gains.mean() > 0
@@ -1136,13 +1158,13 @@ plotting.show(
 _top = {c: steps_up[c].idxmax() for c in sorted(set(steps_up) - {"all", "others"})}
 _rows = ladder_rows(ladder, "L1")
 _by_seed = _rows.pivot(index=["diseases", "seed"], columns="rung", values="auroc")
-_own = {c: (_by_seed.loc[c].idxmax(axis=1) == c) for c in _top}
+_own = {c: _by_seed.loc[c].idxmax(axis=1).isin([c, "all labels"]) for c in _top}
 _lost = [c for c in _top if steps_up[c]["all labels"] < steps_up[c]["random"]]
 seen(
     f"The order is {'not the same' if len(set(_top.values())) > 1 else 'similar'}. The highest rung is "
     + ", ".join(f"{rung} in the panel of {c}" for c, rung in _top.items())
     + ". "
-    + "Labels of the disease itself do best, which is leakage, in "
+    + "A rung that has labels of the panel's own disease (its own or all labels: leakage) is the highest in "
     + ", ".join(f"{v.sum()} of {len(v)} seeds for {c}" for c, v in _own.items())
     + ". "
     + (
@@ -1172,7 +1194,8 @@ for rung, score in live.items():
     here = judged({"L1": score}, test)["L1, all"]
     print(f"{rung:10} here {here:.3f}, in the table {row['L1, all']:.3f}", end="")
     same = (row["normal images"], row["test images"]) == (len(normals), len(test))
-    print("" if same else " (computed on other scans, so the two need not agree)")
+    same &= row.profile == profile()
+    print("" if same else " (computed on other scans or in another profile: they need not agree)")
 
 # %% [markdown] id="real-figure-text" tags=["optional"]
 # ### The ladder of the real scans, disease by disease
@@ -1273,9 +1296,13 @@ Markdown(
 # %% id="seen-share" tags=["seen"]
 _labels, _control = rise["all labels"], rise.get("denoising")
 _seeds = share.groupby(["rung", "share"]).seed.nunique()
+_columns = [f"L1, {c}" for c in ("CNV", "DME", "DRUSEN")]
+_of = share[share.rung == "all labels"].groupby("share")[_columns].mean().loc[[both[0], both[-1]]]
+_most = _of.diff().iloc[-1].idxmax()
 _few, _many = _seeds.min(), _seeds.max()
 seen(
-    f"With labels the AUROC changes by {_labels:+.3f} over the whole range. "
+    f"{_most.removeprefix('L1, ')} gains most from more labels: the AUROC of L1 goes from {_of[_most].iloc[0]:.3f} to "
+    f"{_of[_most].iloc[-1]:.3f}. Over all diseases it changes by {_labels:+.3f} over the whole range. "
     + (
         "The table has no control yet, so this rise may be due to the number of scans alone."
         if _control is None
@@ -1301,15 +1328,17 @@ seen(
 from helpers.results import over_seeds
 
 bottleneck = read_table("05_bottleneck", source="sample", profile=profile())
-bottleneck["channels"] = bottleneck.code_channels.replace(0, widths()[-1])
+wide = {"quick": 64, "full": 256}[bottleneck.profile[0]]  # channels: a number for each pixel
+bottleneck["channels"] = bottleneck.code_channels.replace(0, wide)
 narrow = over_seeds(bottleneck, "channels")[["seeds", "loss", "L1, all"]]
-places = (size >> len(widths())) ** 2
-narrow.insert(0, "pixels a number", [size * size / (places * c) for c in narrow.index])
+narrow.insert(0, "pixels a number", [wide / c for c in narrow.index])
 narrow.round(3)
 
 # %% id="seen-bottleneck" tags=["seen"]
 _wide, _thin = narrow["L1, all"].iloc[0], narrow["L1, all"].iloc[-1]
 _few, _many = narrow.seeds.min(), narrow.seeds.max()
+_each = bottleneck.pivot(index="seed", columns="channels", values="L1, all")[narrow.index]
+_falls = (_each.iloc[:, -1] < _each.iloc[:, 0]).sum()
 seen(
     f"The loss of the narrowest code is {narrow.loss.iloc[-1] / narrow.loss.iloc[0]:.1f} times that of the widest: less passes, "
     "so healthy scans are rebuilt worse. What that means for lesions, the AUROC says: it "
@@ -1318,7 +1347,7 @@ seen(
     + (
         "one training each, so small differences mean nothing"
         if _few == 1
-        else f"means over {_few} {'seeds' if _few == _many else f'to {_many} seeds'}"
+        else f"means over {_few} {'seeds' if _few == _many else f'to {_many} seeds'}; it falls in {_falls} of them"
     )
     + "). A bottleneck helps only if it stops lesions more than healthy tissue; a blur stops fine detail of both."
 )
@@ -1377,7 +1406,7 @@ seen(
         if len(_better) < len(sick)
         else ""
     )
-    + ". They use the same encoder, so they owe the same labels; neither number says what happens without them."
+    + ". Both use an encoder that was trained with these labels; neither number says what happens without them."
 )
 
 # %% [markdown] id="bmad" no_result="literature: Bao et al. 2024, Reiss et al. 2021 and Tack et al. 2020, not compared with"
@@ -1469,10 +1498,11 @@ _beats = {m: [name for name in maps if v[name] > v["place alone"]] for m, v in l
 seen(
     "These scans have no masks, so no map can be judged."
     if located.empty
-    else "; ".join(
-        f"{m}: above place alone {' and '.join(names_) or 'no map'}" for m, names_ in _beats.items()
+    else ". ".join(
+        f"By {m}, above place alone: {' and '.join(names_) or 'no map'}"
+        for m, names_ in _beats.items()
     )
-    + ". Place alone looks at no scan. A map that is not above it has not shown that it finds lesions: knowing "
+    + ". Place alone looks at no test scan. A map that is not above it has not shown that it finds lesions: knowing "
     "where the retina lies would do as well."
 )
 
@@ -1665,7 +1695,7 @@ quiz("05", "own-rate", value=100 * flagged[(tested["class"] == "NORMAL").to_nump
 # - A: it uses each scan as one vote, so it uses most of the data.
 # - B: it finds most diseased scans, and that is what the clinic wants.
 # - C: the scores follow a Gaussian.
-# - D: patients are exchangeable, and the scans of a patient are not.
+# - D: new and known patients are exchangeable; a scan of a new patient and the scans of known ones are not.
 
 # %% id="ex-5-14" tags=["exercise"] reference="clinic_rule"
 clinic_rule = {
@@ -1820,6 +1850,8 @@ Markdown(f"| {test.name}, {test.source} data | |\n|---|---|\n{lines}")
 #   arXiv 2106.08265.
 # - T. Reiss et al., *PANDA: adapting pretrained features for anomaly detection and segmentation*, CVPR 2021,
 #   arXiv 2010.05903.
+# - J. Tack, S. Mo, J. Jeong, J. Shin, *CSI: novelty detection via contrastive learning on distributionally shifted
+#   instances*, NeurIPS 2020, arXiv 2007.08176.
 # - J. Bao et al., *BMAD: benchmarks for medical anomaly detection*, CVPR Workshops 2024,
 #   arXiv 2306.11876.
 # - P. Bergmann et al., *Uninformed students: student-teacher anomaly detection with discriminative latent

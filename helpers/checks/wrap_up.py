@@ -28,6 +28,7 @@ class Hidden:
     source : "real" or "sample"; attempts on the one are not compared with those on the other
     trivial, rungs : {name: scores (N,)}. An answer passes that beats the best of the trivial ones
         by more than chance; the others are there to be overtaken.
+    patients : of each image (N,), where some have several: whole patients are then redrawn
     """
 
     images: np.ndarray
@@ -35,23 +36,45 @@ class Hidden:
     source: str
     trivial: dict
     rungs: dict
+    patients: np.ndarray | None = None
 
     def area(self, scores):
-        from helpers.metrics import auroc  # heavy, and the first cell imports this file
-
-        return auroc(scores[~self.anomalous], scores[self.anomalous])
+        return self._area(scores, (~self.anomalous, self.anomalous))
 
     def interval(self, scores):
-        from helpers.metrics import bootstrap_interval
+        from helpers.metrics import (
+            bootstrap_interval,
+        )  # heavy, and the first cell imports this file
 
+        if self.patients is not None:
+            return self._over_patients(lambda drawn: self._area(scores, drawn))
         groups = scores[~self.anomalous], scores[self.anomalous]
         return bootstrap_interval(*groups, resamples=RESAMPLES)
 
     def difference(self, scores, other):
         from helpers.metrics import paired_difference
 
+        if self.patients is not None:
+            return self._over_patients(
+                lambda drawn: self._area(scores, drawn) - self._area(other, drawn)
+            )
         groups = (s[mask] for s in (scores, other) for mask in (~self.anomalous, self.anomalous))
         return paired_difference(*groups, resamples=RESAMPLES)
+
+    def _over_patients(self, statistic):
+        """Interval of statistic(positions of normal images, of anomalies) over other patients."""
+        from helpers.metrics import by_patient, patient_interval
+
+        places = (np.flatnonzero(mask) for mask in (~self.anomalous, self.anomalous))
+        groups = (by_patient(own, self.patients[own]) for own in places)
+        return patient_interval(
+            *groups, lambda *drawn: statistic([p.astype(int) for p in drawn]), resamples=RESAMPLES
+        )
+
+    def _area(self, scores, places):
+        from helpers.metrics import auroc
+
+        return auroc(*(scores[own] for own in places))
 
     def ladder(self):
         """{name: AUROC} of all the course's scores."""

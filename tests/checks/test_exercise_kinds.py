@@ -108,6 +108,21 @@ def test_a_score_is_compared_with_the_best_trivial_one_and_rungs_are_counted():
     assert not verdict.passed and "not better than `ink`" in verdict.detail
 
 
+def test_images_of_one_patient_are_redrawn_together():
+    """Here all images of a patient score alike, so there are as many facts as patients."""
+    patients = np.arange(200) // 10
+    rng = np.random.default_rng(1)
+    scores, other = (rng.normal(size=20)[patients] + add for add in (ANOMALOUS, 0))
+    by_image, by_patient = (
+        Hidden(IMAGES, ANOMALOUS, "sample", {}, {}, who) for who in (None, patients)
+    )
+    for what in (lambda h: h.interval(scores), lambda h: h.difference(scores, other)):
+        (low, high), (least, most) = what(by_patient), what(by_image)
+        assert high - low > 1.8 * (most - least)
+    assert by_patient.difference(scores, scores) == (0, 0)
+    assert by_patient.area(scores) == by_image.area(scores)
+
+
 def test_scores_come_back_in_the_order_of_the_images():
     """They are handed in shuffled, so that no place in the batch tells an anomaly."""
     place = wrap_up.judged(small(), lambda images: np.arange(len(images)) * 1.0)
