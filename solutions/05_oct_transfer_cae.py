@@ -1111,17 +1111,12 @@ seen(
     f"The order is {'the same' if _drawn == _real else 'not the same'}. Drawn scans: {_drawn}. Real scans: {_real}. "
     f"On real scans *all labels* is {abs(gains.mean()):.3f} {'above' if gains.mean() > 0 else 'below'} *denoising, "
     "normals*, and the seeds "
-    + (
-        "agree. "
-        if _sure
-        else "do not all agree, so it is not certain that there is a difference. "
-    )
+    + ("agree. " if _sure else "do not all agree, so the difference may be chance. ")
     + f"The best rung, {_best} with {_top:.3f}"
     + (" (its own disease is part of this)" if _best in real_steps.columns else "")
     + f", lies {'below' if _top < _without else 'above'} the score {best_real}, {_without:.3f}, which needs no "
-    f"network, and {'inside' if low <= _top <= high else 'outside'} its interval. (Both were chosen on "
-    "these very test scans, the score as the best of four and the rung as the best of all, so both are a little too "
-    "good, as module 3 warns.) "
+    f"network, and {'inside' if low <= _top <= high else 'outside'} its interval. (Each is the "
+    "best of several on these very test scans, so both are a little too good, as module 3 warns.) "
     + (
         "So a result of this pipeline may partly be a result of its labels. "
         if _sure and gains.mean() > 0
