@@ -695,7 +695,7 @@ plotting.show(
     ),
     f"MAE of all {n:,} test hands and {len(mae) - n:,} others. The conformal threshold finds "
     f"{found:.1%} of the others and flags {false_alarms:.1%} of the hands.",
-    alt="Two overlapping histograms of the MAE on a logarithmic axis. Median of the hands "
+    alt="Two overlapping histograms of the MAE. Median of the hands "
     f"{np.median(mae[:n]):.3f}, of the others {np.median(mae[n:]):.3f}. A vertical line at "
     f"{threshold:.3f} is the threshold.",
 )
@@ -1339,7 +1339,7 @@ plotting.show(
     plotting.score_histogram({"hands": kl[:n], "others": kl[n:]}, {}, label="KL, nats"),
     f"The KL term as a score, the one that the tutorial used: AUROC {auroc(kl[:n], kl[n:]):.3f}. "
     f"Median of the hands {np.median(kl[:n]):.0f} nats, of the others {np.median(kl[n:]):.0f}.",
-    alt="Two overlapping histograms of the KL, logarithmic. Of the hands four fifths lie from "
+    alt="Two overlapping histograms of the KL. Of the hands four fifths lie from "
     + ", of the others from ".join(
         f"{low:.0f} to {high:.0f} nats"
         for low, high in (np.quantile(part, [0.1, 0.9]) for part in (kl[:n], kl[n:]))
