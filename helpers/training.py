@@ -23,6 +23,7 @@ from helpers.threads import paced
 
 def as_input(images):
     """uint8 images in [0, 255] -> float32 tensor in [0, 1] on the device in use."""
+    images = as_numpy(images)
     if images.dtype != np.uint8 or images.ndim != 4:
         raise ValueError(
             f"images should be uint8 (N, C, H, W), from 0 to 255; got {images.dtype} of shape "
@@ -197,7 +198,7 @@ def accuracy(model, images, labels):
 def _classes(labels, images):
     """Labels as int64, which cross-entropy wants: of an array, list or tensor of whole numbers."""
     labels = as_numpy(labels)
-    if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
+    if labels.dtype.kind not in "biu" or labels.shape != (len(images),):
         raise ValueError(
             f"labels should be whole numbers, one for each of {len(images)} images; got "
             f"{labels.dtype} of shape {labels.shape}"

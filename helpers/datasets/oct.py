@@ -27,7 +27,7 @@ SCANS = 109_309
 LONGEST = 2**62  # patients' numbers are int64; those of other patients follow the largest
 TEST = 1 / 3  # of each class, where a folder has no split of its own
 PATIENT = re.compile(  # CLASS-PATIENT-NUMBER, and what copies add; a class has a letter
-    r"(?![^-]*\d{4}-\d\d-\d\d(?!\d))"  # but no date: 2023-01-15, scan_2023-01-15
+    r"(?![^-]*(?<![^\W_])\d{4}-\d\d-\d\d(?!\d))"  # but no date: 2023-01-15, scan_2023-01-15
     r"[^-]*[^\W\d_][^-]*-(\d+)-\d+([ (_~].*)?$"
 )
 
