@@ -55,7 +55,7 @@ def main(arguments=None):
 def copy(root, target):
     """Copy the prepared folders that `target` does not have, or has in another version.
 
-    One that cannot be copied does not keep the others from it: its error is raised at the end.
+    The others are copied even where one cannot be: its error is raised at the end.
     Of several such errors, the earlier ones are printed.
     """
     errors = []

@@ -75,12 +75,19 @@ def _warns_at_the_ends(fitted):
     @wraps(fitted)
     def fit(logits, labels):
         temperature = fitted(logits, labels)
-        if abs(np.log(temperature)) > 4.999:
+        if (logits.argmax(dim=1) == labels).all():
+            warnings.warn(
+                f"fit_temperature: all answers are right, so the lower T, the better: there is no "
+                f"best temperature, and {temperature:.4g} is where the search stopped. Fit it on "
+                "images with some wrong answers.",
+                stacklevel=3,
+            )
+        elif abs(np.log(temperature)) > 4.999:
             warnings.warn(
                 f"fit_temperature: {temperature:.4g} is an end of the range that is searched, from "
                 "exp(-5) to exp(5), and not the best temperature. Are the logits far too large or "
-                "too small? Multiply them by a constant first. Where all answers are right, or "
-                "no better than guesses, there is no best temperature.",
+                "too small? Multiply them by a constant first. Where answers are worse than "
+                "guesses, there is no best temperature.",
                 stacklevel=3,
             )
         return temperature

@@ -87,9 +87,9 @@ def bernoulli_log_likelihood(x, logits):
 
 def _shares_of_ink(x, logits):
     """Beyond 0 and 1 the formula gives numbers that are no probabilities."""
-    low, high = (float(end) for end in torch.aminmax(x.detach())) if x.numel() else (0, 1)
+    low, high = torch.stack(torch.aminmax(x.detach())).tolist() if x.numel() else (0, 1)
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # NaN is neither
-        return f"x should hold pixels from 0 to 1; it has some from {low:.3g} to {high:.3g}"
+        return f"x should hold pixels from 0 to 1; it has some from {low:.6g} to {high:.6g}"
 
 
 bernoulli_log_likelihood = reads(

@@ -177,5 +177,6 @@ def _reasons(question):
     if question.options:
         return [(a, _VERDICTS[option.right], option.reason) for a, option in _lettered(question)]
     if question.answer is None:
-        return [("", "It depends on your own run.", "The notebook compares with its number.")]
+        compares = "The notebook compares with the number of its run."
+        return [("", "It depends on your own run.", compares)]
     return [("", f"{question.answer:.4g}.", question.reason)]

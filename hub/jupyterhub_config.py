@@ -52,6 +52,7 @@ c.Spawner.default_url = "/lab/tree/notebooks/README.md"
 c.Spawner.environment = {
     "JUPYTER_PATH": str(Path.cwd() / "jupyter"),
     "COURSE_DATA": os.environ.get("COURSE_DATA", str(COURSE / "data")),
+    "COURSE_PROFILE": "quick",  # also where a server finds a GPU
     # a class shares the processors: one thread a learner trains as fast and disturbs less
     "OMP_NUM_THREADS": "1",
 }

@@ -409,8 +409,8 @@ plotting.show(
     ),
     f"Mean error {seen_errors.mean():.5f} on training digits, {unseen.mean():.5f} on calibration "
     f"digits: {unseen.mean() / seen_errors.mean() - 1:+.0%}.",
-    alt="Two histograms of the error of each image on a logarithmic axis, one for training and one for calibration "
-    f"digits, each with a peak. The longer tail of both together runs to the {longer}; the largest error is "
+    alt="Two histograms of the error of each image, one for training and one for calibration digits, each with a "
+    f"peak. On a logarithmic axis the longer tail of both together runs to the {longer}; the largest error is "
     f"{max(seen_errors.max(), unseen.max()):.3f}.",
 )
 
@@ -422,7 +422,7 @@ _flagged = np.mean(unseen > np.quantile(seen_errors, 0.95))
 seen(
     f"The mean error of new digits is {_ratio:.2f} times that of training digits. "
     + (
-        "So it has learned at most a little of its training images by heart."
+        "So the network has learned at most a little of its training images by heart."
         if _ratio < 1.15
         else "The network has begun to learn its training images by heart: more images would help."
     )
@@ -688,7 +688,7 @@ plotting.show(
         {"mean": test_errors.mean(), "median": np.median(test_errors), "batch-mean rule": trap},
     ),
     f"{flagged.mean():.0%} of the single digits have an error above the threshold of the rule.",
-    alt=f"A histogram of errors on a logarithmic axis, with a peak and a longer tail to the {longer}. Mean, median "
+    alt=f"A histogram of errors with a peak and, on a logarithmic axis, a longer tail to the {longer}. Mean, median "
     "and the threshold of the rule are vertical lines close together in its middle.",
 )
 
@@ -704,8 +704,8 @@ _more = _rates[2] > 0.00135
 seen(
     f"With k = 3 the rule flags {_rates[2]:.2%} of the normal digits; a Gaussian would give 0.13 %. "
     + (
-        "The errors are not Gaussian: on a linear axis a few large errors form a long tail to the right (the "
-        "logarithmic axis of the figure hides it). "
+        "The errors are not Gaussian: on a linear axis a few large errors form a long tail to the right (a "
+        "logarithmic axis hides it). "
         if skew(test_errors) > 0.5
         else "On a linear axis these errors have no long tail to the right. "
     )
@@ -1496,7 +1496,7 @@ _above = "; ".join(clothes_gains.index[clothes_gains["95 % low"] > 0]) or "none"
 _under = "; ".join(clothes_gains.index[clothes_gains["95 % high"] < 0]) or "none"
 seen(
     f"For clothes {best.loc['clothes'].score} has the highest AUROC ({best.loc['clothes'].auroc:.3f}). There the "
-    f"network is better by more than chance than: {_above}; and worse by more than chance than: {_under}."
+    f"network is better by more than chance than: {_above}. It is worse by more than chance than: {_under}."
 )
 
 # %% [markdown] id="classical-text" tags=["optional"]

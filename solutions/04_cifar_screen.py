@@ -487,8 +487,8 @@ plotting.show(
 _pets = medians[list(PETS)].min()
 _easier = [f"{name} ({medians[name]:.4f})" for name in order[2:] if medians[name] < _pets]
 seen(
-    f"No: the boxes overlap. By the median the CAE rebuilds {order[-1]} worst. Better than cats and dogs "
-    f"({_pets:.4f} or more) it rebuilds, although it has never seen them: {', '.join(_easier) or 'none'}. Over all eight "
+    f"No: the boxes overlap. By the median the CAE rebuilds {order[-1]} worst. It rebuilds these classes "
+    f"better than cats and dogs ({_pets:.4f} or more), although it has never seen them: {', '.join(_easier) or 'none'}. Over all eight "
     f"classes the AUROC is {area:.2f}; a random score has 0.5."
 )
 

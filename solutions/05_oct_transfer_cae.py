@@ -1806,7 +1806,7 @@ scan_score = check("5.15", scan_score)
 # %% [markdown] id="numbers-text" tags=["optional"]
 # ## The numbers of this run
 #
-# All results of this module in one table. It uses the optional parts of section 7, and sections 8 and 9.
+# All results of this module in one table.
 
 # %% id="results-summary" tags=["results"]
 from IPython.display import Markdown

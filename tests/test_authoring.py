@@ -361,7 +361,7 @@ def test_an_optional_part_says_which_other_ones_it_needs(course):
     builder.build(path, run=False)
     cells = cells_of(notebooks(path)[0])
     assert (
-        ' It needs <a href="#to-two">2 · Second</a>. <a href="#to-four">' in cells["later"].source
+        ' It needs “<a href="#to-two">2 · Second</a>”. <a href="#to-four">' in cells["later"].source
     )
     anchor, heading, line, _ = cells["two"].source.split("\n\n")
     assert anchor == '<a id="to-two" name="to-two"></a>' and heading.startswith("## ")

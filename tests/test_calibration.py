@@ -86,6 +86,12 @@ def test_an_end_of_the_searched_range_is_no_temperature(factor, recwarn):
     assert said[0].filename == __file__  # the caller's line
 
 
+def test_where_all_answers_are_right_there_is_no_temperature():
+    logits = torch.tensor([[3.0, 0.0], [3.0, 0.0], [0.0, 3.0]])
+    with pytest.warns(UserWarning, match="all answers are right"):
+        fit_temperature(logits, [0, 0, 1])
+
+
 def test_temperature_takes_labels_of_any_type_and_refuses_others():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]], requires_grad=True)
     expected = fit_temperature(logits, torch.tensor([0, 1, 1]))

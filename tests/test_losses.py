@@ -70,6 +70,8 @@ def test_bernoulli_refuses_pixels_that_are_no_share_of_ink(pixels):
     x = torch.tensor(pixels).view(1, 1, 1, 2)
     with pytest.raises(ValueError, match="from 0 to 1; it has some from"):
         bernoulli_log_likelihood(x, torch.zeros(1, 1, 1, 2))
+    with pytest.raises(ValueError, match=r"to 1\.00001"):
+        bernoulli_log_likelihood(torch.full((1, 1, 1, 2), 1.00001), torch.zeros(1, 1, 1, 2))
 
 
 # --- the latent ---------------------------------------------------------------------------------

@@ -106,6 +106,12 @@ def test_images_divided_by_255_are_not_divided_again(images):
             as_input(wrong)
 
 
+def test_images_may_be_a_tensor_or_a_list(images):
+    expected = as_input(images[:2])
+    for own in (torch.from_numpy(images[:2]), list(images[:2])):
+        assert torch.equal(as_input(own), expected)
+
+
 def test_no_images_are_said_to_be_none(images):
     with pytest.raises(ValueError, match="one image at least"):
         apply(lambda x: x, images[:0])
@@ -113,7 +119,7 @@ def test_no_images_are_said_to_be_none(images):
 
 def test_labels_of_a_classifier_may_be_of_any_whole_type(images):
     images, labels = images[:6], np.arange(6) % 2
-    for own in (labels.astype(np.int32), labels.tolist(), torch.from_numpy(labels)):
+    for own in (labels.astype(np.int32), labels.tolist(), torch.from_numpy(labels), labels == 1):
         model = nn.Sequential(nn.Flatten(), nn.Linear(images[0].size, 2))
         (row,) = fit_classifier(
             model, images, own, epochs=1, validation=(images, own), progress=False

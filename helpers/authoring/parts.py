@@ -142,7 +142,8 @@ def mark(parts, needs):
         line = f"*Optional, about {time.said(span(parts, i))}.*"
         if earlier := [parts[number] for number in needs.get(i, ())]:
             targets += earlier
-            line += f" It needs {' and '.join(link(part, plain(part.title)) for part in earlier)}."
+            links = [f"“{link(part, plain(part.title))}”" for part in earlier]
+            line += f" It needs {' and '.join(filter(None, (', '.join(links[:-1]), links[-1])))}."
         if following:
             targets.append(following)
             line += f" {link(following, f'Skip to: {plain(following.title)}')}"

@@ -389,7 +389,7 @@ def probe_psnr(f):
 
 
 def trial_of_rules(alpha=0.05, splits=200):
-    """How many new digits each rule flags, for three scores: 1.13's run on digits held back."""
+    """How many new digits each rule flags, for three scores: 1.13's run on digits that no score knows."""
     train, calibration, test = parts()
     pool = np.concatenate([calibration.images, test.images])
     x_train, x = (as_input(images[:3000]).cpu() for images in (train.images, pool))

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import warnings
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby
@@ -121,8 +122,9 @@ def _keep(path, held, exercise_id, value):
 def _locked(path):
     """Two kernels write their notes one after the other, where the disk knows locks."""
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=2)
-    with suppress(OSError, NotImplementedError):  # Timeout is an OSError
-        lock.acquire()
+    with suppress(OSError, NotImplementedError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a disk without locks, where filelock has another way
+        lock.acquire()  # its Timeout is an OSError
     try:
         yield
     finally:

@@ -42,9 +42,7 @@ class Hidden:
         return self._area(scores, (~self.anomalous, self.anomalous))
 
     def interval(self, scores):
-        from helpers.metrics import (
-            bootstrap_interval,
-        )  # heavy, and the first cell imports this file
+        from helpers.metrics import bootstrap_interval
 
         if self.patients is not None:
             return self._over_patients(lambda drawn: self._area(scores, drawn))
@@ -72,7 +70,7 @@ class Hidden:
         )
 
     def _area(self, scores, places):
-        from helpers.metrics import auroc
+        from helpers.metrics import auroc  # heavy, and the first cell imports this file
 
         return auroc(*(scores[own] for own in places))
 

@@ -30,18 +30,23 @@ STYLE = (
 def write_table(path, rows):
     """The rows as CSV. A text that a spreadsheet would take for a formula begins with a quote."""
     with open(path, "w", newline="", encoding="utf-8", errors="replace") as file:
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        for row in rows:
-            cells = [getattr(row, name) for name in COLUMNS]
-            table.writerow(
-                "'" + x
-                if isinstance(x, str) and x.startswith(("=", "+", "-", "@", "\t"))
-                else f"{x:.2f}"
-                if isinstance(x, float)
-                else x
-                for x in cells
-            )
+        write_rows(file, rows)
+
+
+def write_rows(file, rows):
+    """`write_table` into an open file."""
+    table = csv.writer(file)
+    table.writerow(COLUMNS)
+    for row in rows:
+        cells = [getattr(row, name) for name in COLUMNS]
+        table.writerow(
+            "'" + x
+            if isinstance(x, str) and x.startswith(("=", "+", "-", "@", "\t"))
+            else f"{x:.2f}"
+            if isinstance(x, float)
+            else x
+            for x in cells
+        )
 
 
 def write_overview(path, rows, found):
@@ -172,7 +177,7 @@ def unwritable(path):
     """Why a file cannot be written, or "". Makes its folder, and leaves a file there as it is."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.exists()
+        there = path.exists() or path.is_symlink()
         with open(path, "a"):  # a spreadsheet that has it open may keep it shut for all others
             pass
         if not there:
@@ -183,14 +188,18 @@ def unwritable(path):
 
 
 def write_somewhere(write, path, *what):
-    """write(path, *what), or where that fails under another name beside it: so no grade is lost."""
-    try:
-        write(path, *what)
-    except OSError as error:
-        other = path.with_stem(f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-        write(other, *what)
-        says = f"{path} could not be written ({error.strerror}). {other} was written instead."
-        print(says, file=sys.stderr)
+    """write(path, *what), or where that fails under another name. -> whether one was written"""
+    other = path.with_stem(f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    for place in (path, other):
+        try:
+            write(place, *what)
+        except OSError as error:
+            print(f"{place} could not be written ({error.strerror}).", file=sys.stderr)
+            continue
+        if place is other:
+            print(f"{other} was written instead.", file=sys.stderr)
+        return True
+    return False
 
 
 def main(arguments=None):
@@ -238,7 +247,9 @@ def main(arguments=None):
         print(f"{rows[0].learner}: {points}, {sum(r.seconds for r in rows):.0f} s", flush=True)
 
     rows = grade_class(found, limits, max(1, chosen.jobs), report)
-    write_somewhere(write_table, chosen.csv, rows)
+    kept = write_somewhere(write_table, chosen.csv, rows)
+    if not kept:  # a full disk: the terminal still takes the grades
+        write_rows(sys.stdout, rows)
     if chosen.html:
         write_somewhere(write_overview, chosen.html, rows, found)
         write_somewhere(write_feedback, chosen.html.parent / "feedback", rows)
@@ -252,4 +263,4 @@ def main(arguments=None):
             }
         )
     )
-    return 0
+    return 0 if kept else 1

@@ -366,7 +366,7 @@ def _trains(cell, name):
 def submissions(folder):
     """{learner: [paths]} of the notebooks below a folder, flat or a folder each.
 
-    Hidden files and the system's own, such as the shadows that macOS packs into archives, are none.
+    Hidden files and the system's own, as macOS packs into archives, are not submissions.
     A learner's folder without a notebook stands for itself: it is seen that nothing came.
     """
     folder = Path(folder)

@@ -633,7 +633,9 @@ def test_folder_without_normal_scans(tmp_path):
 def test_patient_in_a_name():
     assert oct.patient("train/CNV/CNV-1016042-12.jpeg") == 1016042
     assert oct.patient("AMD/AMD_12.jpeg") is None
+    assert oct.patient("CNV/OCT2017-45-67.jpeg") == 45  # no date: it begins inside of a word
     assert oct.patient("AMD/2023-01-15_003.png") is None
+    assert oct.patient("AMD/scan_2023-01-15_003.png") is None
     assert oct.patient("AMD/AMD2-7-3_2023-01-15.png") == 7
     assert oct.patient("AMD/AMD-20230115101500123456-1.png") == "20230115101500123456"
 

@@ -250,6 +250,25 @@ def test_a_table_that_cannot_be_written_is_said_before_the_grading(
     assert not (tmp_path / "new.csv").exists() and not (tmp_path / "g.html").exists()
 
 
+def test_a_full_disk_leaves_the_grades_to_the_terminal(
+    tmp_path, graded_at_once, capsys, monkeypatch
+):
+    def full(path, rows):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write_table", full)
+    assert graded_at_once("--csv", tmp_path / "g.csv") == 1
+    said = capsys.readouterr()
+    assert "ana,1.4" in said.out and said.err.count("No space left on device") == 2
+
+
+def test_a_link_to_a_table_that_is_to_come_stays(tmp_path, graded_at_once):
+    link, table = tmp_path / "g.csv", tmp_path / "later.csv"
+    link.symlink_to(table)
+    assert graded_at_once("--csv", link) == 0
+    assert link.is_symlink() and "ana,1.4" in table.read_text()
+
+
 def test_folders_of_tables_are_made(tmp_path, graded_at_once):
     table, page = tmp_path / "a" / "b" / "g.csv", tmp_path / "c" / "g.html"
     assert graded_at_once("--csv", table, "--html", page) == 0
