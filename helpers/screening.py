@@ -29,7 +29,6 @@ class ScreenedClassifier:
         """Calibrate every screen on normal images that no network was trained on. -> itself"""
         found = self._found(images)
         level = float(self.alpha) / len(found)
-        level = max(level, round(level, 12))  # 0.15 / 3 is a little less than 0.05
         self.screens_ = {name: Screen(level).fit(s) for name, s in found.items()}
         return self
 

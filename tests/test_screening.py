@@ -59,7 +59,10 @@ def test_too_few_scores_refuse_nothing_and_say_so():
 
 def test_a_screen_takes_an_alpha_as_it_is_meant(recwarn):
     assert Screen(0.15 / 3).fit(range(19)).threshold_ == 18
+    assert Screen(1 - 0.9).fit(range(9)).threshold_ == 8
     assert not recwarn.list
+    with pytest.warns(UserWarning, match="8 calibration .* alpha = 0.1: .* 9 scores or more can"):
+        Screen(1 - 0.9).fit(range(8))
 
 
 def test_interval_holds_95_of_100_calibrations():
@@ -147,7 +150,7 @@ def test_three_screens_share_an_alpha_without_a_loss_in_the_last_digit(recwarn):
     scores = dict.fromkeys("abc", brightness)
     system = ScreenedClassifier(sided, ("left", "right"), scores, alpha=0.15)
     system.fit(normal_pictures(19, seed=0))
-    assert {screen.alpha for screen in system.screens_.values()} == {0.05}
+    assert [screen.alpha for screen in system.screens_.values()] == pytest.approx([0.05] * 3)
     assert all(np.isfinite(screen.threshold_) for screen in system.screens_.values())
     assert not recwarn.list
     system.alpha = 0.1  # 1 / 30 has no last digit, and is not made smaller
