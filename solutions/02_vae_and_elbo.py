@@ -214,7 +214,7 @@ from helpers.claims import seen
 
 seen(
     f"The best value is {best_sigma:.2f}, the root mean square error ({rms:.2f}). The derivative of "
-    "−SSE/2σ² − D log σ, with SSE the sum of squared errors over the D pixels, is zero there. "
+    "−SSE/(2σ²) − D log σ, with SSE the sum of squared errors over the D pixels, is zero there. "
     "A fixed sigma of 1 claims that a pixel between 0 and 1 may easily be wrong by 1."
 )
 
@@ -289,12 +289,13 @@ seen(
 # %% [markdown] id="units-lesson"
 # ## 3 · The ELBO, step by step
 #
-# The encoder of a VAE returns a Gaussian over codes, with a mean `mu` and the logarithm of a variance, `logvar`. A code
-# $z$ is drawn from that Gaussian, and the decoder turns it into the logits of all pixels.
+# We call each of the $d$ numbers of a code a *latent*. For an image, the encoder of a VAE returns a Gaussian for each
+# latent: its mean `mu`, and the logarithm of its variance, `logvar`. A code $z$ is drawn from these Gaussians, each
+# latent independently of the others, and the decoder turns it into the logits of all pixels.
 
 # %% [markdown] id="elbo-parts" no_result="arithmetic on paper"
 # > **prior.** The distribution of the code before an image is seen, $p(z)$. Here it is the standard
-# > Gaussian $\mathcal N(0, I)$: every latent has mean 0 and variance 1.
+# > Gaussian $\mathcal N(0, I)$: every latent has mean 0 and variance 1, independently of the others.
 #
 # > **posterior.** The distribution of the codes that can have produced a given image,
 # > $p(z \mid x)$. The encoder's Gaussian, $q(z \mid x)$, is meant to approximate it.
@@ -405,8 +406,8 @@ plotting.show(
 #
 # This is the first exercise of the core: the numbers of exercises are names, and not an order.
 #
-# The KL to the prior has a formula. A mean $\mu_j$ far from 0 costs something, and so does a variance
-# $\sigma_j^2$ that is not 1:
+# The KL to the prior has a formula. A mean $\mu_j$ of latent $j$ far from 0 costs something, and so does a variance
+# $\sigma_j^2$ that is not 1. Since the latents are independent, their costs add up:
 #
 # $$\text{KL} = \tfrac12 \sum_{j=1}^{d} \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big).$$
 #
@@ -676,8 +677,13 @@ change = "rises" if kl[-1] > kl[0] else "falls"
 ratios = unseen / (kl - reconstruction)
 seen(
     f"The reconstruction term falls from {-reconstruction[0]:.0f} to {-reconstruction[-1]:.0f} nats. The KL "
-    f"{change} from {kl[0]:.1f} to {kl[-1]:.1f} nats: the encoder says more about each image, and the decoder "
-    "makes use of it. The zeros, never seen, improve as well, probably since they share strokes with other digits. "
+    f"{change} from {kl[0]:.1f} to {kl[-1]:.1f} nats: "
+    + (
+        "the encoder says more about each image, and the decoder makes use of it. "
+        if change == "rises"
+        else "the code of an image costs less than after the first epoch. "
+    )
+    + "The zeros, never seen, improve as well, probably since they share strokes with other digits. "
     f"They cost {ratios[0]:.2f} times as much as the calibration digits after the first epoch, and "
     f"{ratios[-1]:.2f} times as much at the end."
 )
@@ -925,7 +931,8 @@ iwae_bound = check("2.10", iwae_bound)
 # ### The sum over a grid
 #
 # The brute force is $p(x) \approx \sum_{\text{grid}} p(x \mid z)\,p(z)\,\Delta^2$, on black and white
-# digits. If a grid twice as fine gives the same value, the grid is fine enough.
+# digits, where $\Delta$ is the distance of neighbouring points of the grid. If a grid twice as fine gives the same
+# value, the grid is fine enough.
 
 
 # %% id="quadrature"
@@ -1002,7 +1009,8 @@ plotting.show(
         sigma[order].cpu(),
     ),
     "Posterior (blue) and the encoder's Gaussian (its centre, and an ellipse of two standard deviations), "
-    f"from the smallest gap to the largest, {max(gaps):.1f} nats. All panels have the same scale.",
+    f"from the smallest gap to the largest, {max(gaps):.1f} nats. The axes of all panels are equally long. "
+    "The colour is the density's share of the largest one of its panel.",
     alt="Four panels with a small digit in the corner of each. A blue blob is the posterior, a cross with an "
     "ellipse the encoder's Gaussian. In the first panel both lie together; in the last the ellipse lies "
     "beside the blob.",
@@ -1187,8 +1195,8 @@ if train.source == "real":
 #
 # The trained network is no better than a constant image. The published one was not either: its errors are
 # within 0.002 of those of MNIST's mean image. Now we change **the reductions**: log-likelihood and KL are both summed over
-# one image, and both are averaged over the batch. (The log-likelihood brings its factor 1/2, and we train longer.) We
-# call a latent **active** if its mean `mu` varies from image to image, with a variance above 0.01.
+# one image, and both are averaged over the batch. (The log-likelihood brings its factor 1/2. In the quick profile we
+# also train longer.) We call a latent **active** if its mean `mu` varies from image to image, with a variance above 0.01.
 
 # %% id="repair"
 from helpers.losses import gaussian_log_likelihood
@@ -1235,7 +1243,7 @@ claim("before, no latent was active", active["its loss"] == 0)
 claim("before, the KL was near zero", kl_of["its loss"] < 0.1 * kl_of["in nats"])
 
 # %% [markdown] id="three-numbers"
-# Such a VAE is called **collapsed**. **Three numbers show it**: a KL per image near zero, no active latents, and
+# Such a VAE is called **collapsed**, and what happened to it *posterior collapse*. **Three numbers show it**: a KL per image near zero, no active latents, and
 # the reconstruction error of the mean image. None of them needs a labelled anomaly.
 
 # %% [markdown] id="tutorial-text" tags=["optional"]
@@ -1261,7 +1269,8 @@ quiz("02", "mean-loss-beta")
 # ### Exercise 2.14
 #
 # Predict the beta of each loss before you run the cell below the check. For each loss,
-# find the weight of one image's KL and the weight of one image's error. Divide each by its weight in minus the ELBO.
+# find the weight of one image's KL and the weight of one image's error. Divide each by its weight in minus the ELBO,
+# with a standard deviation of 1 for Gaussian pixels (ARENA) and a scale of 1 for Laplace pixels (MIT).
 # Beta is the first result divided by the second. Does the size of the batch stand in both? (The summed cross-entropy
 # is minus the log-likelihood itself.) **Done** when all three are right to within 2 %.
 
@@ -1414,7 +1423,7 @@ claim("the sign error lets the KL grow", not wrong_kl[-1] < 10 * wrong_kl[0])
 # batch_size·pixels for the error, and batch_size·latent_dim for the KL.
 #
 # 1. With which weight does the squared error of *one* image enter the loss, and with which its KL?
-# 2. In minus the ELBO these weights are $1/2\sigma^2$ and 1. Divide each weight by its weight there.
+# 2. In minus the ELBO these weights are $1/(2\sigma^2)$ and 1. Divide each weight by its weight there.
 # 3. Beta is the KL's result divided by the error's.
 #
 # **Done** when all four combinations of sum and mean are right, with any `kl_weight` and `sigma`. Begin with
@@ -1733,7 +1742,9 @@ with torch.inference_mode():
     logits = vaes["1"].decoder(vaes["1"].encode(inputs)[0])
 nats_of_pixels = F.softplus(logits) - inputs * logits
 on_edges = (nats_of_pixels * edge).sum() / nats_of_pixels.sum()
-print(f"edges are {edge.float().mean():.0%} of the pixels and cost {on_edges:.0%} of the nats")
+print(
+    f"edges are {edge.float().mean():.0%} of the pixels and cost {on_edges:.0%} of the pixels' nats"
+)
 print(f"of a 1 they are {edges_of(ones).float().mean():.0%} of the pixels")
 
 # %% id="nats-map"
@@ -1746,8 +1757,8 @@ plotting.show(
 
 # %% id="seen-edges" tags=["seen"]
 seen(
-    f"Edges are {edge.float().mean():.0%} of the pixels of the other digits and cost {on_edges:.0%} of their nats; "
-    f"of a 1 they are only {edges_of(ones).float().mean():.0%}."
+    f"Edges are {edge.float().mean():.0%} of the pixels of the other digits, and {on_edges:.0%} of what all pixels cost "
+    f"is spent there (the KL is not counted). Of a 1 they are {edges_of(ones).float().mean():.0%} of the pixels."
 )
 
 # %% id="claim-edges" tags=["claim"]
@@ -1770,13 +1781,14 @@ from helpers.results import over_seeds, read_table
 remedies = ["-ELBO", "-ELBO less PNG bits", "error", "error per ink"]
 known = over_seeds(read_table("02_held_out", source="real", profile="quick"), "held_out")
 print(f"means over {known.seeds.iloc[0]:.0f} trainings of each VAE")
-known.loc[["0", "1"], remedies].T.round(3)
+known.loc[["0", "1"], ["-ELBO", "-ELBO, black and white", *remedies[1:]]].T.round(3)
 
 # %% id="claim-remedies" tags=["claim"]
 _zero, _one = known.loc["0"], known.loc["1"]
 claim("dividing by the ink helps the 1", _one["error per ink"] > _one["error"])
-claim("so does Serrà's correction", _one["-ELBO less PNG bits"] > _one["-ELBO"])
-claim("but not the 0", _zero["-ELBO less PNG bits"] < _zero["-ELBO"])
+_bits = "-ELBO, black and white"
+claim("so does Serrà's correction", _one["-ELBO less PNG bits"] > _one[_bits])
+claim("but not the 0", _zero["-ELBO less PNG bits"] < _zero[_bits])
 
 # %% [markdown] id="live-remedies-text" tags=["optional"] no_result="literature: Nalisnick et al., ICLR 2019"
 # ### The remedies in this run
@@ -1798,15 +1810,15 @@ for name, own in tried.items():
 # %% id="seen-remedies" tags=["seen"]
 from helpers.runtime import profile
 
-_zero, _one = known.loc["0"], known.loc["1"]
+_zero, _one, _bits = known.loc["0"], known.loc["1"], "-ELBO, black and white"
 _apart = {(name, s): abs(tried[name][s] - known.loc[name, s]) for name in tried for s in remedies}
 _name, _score = max(_apart, key=_apart.get)
 _by_digit = read_table("02_held_out", source="real", profile="quick").groupby("held_out")[remedies]
 _range = (_by_digit.max() - _by_digit.min()).loc[[*tried]].max().max()  # of any two trainings
 _run = "; ".join(f"{s}, 1: {tried['1'][s]:.3f}, 0: {tried['0'][s]:.3f}" for s in remedies)
 seen(
-    f"In the table, subtracting the size of the file lifts the 1 from {_one['-ELBO']:.3f} to "
-    f"{_one['-ELBO less PNG bits']:.3f}, but the 0 falls from {_zero['-ELBO']:.3f} to "
+    "In the table, subtracting the size of the file from minus the ELBO of the black and white image lifts the 1 "
+    f"from {_one[_bits]:.3f} to {_one['-ELBO less PNG bits']:.3f}, but the 0 falls from {_zero[_bits]:.3f} to "
     f"{_zero['-ELBO less PNG bits']:.3f}. Dividing the error by the ink lifts the 1 from {_one['error']:.3f} to "
     f"{_one['error per ink']:.3f}, and the 0 goes from {_zero['error']:.3f} to {_zero['error per ink']:.3f}. "
     + f"In this run: {_run}. It differs from the table's means over {known.seeds.iloc[0]:.0f} trainings by "
@@ -1824,33 +1836,41 @@ seen(
 # %% [markdown] id="spreads-text" tags=["optional"]
 # ### Why does the first remedy spoil the zeros?
 #
-# The difference is ruled by the term that varies more. Which one is it?
+# In a difference the term that varies more has more weight. Which one is it? And how do the zeros differ from the
+# digits 1 to 9, in each of the two? (We take the VAE that never saw a 0.)
 
 # %% id="spreads"
-png = scores["1"]["-ELBO, black and white"] - scores["1"]["-ELBO less PNG bits"]
-spread_of = {}
-for name, values in {
-    "minus ELBO": scores["1"]["-ELBO, black and white"][~is_one],
-    "PNG file, in nats": png[~is_one],
-}.items():
-    spread_of[name] = values.std()
+cost, corrected = scores["0"]["-ELBO, black and white"], scores["0"]["-ELBO less PNG bits"]
+kinds = {"minus ELBO": cost, "PNG file": cost - corrected, "difference": corrected}
+deviation, more = {}, {}
+for name, nats in kinds.items():
+    normal, zeros = nats[~anomaly["0"]], nats[anomaly["0"]]
+    deviation[name], more[name] = normal.std(), zeros.mean() - normal.mean()
     print(
-        f"{name:18} mean {values.mean():6.1f}, standard deviation {values.std():5.1f} (normal digits)"
+        f"{name:10} 1 to 9: mean {normal.mean():4.0f} nats, standard deviation {normal.std():3.0f}; "
+        f"0: mean {zeros.mean():4.0f}"
     )
 
 # %% id="seen-spreads" tags=["seen"]
+_size, _cost = deviation["PNG file"], deviation["minus ELBO"]
+_before, _after = (more[name] / deviation[name] for name in ("minus ELBO", "difference"))
 seen(
-    "The size of the file varies more than the likelihood (standard "
-    f"deviations of {spread_of['PNG file, in nats']:.0f} and {spread_of['minus ELBO']:.0f} nats). So in the "
-    "difference the file's size weighs more, with its sign turned: simple images count as odd. (Serrà et al. used "
-    "models whose likelihoods are about as large as the files.)"
+    "Among the digits 1 to 9, "
+    + (
+        f"the size of the file varies more than minus the ELBO (standard deviations of {_size:.0f} and {_cost:.0f} "
+        "nats). So the file's size has more weight in the difference, with its sign turned. "
+        if _size > _cost
+        else f"minus the ELBO varies more than the size of the file (standard deviations of {_cost:.0f} and "
+        f"{_size:.0f} nats). "
+    )
+    + f"The mean of the zeros lies {_before:.1f} standard deviations above that of the digits 1 to 9 in minus the "
+    f"ELBO, and {abs(_after):.1f} {'above' if _after > 0 else 'below'} it in the difference. Their files have "
+    f"{abs(more['PNG file']):.0f} nats {'more' if more['PNG file'] > 0 else 'less'} on average. "
+    "(Serrà et al. used models whose likelihoods are about as large as the files.)"
 )
 
 # %% id="claim-spreads" tags=["claim"]
-claim(
-    "file sizes vary more than likelihoods",
-    spread_of["PNG file, in nats"] > spread_of["minus ELBO"],
-)
+claim("file sizes vary more than likelihoods", deviation["PNG file"] > deviation["minus ELBO"])
 
 # %% [markdown] id="breaks-text" tags=["optional"]
 # ### An anomaly that used to be easy
@@ -1901,7 +1921,7 @@ score_choice = check("2.15", score_choice)
 # ### Every digit in turn
 #
 # These VAEs were trained beforehand. The last row needs no network: it is the error per ink between an image and the
-# nearest training image. For which digit is even the best score of the VAE low? And by the means, would you still
+# nearest of 6,000 training images. For which digit is even the best score of the VAE low? And by the means, would you still
 # choose a VAE?
 
 # %% id="ten-digits"
@@ -1928,7 +1948,7 @@ seen(
     f"The {_hard} is the hardest: even the best of the VAE's four scores, {_of_vae[_hard].idxmax()}, has only "
     f"{_best[_hard]:.2f} there, probably because most of its strokes occur in other digits, too. "
     f"By the mean the best of the four is {_mean.idxmax()}, with {_mean.max():.3f}; minus the ELBO has "
-    f"{_mean['-ELBO']:.3f}, and the nearest training image {_near['mean']:.3f}. "
+    f"{_mean['-ELBO']:.3f}, and the nearest of 6,000 training images {_near['mean']:.3f}. "
     + (
         "So without any network the detector is better here, and a VAE must earn its place by something else: "
         "samples, a likelihood, or speed with many training images."
@@ -1980,8 +2000,8 @@ summary = pd.DataFrame(
 summary["mean of ten digits"] = "mean of ten digits"
 plotting.show(
     plotting.intervals(summary, "score", "mean of ten digits"),
-    "Means over the ten digits. The interval is the mean of the ten intervals, as if all ten erred "
-    "together. It covers the choice of test images, and not another training.",
+    f"Means over the ten digits. Half of the interval's width is the mean of those of {len(held)} intervals "
+    f"(ten digits, {held.seed.nunique()} trainings of each), as if all erred together. It covers the choice of test images, and not another training.",
     alt="One dot with an interval for each score, the mean AUROC over ten digits.",
 )
 
@@ -2000,7 +2020,9 @@ for name in ("0", "1"):
     half_width = ((row[f"{s}, high"] - row[f"{s}, low"]) / 2 for s in names[:6])
     distance[name] = apart.max()
     widest = [s for s, d, h in zip(names[:6], apart, half_width, strict=True) if d > h]
-    print(f"  apart by up to {apart.max():.3f}; by more: {', '.join(widest) or 'none'}")
+    print(
+        f"  apart by up to {apart.max():.3f}; by more than half an interval: {', '.join(widest) or 'none'}"
+    )
 
 # %% id="seen-agrees" tags=["seen"]
 from helpers.runtime import profile
@@ -2171,7 +2193,7 @@ seen(
 # - an order of scores that holds for anomalies that had no part in its choice (ours had: see exercise 2.15).
 #
 # **Do not believe**
-# - that a likelihood measures how normal an image is: simple images are likely as well;
+# - that a likelihood measures how normal an image is: a few strokes that other digits share are likely as well;
 # - a correction that was judged on the case for which it was made;
 # - that a VAE beats the nearest training image, before you have tried.
 #
@@ -2195,8 +2217,8 @@ progress()
 # %% [markdown] id="wrap-text" tags=["optional"]
 # ## 12 · Your own screen
 #
-# The last task is open. Digits from 1 to 9 are normal. Among the images of the check, which you have not seen,
-# some are zeros, and some are no digits at all.
+# The last task is open. Digits from 1 to 9 are normal. The check takes test images that had no part in the AUROCs
+# of section 8, and none of them was trained on. Some of them are zeros, and some are no digits at all.
 
 # %% [markdown] id="ex-2-16-text" tags=["optional"]
 # ### Exercise 2.16
