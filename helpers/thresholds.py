@@ -78,15 +78,12 @@ def conformal_threshold(calibration_scores, alpha):
     return float(np.concatenate([[np.inf], highest_first, [-np.inf]])[allowed])
 
 
-ROUNDING = 1e-12  # 0.15 / 3 and 1 - 0.9 are a little less than 0.05 and 0.1, which are meant
-
-
 def _as_meant(threshold):
-    """The function, for an alpha that may have lost its last digit."""
+    """0.15 / 3 and 1 - 0.9 are a little less than 0.05 and 0.1, which are meant."""
 
     @wraps(threshold)
     def of_a_little_more(calibration_scores, alpha):
-        return threshold(calibration_scores, alpha + ROUNDING)
+        return threshold(calibration_scores, alpha + 1e-12)
 
     return of_a_little_more
 
@@ -128,7 +125,7 @@ class Screen(BaseEstimator):
             warnings.warn(
                 f"{len(self.calibration_scores_)} calibration scores cannot promise alpha = "
                 f"{self.alpha:g}: this screen refuses nothing; "
-                f"{np.ceil(1 / (self.alpha + ROUNDING)) - 1:.0f} scores or more can",
+                f"{np.ceil(round(1 / self.alpha, 6)) - 1:.0f} scores or more can",
                 stacklevel=2,
             )
         return self

@@ -243,8 +243,8 @@ seen(
 # A grey value $x_i$ can be read as the probability that the pixel is drawn white. Then the formula is the mean
 # over all such drawings.
 #
-# Write this log-likelihood from the logits, for black, white and grey pixels. **Done** when a logit of
-# −200 gives a finite number and not `-inf`, and gradients reach the logits.
+# Write this log-likelihood from the logits, for black, white and grey pixels. **Done** when a white pixel with a logit
+# of −200 has a log-likelihood of −200 nats and not `-inf`, and gradients reach the logits.
 
 
 # %% id="ex-2-3" tags=["exercise"] reference="helpers.losses.bernoulli_log_likelihood"
@@ -1342,7 +1342,7 @@ claim("the collapsed decoder is worse at mu", errors_of["its loss"][1] > errors_
 
 
 # %% id="source-network"
-class SourceVAE(ConvVAE):
+class SourceVAE(models.ConvVAE):
     """The network of that notebook, with our interface."""
 
     def __init__(self, latent_dim=100):

@@ -933,6 +933,9 @@ claim("hardly a pixel's residual is beyond delta", (residuals > 1).float().mean(
 
 
 # %% id="ex-5-8" tags=["exercise"] reference="helpers.metrics.wilson_interval"
+from scipy.stats import norm
+
+
 def wilson_interval(successes, trials, confidence=0.95):
     """Interval of a proportion that stays in [0, 1] near its ends. -> (low, high)"""
     ...  # norm.ppf gives quantiles
@@ -1366,7 +1369,9 @@ seen(
 # ### Exercise 5.9
 #
 # Write `patch_distance`: a bank (M, c) and feature maps (N, c, h, w) in, a tensor of Euclidean distances
-# (N, h, w) out. **Done** when the c features of a place are compared together, and not those of neighbours.
+# (N, h, w) out. Below, the bank has thousands of points and each image hundreds of places, so do not keep the
+# c differences of all pairs in one tensor. **Done** when the c features of a place are compared together, and not those
+# of neighbours.
 
 
 # %% id="ex-5-9" tags=["exercise"] reference="helpers.scores.patch_distance"
@@ -1384,7 +1389,7 @@ from helpers.experiments.module_05 import enlarge, patch_bank
 
 bank = patch_bank(encoder, normals.images).to(device())
 distances = apply(
-    lambda x: patch_distance(bank, patch_features(encoder, signed(x))), test.images, 100
+    lambda x: patch_distance(bank, patch_features(encoder, signed(x))), test.images, 10
 ).numpy()
 print(f"bank {tuple(bank.shape)}, maps {distances.shape}")
 yardstick = judged({"kNN": distances.max(axis=(1, 2)), "L1": tested.L1.to_numpy()}, test)
@@ -1440,7 +1445,8 @@ plotting.show(
 #
 # Where the lesions are known, a map can be judged. Write `pixel_auroc`: maps and boolean masks (N, H, W) in, a
 # float out. It is the probability that a pixel of a lesion scores above a healthy pixel, where equal scores
-# count half. **Done** when the pixels of all scans are compared together, those of healthy scans as well.
+# count half. There are millions of pixels below, too many to compare all pairs. **Done** when the pixels of all scans
+# are judged together, those of healthy scans as well.
 
 
 # %% id="ex-5-10" tags=["exercise"] reference="helpers.metrics.pixel_auroc"

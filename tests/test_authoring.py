@@ -20,7 +20,7 @@ from helpers.authoring.build import (
     read_source,
     reference_source,
 )
-from helpers.authoring.parts import BAR
+from helpers.authoring.parts import BAR, names
 from helpers.checks import exercises
 
 SOURCES = builder.sources()
@@ -89,6 +89,22 @@ def test_committed_notebooks_are_what_the_source_builds(module):
         assert shape == [(c.id, c.cell_type, c.source, c.metadata) for c in stored.cells], (
             f"{path.name} is not up to date: make build"
         )
+
+
+def test_what_a_hint_takes_from_a_library_is_imported_or_said_where(module):
+    """A reference may import in its body; the learner's cell does not see that."""
+    own, bound = {f"ex-{e.id.replace('.', '-')}": e for e in exercises()}, set()
+    for cell in cells_of(notebooks(module)[0]).values():
+        if cell.cell_type != "code":
+            continue
+        bound |= names(cell.source)[0]
+        if exercise := own.get(cell.id):
+            text = " ".join([cell.source, *exercise.hints])
+            for node in ast.walk(ast.parse(exercise.source())):
+                if isinstance(node, ast.ImportFrom):
+                    for name in {alias.name for alias in node.names} - bound:
+                        silent = not re.search(rf"\b{name}\b", text) or node.module in text
+                        assert silent, f"{exercise.id}: where does `{name}` come from?"
 
 
 def test_solution_notebook_was_executed_to_the_end(module):

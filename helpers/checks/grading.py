@@ -57,6 +57,9 @@ def judge(exercise, candidate):
         return Verdict("wrong_form", FORM, says)
     if is_ours(candidate, reference):
         return not_your_own(reference)
+    if isinstance(candidate, type) and (names := blank(candidate, exercise)):
+        says = f"{' and '.join(f'`{name}`' for name in names)} still to be written."
+        return Verdict("wrong_form", FORM, says)
     if exercise.bug and same_code(candidate, exercise.bug.variant):
         return not_started(AS_GIVEN)
     exercise.source(), exercise.parameters  # read while they can be
@@ -236,11 +239,25 @@ def is_untouched(candidate, exercise):
         return is_stub(candidate)
     if not isinstance(candidate, type) or not isinstance(reference, type):
         return False
-    asked = [name for name, f in vars(reference).items() if isinstance(f, types.FunctionType)]
-    kept = {"__init__", *exercise.given}
-    written = [vars(candidate).get(name) for name in asked if name not in kept]
-    stubs = all(isinstance(f, types.FunctionType) and is_stub(f) for f in written)
-    return stubs or holds_ellipsis(candidate, exercise.given)
+    start = vars(candidate).get("__init__")
+    begun = start and "__init__" in vars(reference) and ... not in start.__code__.co_consts
+    stubs = blank(candidate, exercise) == asked(exercise)
+    layers = issubclass(candidate, nn.Module)
+    return (stubs and not (layers and begun)) or holds_ellipsis(candidate, exercise.given)
+
+
+def asked(exercise):
+    """The names of the methods that a class should have, beside those that the scaffold has."""
+    kept, own = {"__init__", *exercise.given}, vars(exercise.load_reference())
+    return [n for n, f in own.items() if isinstance(f, types.FunctionType) and n not in kept]
+
+
+def blank(candidate, exercise):
+    """The names of those of them whose body is still `...`."""
+    own = vars(candidate)
+    return [
+        n for n in asked(exercise) if isinstance(own.get(n), types.FunctionType) and is_stub(own[n])
+    ]
 
 
 def holds_ellipsis(cls, given):

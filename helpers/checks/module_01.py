@@ -315,6 +315,8 @@ def probe_threshold(f):
         "Scores 1 to 19 with alpha = 0.10 (two of 20 allowed)": (scores, 0.10, 18),
         "Scores 1 to 19 with alpha = 0.04, below every p-value,": (scores, 0.04, np.inf),
         "Scores 1 to 19 with alpha = 0.14 (2.8 of 20 allowed: 2)": (scores, 0.14, 18),
+        "Scores 1 to 19 with alpha = 0.05 (one of 20 allowed)": (scores, 0.05, 19),
+        "Scores 1 to 19 with alpha = 0.96 (19.2 of 20 allowed: 19)": (scores, 0.96, 1),
         "Scores 1 to 19 in another order with alpha = 0.40 (8 of 20)": (mixed, 0.40, 12),
         "Scores 5, 1, 5, 2, 5 with alpha = 0.5 (three of six allowed)": (tied, 0.5, 5),
         "Scores 5, 1, 5, 2, 5 with alpha = 0.7 (four of six allowed)": (tied, 0.7, 2),
@@ -362,12 +364,15 @@ def probe_pca(f):
 
 def probe_interpolate(f):
     a, b = torch.tensor([0.0, 10, -1]), torch.tensor([1.0, 2, -2])
-    path = f(a.to(device()), b.to(device()), 5)  # as the notebook will call it
+    here = a.to(device()), b.to(device())  # as the notebook will call it
+    path = f(*here, 5)
     yield shape("Five steps between two codes of 3 numbers", path, (5, 3))
     expected = [[0, 10, -1], [0.25, 8, -1.25], [0.5, 6, -1.5], [0.75, 4, -1.75], [1, 2, -2]]
     yield value("From (0, 10, -1) to (1, 2, -2) in five steps", path, expected)
-    yield value("From (0, 10, -1) to (1, 2, -2) in two steps", f(a, b, 2), expected[::4])
-    yield from keeps_dtype(lambda a, b: f(a, b, 3), a, b, dtypes=(torch.float32,))
+    yield value("From (0, 10, -1) to (1, 2, -2) in two steps", f(*here, 2), expected[::4])
+    ten = [[t / 9, 10 - 8 * t / 9, -1 - t / 9] for t in range(10)]
+    yield value("From (0, 10, -1) to (1, 2, -2) in ten steps", f(*here, 10), ten)
+    yield from keeps_dtype(lambda a, b: f(a, b, 3), *here, dtypes=(torch.float32,))
     with suppress(
         RuntimeError
     ):  # torch.lerp with float32 weights; the notebook's codes are float32

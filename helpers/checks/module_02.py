@@ -145,7 +145,11 @@ def probe_bernoulli(f):
         "Six pixels of grey 0.25, logits of 0.25": (sixfold(0.25), logits[:1], [-4.580636]),
         "A colour image: 1, 1, 0, 0 of probability 3/4, 1/4, 3/4, 1/4": (*colour, [-10.04386]),
         "Logits 200 and -200 for a one and a zero: certain and right": (ends, sure, [0]),
-        "Logits 200 and -200 for a zero and a one: certain and wrong": (1 - ends, sure, [-400]),
+        "Logits 200 and -200 for a zero and a one (certain and wrong: 200 nats each, which no epsilon and no clamp may cut off)": (
+            1 - ends,
+            sure,
+            [-400],
+        ),
     }
     yield from cases(f, table)
     right = {"logits": x - 0.562177}  # less sigmoid(0.25)
@@ -205,6 +209,7 @@ def probe_reparameterize(f):
     yield shape("mu and logvar (1, 3)", f(few, few), (1, 3))
     n, sigma = 20_000, np.array([2.0, 0.5])
     mu, logvar = torch.tensor([3.0, -1.0]).repeat(n, 1), torch.tensor([4, 0.25]).log().repeat(n, 1)
+    mu, logvar = mu.to(device()), logvar.to(device())
     z = f(mu, logvar)
     epsilon = (z - mu).detach().double().numpy() / sigma
     yield from none_of({"Your z is mu itself: there is no noise in it.": not epsilon.any()})
@@ -403,6 +408,10 @@ def probe_active_units(f):
         "Of six latents, those with a variance above threshold = 0.5": (mu, 0.5, 1),
         "Of six latents, those with a variance above threshold = 0.0001": (mu, 0.0001, 3),
         "Two latents that never move, threshold = 0: those above it": (mu[:, [0, 4]], 0.0, 0),
+        "A latent that is 1000.3 for all images and one that moves: those with a variance above 0.01": (
+            mu[:, :2] + 997.3,
+            1,
+        ),
     }
     yield from cases(f, table)
     seen = f(mu)
@@ -439,6 +448,11 @@ def probe_effective_beta(f):
         f"{few}, error summed, KL averaged: beta": ({"error": "sum", "kl": "mean"}, 0.025),
         f"{few}, kl_weight = 3: beta": ({"kl_weight": 3.0}, 36),
         f"{few}, sigma = 1/2: beta": ({"sigma": 0.5}, 48),
+        f"{few}, error and KL averaged, kl_weight = 3: beta": (
+            {"kl": "mean", "kl_weight": 3.0},
+            1.8,
+        ),
+        f"{few}, both summed, sigma = 1/2: beta": (total | {"sigma": 0.5}, 2),
     }
     yield from cases(lambda named: f(4, 6, 5, **named), table)
 

@@ -30,6 +30,8 @@ def wrong_value(right, says, seen=None):
 def probe_block(f):
     seen = f(3, 5)(torch.rand(2, 3, 6, 10))
     yield shape("A batch (2, 3, 6, 10) from 3 to 5 channels", seen, (2, 5, 6, 10))
+    seen = f(5, 3)(torch.rand(2, 5, 6, 10))
+    yield shape("A batch (2, 5, 6, 10) from 5 to 3 channels", seen, (2, 3, 6, 10))
     seen = sum(p.numel() for p in crafted(f, 0, channels=(4, 4)).parameters())
     says = f"With 4 channels in and out the block should have 304 parameters: 2·4·4·9 in the 3×3 convolutions, which have no bias, 4·4 in the normalisations, and none in the short cut; yours has {seen}."
     yield wrong_value(seen == 304, says, seen)

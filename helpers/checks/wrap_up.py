@@ -172,6 +172,8 @@ def read(given, n):
     """(scores as float64 (n,), ""), or (None, what is wrong with the form)."""
     if isinstance(given, torch.Tensor):
         given = given.detach().cpu().numpy()
+    if isinstance(given, (list, tuple)):
+        given = [s.detach().cpu() if isinstance(s, torch.Tensor) else s for s in given]
     if given is None or given is ...:
         return None, f"Your function should give {n} scores; it gave {kind_of(given)}."
     try:

@@ -643,6 +643,12 @@ def score_of_lists(images):
     return [float(score_of_nearest(image[None])[0]) for image in images]
 
 
+def score_of_tensors(images):
+    """With a graph on them, as of a network outside of `torch.no_grad()`."""
+    scale = torch.ones(1, requires_grad=True)
+    return [scale.squeeze() * float(score_of_nearest(image[None])[0]) for image in images]
+
+
 RIGHT = {
     "1.1": [
         by_counting_places,
@@ -755,5 +761,11 @@ RIGHT = {
         {"because": "b", "choice": " Conformal"},
         ("conformal", "B"),
     ],
-    "1.14": [score_of_nearest, score_of_neighbours, score_of_pieces, score_of_lists],
+    "1.14": [
+        score_of_nearest,
+        score_of_neighbours,
+        score_of_pieces,
+        score_of_lists,
+        score_of_tensors,
+    ],
 }

@@ -32,6 +32,15 @@ WRONG["0.4"] = [
 ]
 
 
+@wrong("0.2", "`forward` still to be written")
+class OnlyLayersAreWritten(nn.Module):
+    def __init__(self, inputs, hidden, outputs):
+        super().__init__()
+        self.first, self.second = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+
+    def forward(self, x): ...
+
+
 @wrong("0.2", "no_relu")
 class Linear(nn.Sequential):
     def __init__(self, inputs, hidden, outputs):

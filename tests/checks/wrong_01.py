@@ -1531,6 +1531,19 @@ def floor_of_a_product(calibration_scores, alpha):
     return from_the_top(calibration_scores, math.floor(alpha * (len(calibration_scores) + 1)))
 
 
+@wrong("1.7", "alpha = 0.05 (one of 20 allowed) should give 19; yours gave inf")
+def infinite_too_early(calibration_scores, alpha):
+    n = len(calibration_scores)
+    return np.inf if alpha * n < 1 else from_the_top(calibration_scores, how_many(n, alpha))
+
+
+@wrong("1.7", "alpha = 0.96 (19.2 of 20 allowed: 19) should give 1; yours gave -inf")
+def all_flagged_too_early(calibration_scores, alpha):
+    n = len(calibration_scores)
+    k = how_many(n, alpha)
+    return -np.inf if k >= n else from_the_top(calibration_scores, k)
+
+
 @wrong("1.7", "finite_when_too_small")
 def never_infinite(calibration_scores, alpha):
     return from_the_top(calibration_scores, max(1, how_many(len(calibration_scores), alpha)))
@@ -1923,6 +1936,12 @@ def centres_in_place(x_train, x, components):
 def path(z_start, z_end, t):
     t = t.to(z_start)[:, None]
     return z_start + t * (z_end - z_start)
+
+
+@wrong("1.10", "in ten steps should give the shape (10, 3); yours gave the shape (11, 3)")
+def by_arange(z_start, z_end, steps):
+    h = 1 / (steps - 1)
+    return torch.lerp(z_start, z_end, torch.arange(0, 1 + h, h).to(z_start)[:, None])
 
 
 @wrong("1.10", "start_missing")

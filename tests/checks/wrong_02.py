@@ -1245,6 +1245,10 @@ def units_by_mean(mu, threshold=0.01):
     return int((mu.mean(0).abs() > threshold).sum())
 
 
+def units_by_moments_in_float32(mu, threshold=0.01):
+    return int(((mu**2).mean(dim=0) - mu.mean(dim=0) ** 2 > threshold).sum())
+
+
 def units_by_square(mu, threshold=0.01):
     return int((mu.square().mean(0) > threshold).sum())
 
@@ -1476,6 +1480,20 @@ BETAS = [
             lambda b, p, d, e, k, *r: beta_of(b, p, d, e, k, *r) / (b if e == "mean" else 1),
         ),
         "beta should give 12",
+    ),
+    (
+        beta(
+            "weight_of_sums_only",
+            lambda b, p, d, e, k, w, s: beta_of(b, p, d, e, k, w if k == "sum" else 1.0, s),
+        ),
+        "error and KL averaged, kl_weight = 3: beta should give 1.8",
+    ),
+    (
+        beta(
+            "sigma_of_means_only",
+            lambda b, p, d, e, k, w, s: beta_of(b, p, d, e, k, w, s if e == "mean" else 1.0),
+        ),
+        "both summed, sigma = 1/2: beta should give 2",
     ),
     (beta_default_sum, "default"),
 ]
@@ -2032,6 +2050,7 @@ WRONG = {
     "2.9": [
         (units_by_mean, "mean"),
         (units_by_square, "mean_square"),
+        (units_by_moments_in_float32, "A latent that is 1000.3 for all images and one that moves"),
         (units_by_standard_deviation, "std"),
         (units_by_image, "wrong_axis"),
         (units_by_range, "variance above"),

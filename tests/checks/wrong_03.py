@@ -40,6 +40,11 @@ def split_by_position(images, shares=(0.8, 0.1, 0.1), seed=0):
     return cut(np.random.default_rng(seed).permutation(len(images)) / len(images), shares)
 
 
+def split_by_text(images, shares=(0.8, 0.1, 0.1), seed=0):
+    digests = [hashlib.sha256(f"{seed}{image}".encode()).hexdigest() for image in images]
+    return cut(np.array([int(digest, 16) / 16**64 for digest in digests]), shares)
+
+
 def split_by_slices(images, shares=(0.8, 0.1, 0.1), seed=0):
     order = np.random.default_rng(seed).permutation(len(images))
     return np.split(order, (np.cumsum(shares[:-1]) * len(images)).astype(int))
@@ -1488,6 +1493,7 @@ def dice_in_place(a, b):
 WRONG = {
     "3.1": [
         (split_by_position, "by_position"),
+        (split_by_text, "40×40 pixels that differ in two pixels of their middle"),
         (split_by_slices, "by_position"),
         (split_with_train_test_split, "by_position"),
         (split_and_drop_copies, "copies_dropped"),

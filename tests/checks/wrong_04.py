@@ -875,6 +875,11 @@ def variation_down_only(x):
     return _mean(_steps(x)[1])
 
 
+def variation_by_view(x):
+    across = (x[..., 1:] - x[..., :-1]).abs().view(len(x), -1).mean(dim=1)
+    return (across + (x[..., 1:, :] - x[..., :-1, :]).abs().view(len(x), -1).mean(dim=1)) / 2
+
+
 variation_signed = _variation(lambda s: s.flatten(start_dim=1).mean(dim=1))
 variation_absolute_afterwards = _variation(lambda s: s.flatten(start_dim=1).mean(dim=1).abs())
 
@@ -1733,6 +1738,7 @@ WRONG = {
     ],
     "4.6": [
         (variation_across_only, "across_only"),
+        (variation_by_view, "view size is not compatible"),
         (variation_down_only, "down_only"),
         (variation_signed, "signed"),
         (variation_absolute_afterwards, "absolute_afterwards"),

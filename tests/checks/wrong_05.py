@@ -82,6 +82,20 @@ class OneNormForBoth(nn.Module):
         return self.skip(x) + F.relu(self.bn(self.conv2(y)))
 
 
+class WidensOnly(OneNormForBoth):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        if out_channels < in_channels:
+            self.skip = nn.Identity()
+
+
+class OnlyLayersAreWritten(OneNormForBoth):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+
+    def forward(self, x): ...
+
+
 class OneNormForgotten(OneNormForBoth):
     """It is there, and never used."""
 
@@ -123,6 +137,8 @@ def body_without_gradient(self, x):
 CONV_RELU_NORM = ((1, 2), (4, 5))
 BLOCKS = [
     (block(skip=None), "no_short_cut"),
+    (WidensOnly, "widens_only"),
+    (OnlyLayersAreWritten, "`forward` still to be written"),
     (block(skip="if needed"), "no_short_cut"),
     (forward_of("UnusedShortCut", lambda self, x: self.body(x)), "no_short_cut"),
     (block(last=nn.Identity, after=nn.ReLU), "activation_after_the_sum"),
