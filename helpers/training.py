@@ -89,6 +89,7 @@ def fit(
     batch_size=64,
     optimizer=None,
     objective=reconstruction,
+    schedule=None,
     on_epoch=None,
     mixed=False,
     progress=True,
@@ -97,6 +98,7 @@ def fit(
 
     images, validation : uint8 arrays (N, C, H, W)
     objective : objective(model, x) -> scalar tensor to be made small, a mean over the batch
+    schedule : of the optimizer's learning rate, which takes a step after each update
     on_epoch : called as on_epoch(history) after each epoch, with the model in eval mode
     mixed : whether the objective may be computed in bfloat16 (`helpers.precision`); it should turn
         what it sums up into float32
@@ -112,7 +114,8 @@ def fit(
         return {} if validation is None else {"validation": mean_loss(model, validation, objective)}
 
     order, optimizer = Order(len(images), batch_size), optimizer or adam(model)
-    return _fit(model, optimizer, loss_of, order, epochs, measure, on_epoch, progress=progress)
+    options = {"schedule": schedule, "progress": progress}
+    return _fit(model, optimizer, loss_of, order, epochs, measure, on_epoch, **options)
 
 
 @torch.inference_mode()

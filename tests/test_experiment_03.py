@@ -82,6 +82,23 @@ def test_an_entry_has_each_score_over_all_and_by_class(pictures):
     assert module_03.hands(0).keys() == values.keys()
 
 
+@pytest.mark.parametrize("model", ["AE", "VAE"])
+def test_a_longer_training_is_compared_with_the_usual_one(pictures, model):
+    values = module_03.longer_training(model, 0)
+    scores = {"MAE", "SSIM"} | ({"KL"} if model == "VAE" else set())
+    assert values.keys() == {"source", "error"} | scores
+    assert len(values["error"]) > 1 and all(len(values[name]) == 2 for name in scores)
+    before = module_03.hands(0)
+    assert values["MAE"][0] == pytest.approx(before[f"{model} MAE"], abs=0.01)
+    assert values["error"][1] != values["error"][0]
+
+
+def test_the_loss_of_the_source_has_a_beta_above_one(pictures):
+    values = module_03.source_loss(0)
+    assert values["beta"] == 16  # pixels / latents
+    assert 0 <= values["KL"] <= 1 and values["deviation rebuilt"] < values["deviation"]
+
+
 @pytest.mark.parametrize("stream", [module_03.from_memory, module_03.from_files])
 def test_both_ways_of_reading_give_the_same_pictures(pictures, stream, tmp_path):
     images = pictures.images[:100]

@@ -15,7 +15,13 @@ from helpers.datasets import ImageSet, load
 from helpers.datasets.splits import split_by_content
 from helpers.experiments import baselines
 from helpers.experiments.judging import judged
-from helpers.losses import elbo, gaussian_log_likelihood, kl_divergence, reparameterize
+from helpers.losses import (
+    effective_beta,
+    elbo,
+    gaussian_log_likelihood,
+    kl_divergence,
+    reparameterize,
+)
 from helpers.metrics import auroc, paired_difference
 from helpers.models import DeepAutoencoder, DeepVAE
 from helpers.runtime import choose, device, set_seed, training_length
@@ -27,6 +33,7 @@ from helpers.scores import (
     ssim_residual,
 )
 from helpers.training import (
+    Order,
     adam,
     apply,
     as_input,
@@ -256,6 +263,86 @@ def normal_class(normal, seed=0):
 def hands(seed):
     """The same with hands as normal, for one seed of the training."""
     return normal_class("Hand", seed)
+
+
+def longer_training(model, seed):
+    """A network of `hands`, trained on for as many epochs, as its learning rate rises and falls.
+
+    model : "AE" or "VAE"
+    -> lists: "error", the mean squared error on calibration images before and after each further
+    epoch; for each score the AUROC before and after all of them
+    """
+    roles = task()
+    train_images, calibration = roles.train.images, roles.calibration.images
+    images = np.concatenate([roles.normal.images, roles.anomalies.images])
+    if model == "AE":
+        network, objective, error = autoencoder(train_images, seed), reconstruction, reconstruction
+    else:
+        network, objective, error = vae(train_images, calibration, seed), nats, vae_error
+    kept = {"error": [mean_loss(network, calibration, error)]}
+
+    def note_areas():
+        scores, n = model_scores(network, train_images, images), len(roles.normal)
+        for name in {"MAE", "SSIM", "KL"} & scores.keys():
+            kept.setdefault(name, []).append(auroc(scores[name][:n], scores[name][n:]))
+
+    def note_error(history):
+        kept["error"].append(mean_loss(network, calibration, error))
+
+    note_areas()
+    set_seed(seed)
+    epochs = epochs_for(steps(), batch_size(), train_images)
+    updates = epochs * len(Order(len(train_images), batch_size()).sizes)
+    optimizer = adam(network, weight_decay=0)
+    fit(
+        network,
+        train_images,
+        epochs=epochs,
+        batch_size=batch_size(),
+        optimizer=optimizer,
+        schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=updates),
+        objective=objective,
+        mixed=True,
+        on_epoch=note_error,
+        progress=False,
+    )
+    note_areas()
+    return {"source": roles.train.source} | kept
+
+
+def source_loss(seed):
+    """A VAE of `hands` with its source's loss: mean squared error plus twice the mean of the KL.
+
+    That is minus the ELBO, up to a factor, of pixels of standard deviation 1 and with a beta.
+    -> the beta, the AUROCs of MAE and KL, the median KL of a normal image in nats, and the
+    standard deviation of a pixel over the normal images and over their reconstructions
+    """
+    roles = task()
+    train_images, normal = roles.train.images, roles.normal
+    set_seed(seed)
+    model = network(DeepVAE, train_images.shape[-1]).to(device())
+    latents = model.encode(as_input(train_images[:2]))[0].shape[1]
+    sizes = batch_size(), train_images[0].size, latents
+    beta = effective_beta(*sizes, error="mean", kl="mean", kl_weight=2)
+
+    def objective(vae, x):
+        mu, logvar = (part.float() for part in vae.encode(x))
+        x_hat = vae.decode(reparameterize(mu, logvar)).float()
+        log_likelihood = gaussian_log_likelihood(x, x_hat)
+        return -elbo(log_likelihood, kl_divergence(mu, logvar), beta=beta).mean()
+
+    train(model, train_images, objective, seed)
+    images = np.concatenate([normal.images, roles.anomalies.images])
+    scores, n = model_scores(model, train_images, images), len(normal)
+    rebuilt = apply(lambda x: model(x)[0], normal.images)
+    return {
+        "source": roles.train.source,
+        "beta": beta,
+        **{name: auroc(scores[name][:n], scores[name][n:]) for name in ("MAE", "KL")},
+        "median KL": float(np.median(scores["KL"][:n])),
+        "deviation": as_input(normal.images).std(dim=0).mean().item(),
+        "deviation rebuilt": rebuilt.std(dim=0).mean().item(),
+    }
 
 
 def loop(pictures):

@@ -9,7 +9,13 @@ from typing import NamedTuple
 from helpers.datasets.mednist import CLASSES as MEDNIST_CLASSES
 from helpers.experiments.module_01 import bottleneck
 from helpers.experiments.module_02 import beta, binarised, held_out
-from helpers.experiments.module_03 import hands, loop, normal_class
+from helpers.experiments.module_03 import (
+    hands,
+    longer_training,
+    loop,
+    normal_class,
+    source_loss,
+)
 from helpers.experiments.module_04 import longer, screens
 from helpers.experiments.module_05 import ladder
 
@@ -62,6 +68,12 @@ TABLES = {
     ),
     "02_binarised": Table("mnist", binarised, [{"latent_dim": 20, "seed": 0}]),
     "03_seeds": Table("mednist", hands, [{"seed": s} for s in SEEDS]),
+    "03_longer": Table(
+        "mednist",
+        longer_training,
+        [{"model": m, "seed": s} for s in SEEDS for m in ("AE", "VAE")],
+    ),
+    "03_source_loss": Table("mednist", source_loss, [{"seed": s} for s in SEEDS]),
     "03_normal_class": Table(
         "mednist",
         normal_class,
