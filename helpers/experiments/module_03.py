@@ -283,7 +283,7 @@ def longer_training(model, seed):
 
     def note_areas():
         scores, n = model_scores(network, train_images, images), len(roles.normal)
-        for name in {"MAE", "SSIM", "KL"} & scores.keys():
+        for name in [s for s in ("MAE", "SSIM", "KL") if s in scores]:
             kept.setdefault(name, []).append(auroc(scores[name][:n], scores[name][n:]))
 
     def note_error(history):
