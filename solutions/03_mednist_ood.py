@@ -2118,7 +2118,7 @@ seen(
         else "not both maps react to the lesions, "
     )
     + "but they are also bright at many places without a lesion."
-    + (f" Not brighter in the lesions than elsewhere: {_dark}." if _dark else "")
+    + (f" Not even a tenth brighter in the lesions than elsewhere: {_dark}." if _dark else "")
 )
 
 # %% [markdown] id="dice-text" no_result="definitions" tags=["optional"]
