@@ -1181,14 +1181,14 @@ seen(
 
 # %% id="live-agrees"
 own_table = real if test.source == "real" else ladder
-row = own_table[(own_table.rung == "all labels") & (own_table.seed == 0)].iloc[0]
+rows = own_table[own_table.rung == "all labels"].set_index("seed")
+here, there = judged({"L1": tested.L1.to_numpy()}, test)["L1, all"], rows["L1, all"]
 print(
-    f"here {judged({'L1': tested.L1.to_numpy()}, test)['L1, all']:.3f}, in the table {row['L1, all']:.3f}",
-    end="",
+    f"here {here:.3f}, in the table {there[0]:.3f} (its seeds: {there.min():.3f} to {there.max():.3f})"
 )
-same = (row["normal images"], row["test images"]) == (len(normals), len(test))
-same &= row.profile == profile()
-print("" if same else " (computed on other scans or in another profile: they need not agree)")
+same = (rows["normal images"][0], rows["test images"][0]) == (len(normals), len(test))
+if not same or rows.profile[0] != profile():
+    print("computed on other scans or in another profile: they need not agree")
 
 # %% [markdown] id="real-figure-text" tags=["optional"]
 # ### The ladder of the real scans, disease by disease
