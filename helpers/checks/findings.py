@@ -27,14 +27,8 @@ class Finding:
 
 def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
     """`seen` is a number or array equal to `expected`, which is known on paper."""
-    if isinstance(seen, torch.Tensor):
-        seen = seen.detach().cpu()
-    if isinstance(seen, (list, tuple)):
-        seen = [s.detach().cpu() if isinstance(s, torch.Tensor) else s for s in seen]
     try:
-        if seen is None:
-            raise TypeError
-        seen_array = np.asarray(seen, dtype=np.float64)
+        seen_array = as_numbers(seen)
     except (TypeError, ValueError):
         says = f"{what} should give {show(expected)}; yours gave {kind_of(seen)}."
         return Finding("wrong_form", kind_of(seen), False, says)
@@ -47,8 +41,26 @@ def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
         return Finding("wrong_form", seen_array, False, says)
     right = np.allclose(seen_array, expected_array, rtol=tolerance, atol=tolerance, equal_nan=True)
     return Finding(
-        kind, seen_array, right, f"{what} should give {show(expected)}; yours gave {show(seen)}."
+        kind,
+        seen_array,
+        right,
+        f"{what} should give {show(expected)}; yours gave {show(seen)}.",
     )
+
+
+def plain(x):
+    """A tensor, or a list of tensors, as NumPy can read it; anything else as it is."""
+    if isinstance(x, (list, tuple)):
+        return [plain(part) for part in x]
+    return x.detach().cpu() if isinstance(x, torch.Tensor) else x
+
+
+def as_numbers(given):
+    """A number, an array, a tensor or a list of those as float64. TypeError or ValueError else."""
+    given = plain(given)
+    if given is None or np.asarray(given).dtype.kind in "US":  # text, though it may have digits
+        raise TypeError
+    return np.asarray(given, dtype=np.float64)
 
 
 def shape(what, seen, expected):
@@ -70,9 +82,7 @@ def behaviour(right, says, seen=None):
 
 def show(x):
     """A number or a short array as people write it."""
-    if isinstance(x, torch.Tensor):
-        x = x.detach().cpu().numpy()
-    array = np.asarray(x)
+    array = np.asarray(plain(x))
     if array.dtype.kind not in "biuf":
         return repr(x)
     if array.ndim == 0:

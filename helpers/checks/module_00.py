@@ -18,17 +18,23 @@ def probe_two_layers(cls):
     says += f"yours are {', '.join(map(str, shapes)) or 'none'}."
     yield form(shapes == [(2,), (2, 5), (5,), (5, 3)], says, seen=shapes)
     numbers = {
-        (5, 3): [[1.0] * 3, [-1.0] * 3, [1.0] * 3, [-1.0] * 3, [1.0] * 3],
-        (5,): [1.0] * 5,
+        (5, 3): [[0.1] * 3, [-0.1] * 3, [0.1] * 3, [-0.1] * 3, [0.1] * 3],
+        (5,): [0.2] * 5,
         (2, 5): [[-1.0] * 5, [2.0] * 5],
         (2,): [0.5, -0.5],
     }
     for p in net.parameters():
         p.data.copy_(torch.tensor(numbers[tuple(p.shape)]))
-    # 1 + 2 + 3 = 6: hidden 7, -5, 7, -5, 7, of which the ReLU leaves 21; with a minus 7 + 7 = 14
+    # a tenth of 1 + 2 + 3: hidden .8, -.4, .8, -.4, .8, of which the ReLU leaves 2.4; with a minus
+    # .8 + .8 = 1.6. So small, since other activations are like a ReLU on large numbers
     x = torch.tensor([[1.0, 2, 3], [-1, -2, -3]])
     what = "With known weights, the rows (1, 2, 3) and (-1, -2, -3)"
-    yield value(what, net(x), [[-20.5, 41.5], [-13.5, 27.5]])
+    yield value(what, net(x), [[-1.9, 4.3], [-1.1, 2.7]])
+    yield value("The first of these rows alone", net(x[:1]), [[-1.9, 4.3]])
+    net(x).sum().backward()
+    silent = [name for name, p in net.named_parameters() if p.grad is None]
+    says = f"No gradient reaches {', '.join(silent)}, so it would not learn."
+    yield behaviour(not silent, says, seen=len(silent))
 
 
 def probe_slope(f):
@@ -39,6 +45,8 @@ def probe_slope(f):
     table = torch.tensor([[2.0, 5], [-1, 3]])
     product = f(lambda x: x[0, 0] * x[1, 1], table)
     yield value("The slope of x[0, 0]·x[1, 1] at ((2, 5), (-1, 3))", product, [[3, 0], [0, 2]])
+    cubes = f(lambda x: x.pow(3).sum(), x)
+    yield value("The slope of sum(x³) at (1, -2, 3)", cubes, [3, 12, 27])
     own = torch.tensor([1.0, -2, 3])
     f.__wrapped__(squares, own)  # the function itself: a watched one is handed a copy
     left = own.requires_grad, own.grad is not None

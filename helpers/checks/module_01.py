@@ -47,7 +47,7 @@ def probe_conv_output_size(f):
     }
     yield from cases(f, table)
     seen = f(28, kernel_size=3, stride=2, padding=1)  # as the notebook calls it
-    says = f"A size is a whole number, an int; yours is an object of type {type(seen).__name__}: use `//`."
+    says = f"A size is a whole number, an int; yours is an object of type {type(seen).__name__}: use `//`, on ints."
     yield form(isinstance(seen, (int, np.integer)), says, seen=says)
 
 
@@ -78,6 +78,8 @@ def probe_autoencoder(cls):
     inside = bool(far.min() >= 0), bool(far.max() <= 1)
     says = f"Pixels lie in [0, 1]; your decoder gives {far.min():.4g} to {far.max():.4g}."
     yield findings.Finding("wrong_value", inside, all(inside), says)
+    says = "Two passes of the same images differ: nothing in this network should be drawn at random, as `Dropout` does."
+    yield behaviour(torch.equal(net(x), net(x)), says)
     apart = (net(x) - net.decode(net.encode(x))).abs().max()
     yield value("The largest difference between `forward(x)` and `decode(encode(x))`", apart, 0)
     silent = dict(net.named_parameters()).keys() - reached(net, net(x))
@@ -94,16 +96,24 @@ def probe_autoencoder(cls):
         fill(reached(net, run(given)).values(), half)
         what = f"Look at order, strides and ReLUs of your layers: with known weights `{name}`"
         yield value(what, run(given).flatten(), half(given).detach().flatten())
+    beside = net.encode(torch.cat([x[:1], 9 * x[1:]]))
+    apart = (net.encode(x)[0] - beside[0]).abs().max()
+    yield value("The change of an image's code as others in its batch get brighter", apart, 0)
 
 
 def unbuilt(message):
     """What torch's message about a layer that cannot be made means, in words; None for others."""
     if found := re.search(r"(\w+) is not a Module subclass", message):
-        if found[1] in ("list", "tuple"):
+        name = found[1]
+        if name == "ellipsis":
+            return "One of the layers in `nn.Sequential` is still `...`."
+        if name == "list":
             return "`nn.Sequential` takes its layers one by one, not as a list: leave out the `[` and `]`."
-        return (
-            f"`nn.{found[1]}` has no brackets: they make a layer of the class, `nn.{found[1]}()`."
-        )
+        if name == "tuple":
+            return "`nn.Sequential` takes layers, and one of yours is a tuple. A shape belongs in `nn.Unflatten(1, ...)`."
+        if isinstance(getattr(nn, name, None), type):
+            return f"`nn.{name}` has no brackets: they make a layer of the class, `nn.{name}()`."
+        return f"`nn.Sequential` takes layers, and one of yours is `{name}`. A function such as `torch.relu` is none; `nn.ReLU()` is."
     if "Unflatten.__init__() takes" in message:
         return (
             "`nn.Unflatten` takes two arguments, so the shape goes in brackets of its own: "
@@ -139,7 +149,8 @@ def misfit(message):
     if found := re.search(r"to have (\d+) channels, but got (\d+) channels", message):
         return (
             f"a convolution whose first number is {found[1]} is given {found[2]} channels. The first "
-            "number is how many channels leave the layer before it."
+            "number is how many channels leave the layer before it, or the first size of an "
+            "`Unflatten` before it."
         )
     if "output padding must be smaller" in message:
         return "a transposed convolution with `output_padding=1` needs `stride=2`."
@@ -196,7 +207,7 @@ class OneWeight(nn.Module):
         self.w = nn.Parameter(torch.tensor(3.0))
         self.w.register_hook(lambda gradient: self.did.append("backward"))
         self.param_groups = [{"params": [self.w], "lr": 0.1}]
-        self.did, self.modes, self.calls = [], [], []
+        self.did, self.modes, self.calls, self.shapes = [], [], [], []
 
     def encode(self, x):
         self.modes.append(self.training)
@@ -216,6 +227,7 @@ class OneWeight(nn.Module):
         return loss
 
     def loss(self, x_hat, x):
+        self.shapes.append((tuple(x_hat.shape), tuple(x.shape)))
         self.calls.append(torch.stack([x_hat, x]).detach().flatten(1))
         return (x_hat - 2 * x).square().mean() + 1 / 3  # not symmetric: the order shows
 
@@ -228,6 +240,8 @@ def probe_train_step(f):
     moved, did = round(net.w.item(), 4), " and ".join(net.did) or "neither backward nor step"
     says = f"A weight of 3 with the gradient 12 should be 1.8 after one step of size 0.1; yours is {moved:g} after {did}."
     yield findings.Finding("wrong_value", (moved, did), moved == 1.8, says)
+    says = "The weight moved, but `optimizer.step()` was not called: another optimizer makes another step."
+    yield behaviour("step" in " ".join(net.did), says)
     yield value("The loss before the first update", loss, 12)
     graph = ", which keeps the whole graph in memory" * getattr(loss, "requires_grad", False)
     says = f"Return the loss as a Python float, with `.item()`; yours is of type {type(loss).__name__}{graph}."
@@ -244,6 +258,8 @@ def probe_train_step(f):
     yield behaviour(net.calls, "Your step never calls the `loss_fn` that it is given.")
     what = "The arguments of your `loss_fn`, w·x with w = 3 and then the batch x = 1, -1, 3, -1 itself,"
     yield value(what, net.calls[0] if net.calls else [], [[3, -3, 9, -3], [1, -1, 3, -1]])
+    says = f"Give `loss_fn` the batch and its reconstruction in their own shape, (2, 1, 1, 2); yours gave it {net.shapes[0] if net.shapes else ()}."
+    yield form(set(net.shapes) <= {((2, 1, 1, 2), (2, 1, 1, 2))}, says, seen=net.shapes)
     yield value("With another loss than the squared error, the loss", loss, 10 / 3, tolerance=1e-6)
     yield value("With another loss than the squared error, the weight after a step", net.w, 2.4)
 
@@ -321,12 +337,20 @@ def probe_threshold(f):
         "Scores 5, 1, 5, 2, 5 with alpha = 0.5 (three of six allowed)": (tied, 0.5, 5),
         "Scores 5, 1, 5, 2, 5 with alpha = 0.7 (four of six allowed)": (tied, 0.7, 2),
         "Scores -3, -1, -2 with alpha = 0.5 (two of four)": (np.array([-3.0, -1, -2]), 0.5, -2),
+        "Scores 1 to 19 with alpha = 1, where all are flagged,": (scores, 1.0, -np.inf),
         # in binary 0.57·100 is 56.999... and (1 - 0.57)·100 above 43; p = 57/100 is still <= 0.57
         "Scores 1 to 99 with alpha = 0.57 (57 of 100)": (np.arange(1.0, 100), 0.57, 43),
-        "Scores 1 to 19 with alpha = 1, where all are flagged,": (scores, 1.0, -np.inf),
+        "Scores 1 to 29 with alpha = 0.0333, below every p-value,": (
+            np.arange(1.0, 30),
+            0.0333,
+            np.inf,
+        ),
     }
     yield plain_number(f(scores, 0.10))
     yield from cases(f, table, tolerance=1e-12)
+    flagged = int((scores > f(scores, 0.10)).sum())
+    says = f"Of the scores 1 to 19 themselves, only 19 lies above the threshold for alpha = 0.10; with yours {flagged} do: it should be a calibration score itself."
+    yield findings.Finding("wrong_value", flagged, flagged == 1, says)
 
 
 def probe_auroc(f):

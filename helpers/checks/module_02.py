@@ -29,8 +29,10 @@ from helpers.runtime import device
 
 def is_pair(x, what):
     """The finding whether x is a pair of what is asked."""
-    pair = isinstance(x, (tuple, list, torch.Tensor)) and len(x) == 2
-    return form(pair, f"{what}; yours gave {kind_of(x)}.", seen="a pair" if pair else kind_of(x))
+    several = isinstance(x, (tuple, list, torch.Tensor))
+    pair = several and len(x) == 2
+    given = f"{len(x)} things" if several and not isinstance(x, torch.Tensor) else kind_of(x)
+    return form(pair, f"{what}; yours gave {given}.", seen="a pair" if pair else given)
 
 
 def numbers(x):
@@ -79,6 +81,9 @@ def probe_hold_one_out(f):
     kinds = train.dtype.kind + calibration.dtype.kind
     says = "Return positions in `labels`, whole numbers, so that `images[train]` picks the images."
     yield form(set(kinds) <= set("iu") and train.ndim == calibration.ndim == 1, says, seen=kinds)
+    highest = max(map(np.max, filter(len, both)), default=0)
+    says = f"Positions in 3,003 labels go up to 3,002; yours go up to {highest}: are these labels?"
+    yield form(highest > 9, says, seen=bool(highest > 9))
     repeats = [len(part) > len(np.unique(part)) for part in both]
     held = [np.isin(part, np.flatnonzero(labels == 3)).mean() for part in both]
     shared = len(np.intersect1d(*both)) > 0
@@ -87,6 +92,8 @@ def probe_hold_one_out(f):
     up = [(np.mean(np.diff(part) > 0) - 0.5) * math.sqrt(12 * len(part)) / 8 for part in both]
     ordered = np.trunc(up)
     # neighbours in the file are parted in 2·(1/6)·(5/6) of 2,702 cases, 751 ± 14
+    # of n neighbours a ninth have the same class
+    by_class = [np.mean(np.diff(labels[part]) == 0) > 0.3 for part in both]
     by_place = abs(np.sum(np.diff(np.isin(normal, calibration))) - 751) > 8 * 15
     yield from none_of(
         {
@@ -96,7 +103,12 @@ def probe_hold_one_out(f):
             "Together, train and calibration should hold every normal image once.": missing,
             "The positions of train or of calibration stand in order: each part should be in random order.": ordered,
             "Which image goes to calibration should be drawn at random; yours takes them by their place in the file. Shuffle the positions before the cut.": by_place,
+            "The images of a class stand together in train or in calibration: mix the classes, so that each batch of a training holds several.": by_class,
         }
+    )
+    zeros = np.isin(np.concatenate([*map(numbers, f(labels, 0))]), np.flatnonzero(labels == 0))
+    yield from none_of(
+        {"With held_out=0, no position of a 0 may stand in train or in calibration.": zeros.mean()}
     )
     table = {
         "The size of calibration, by default, of 2,703 normal images": (3, 450),
@@ -183,6 +195,8 @@ def probe_monte_carlo_kl(f):
     error = np.array([4, 4.242641, 1.131923]) / 4000**0.5
     pair = f(mu, logvar, 4000)
     yield is_pair(pair, "Return two tensors, the mean and its standard error")
+    says = "Mean and standard error should be tensors; yours are lists."
+    yield form(not any(isinstance(part, (list, tuple)) for part in pair), says)
     mean, spread = [numbers(part) for part in pair]
     says = f"Mean and standard error for mu and logvar (4, 4) should be one number for each of the 4 images, (4,); yours have the shapes {mean.shape} and {spread.shape}."
     yield form(mean.shape == spread.shape == (4,), says, seen=(mean.shape, spread.shape))
@@ -230,7 +244,7 @@ def probe_reparameterize(f):
         says = f"No gradient flows from z to `{name}`: on the way it was detached, or drawn by `.sample()`."
         yield behaviour(bool(g.any()), says)
         yield value(f"The gradient of z to `{name}`", g, right.flatten(), 1e-3, "wrong_behaviour")
-    yield from keeps_dtype(f, mu[:2], logvar[:2], dtypes=(torch.float64,))
+    yield from keeps_dtype(f, mu[:2], logvar[:2])
 
 
 def probe_vae(cls):
@@ -281,6 +295,7 @@ def probe_vae(cls):
         yield from _layers(net)
         yield from _modes(cls(latent_dim=7))
         yield from _draws(cls(latent_dim=2))
+        yield _alone(cls(latent_dim=7))
 
 
 def _layers(net):
@@ -382,6 +397,15 @@ def _draws(net):
         yield behaviour(bool((gradients(out, last)[own] != 0).any()), says)
 
 
+def _alone(net):
+    x = torch.rand(3, 1, 28, 28)
+    beside = net.encode(torch.cat([x[:1], 9 * x[1:]]))
+    apart = max((a[0] - b[0]).abs().max() for a, b in zip(net.encode(x), beside, strict=True))
+    return value(
+        "The change of an image's mu and logvar as others in its batch get brighter", apart, 0
+    )
+
+
 def probe_elbo(f):
     log_likelihood, kl = torch.tensor([-100.0, -50.0]), torch.tensor([10.0, 20.0])
     what = "Log-likelihoods of -100 and -50, KLs of 10 and 20 nats"
@@ -399,9 +423,9 @@ def probe_elbo(f):
 
 def probe_active_units(f):
     # five images, six latents: variances 0, 9·1.25, 0.0025·1.25, 0.04·1.25, 0 and 0 (or 4/5),
-    # means 3, 0, 3, 8, 1 and 3: 3 on average
+    # means 3, 0, 3, 8, 1 and 0: 2.5 on average
     pattern, still = torch.tensor([-1.5, -0.5, 0.0, 0.5, 1.5]), torch.full((5,), 3.0)
-    latents = still, 3 * pattern, 0.05 * pattern + 3, 0.2 * pattern + 8, still - 2, still
+    latents = still, 3 * pattern, 0.05 * pattern + 3, 0.2 * pattern + 8, still - 2, still - 3
     mu = torch.stack(latents, dim=1)
     table = {
         "Six latents, of which two have a variance above 0.01: the number": (mu, 2),
@@ -431,6 +455,10 @@ def probe_iwae(f):
         "Three draws: log-weights 1, 2, 3, and three times -2": (three, [2.308994, -2]),
         "Log-weights near -800": (log_w - 800, [-799.306853, -800, -799.306853]),
         "Log-weights near -800, 800 and 0, one batch": (apart, [-799.306853, 800, 0.693147]),
+        "Draws that lie far apart: -800 and 800; 200 and 0": (
+            torch.tensor([[-800.0, 200], [800, 0]]),
+            [799.306853, 199.306853],
+        ),
     }
     yield from cases(f, table, tolerance=1e-6)
     right = {"log_w": [[0.25, 0.5, 0.5], [0.75, 0.5, 0.5]]}  # each draw's share of the weight
@@ -489,7 +517,9 @@ def probe_reconstruction_probability(f):
     # 6 pixels at sigma = 0.1: 6·(log(2π)/2 + log 0.1) = -8.301879; squared errors count 50
     known = np.array([0.04, 0, 0.4]) * 50 - 8.301879
     what = "An encoder that is sure of z, sigma 0.1, squared errors of 0.04, 0 and 0.4: the scores"
-    yield value(what, f(sure, x), known, 1e-3)
+    scores = f(sure, x)
+    yield form(not isinstance(scores, (list, tuple)), "Return a tensor; yours is a list.")
+    yield value(what, scores, known, 1e-3)
     yield value("`vae.sigma` after the call", sure.sigma, 0.1, kind="wrong_behaviour")
     what = "An encoder that is sure of z, an image alone, squared error 0.4: the score"
     yield value(what, f(sure, x[2:]), known[2:], 1e-3)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from helpers.checks.code import explain, is_stub
-from helpers.checks.findings import kind_of, shape_name
+from helpers.checks.findings import as_numbers, kind_of, shape_name
 from helpers.checks.verdict import BEHAVIOUR, FORM, VALUE, Verdict, not_started
 from helpers.checks.watch import quiet
 
@@ -170,14 +170,10 @@ NOT_YET = "the function is right, its score does not tell enough yet"
 
 def read(given, n):
     """(scores as float64 (n,), ""), or (None, what is wrong with the form)."""
-    if isinstance(given, torch.Tensor):
-        given = given.detach().cpu().numpy()
-    if isinstance(given, (list, tuple)):
-        given = [s.detach().cpu() if isinstance(s, torch.Tensor) else s for s in given]
     if given is None or given is ...:
         return None, f"Your function should give {n} scores; it gave {kind_of(given)}."
     try:
-        scores = np.asarray(given, dtype=np.float64)
+        scores = as_numbers(given)
     except (TypeError, ValueError):
         return None, f"Your function should give {n} numbers; it gave {kind_of(given)}."
     if scores.shape != (n,):

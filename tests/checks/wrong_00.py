@@ -106,3 +106,39 @@ def nothing_recorded(f, x):
 def too_coarse(f, x):
     eye = torch.eye(x.numel()).reshape(-1, *x.shape)
     return torch.stack([f(x + e) - f(x) for e in eye]).reshape(x.shape)
+
+
+class _Two(nn.Module):
+    def __init__(self, inputs, hidden, outputs):
+        super().__init__()
+        self.first, self.second = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+
+
+@wrong("0.2", "With known weights")
+class WithGelu(_Two):
+    def forward(self, x):
+        return self.second(nn.functional.gelu(self.first(x)))
+
+
+@wrong("0.2", "The first of these rows alone")
+class CentredOverTheBatch(_Two):
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x - x.mean(dim=0))))
+
+
+@wrong("0.2", "No gradient reaches first.weight, first.bias")
+class HalfFrozen(_Two):
+    def forward(self, x):
+        with torch.no_grad():
+            h = torch.relu(self.first(x))
+        return self.second(h)
+
+
+@wrong("0.3", "The slope of sum(x³)")
+def central_difference(f, x):
+    slope = torch.zeros_like(x)
+    for i in torch.cartesian_prod(*map(torch.arange, x.shape)).view(-1, x.ndim).tolist():
+        e = torch.zeros_like(x)
+        e[tuple(i)] = 0.5
+        slope[tuple(i)] = f(x + e) - f(x - e)
+    return slope

@@ -2259,3 +2259,64 @@ WRONG["1.14"] += [
     (3.0, "`check` wants the function itself"),
     (torch.nn.Flatten(), "the function itself"),
 ]
+
+
+@wrong("1.2", "as others in its batch get brighter")
+class ScaledByTheBatch(Autoencoder):
+    def __init__(self, latent_dim=20):
+        super().__init__()
+        self.encoder, self.decoder = encoder(latent_dim), decoder(latent_dim)
+
+    def encode(self, x):
+        return self.encoder(x / x.max())
+
+
+def _with_layer(layer, says):
+    @wrong("1.2", says)
+    class WithALayer(Autoencoder):
+        def __init__(self, latent_dim=20):
+            super().__init__()
+            self.encoder = encoder(latent_dim)
+            self.decoder = nn.Sequential(nn.Linear(latent_dim, 64), layer, nn.Sigmoid())
+
+
+_with_layer(..., "One of the layers in `nn.Sequential` is still `...`")
+_with_layer(torch.relu, "A function such as `torch.relu` is none; `nn.ReLU()` is")
+_with_layer((32, 7, 7), "A shape belongs in `nn.Unflatten(1, ...)`")
+_with_layer(nn.ReLU, "`nn.ReLU` has no brackets")
+
+
+@wrong("1.3", "in their own shape, (2, 1, 1, 2)")
+def flattened_for_the_loss(model, x, optimizer, loss_fn):
+    optimizer.zero_grad()
+    loss = loss_fn(model(x).flatten(1), x.flatten(1))
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@wrong("1.3", "`optimizer.step()` was not called")
+def a_step_of_its_own(model, x, optimizer, loss_fn):
+    model.zero_grad()
+    loss = loss_fn(model(x), x)
+    loss.backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= optimizer.param_groups[0]["lr"] * p.grad
+    return loss.item()
+
+
+@wrong("1.5", "yours gave an object of type str")
+def as_text(scores, k=1.0):
+    return f"{np.mean(scores) + k * np.std(scores):.6f}"
+
+
+@wrong("1.7", "it should be a calibration score itself")
+def just_below(calibration_scores, alpha):
+    found = from_the_top(calibration_scores, how_many(len(calibration_scores), alpha))
+    return np.nextafter(found, -np.inf) if np.isfinite(found) else found
+
+
+@wrong("1.7", "alpha = 0.0333, below every p-value")
+def rounded_to_hundredths(calibration_scores, alpha):
+    return from_the_top(calibration_scores, int(round(alpha * (len(calibration_scores) + 1), 2)))

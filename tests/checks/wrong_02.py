@@ -2202,3 +2202,68 @@ WRONG = {
         (of_a_tensor, "It stopped with TypeError"),
     ],
 }
+
+
+def split_class_by_class(labels, held_out, calibration_share=1 / 6, seed=0):
+    rng, train, calibration = np.random.default_rng(seed), [], []
+    for c in np.unique(labels[labels != held_out]):
+        own = rng.permutation(np.flatnonzero(labels == c))
+        cut = int(len(own) * calibration_share)
+        calibration.append(own[:cut])
+        train.append(own[cut:])
+    return np.concatenate(train), np.concatenate(calibration)
+
+
+def split_without_threes(labels, held_out, calibration_share=1 / 6, seed=0):
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(labels != 3))
+    cut = int(len(normal) * calibration_share)
+    return normal[cut:], normal[:cut]
+
+
+def monte_carlo_in_lists(mu, logvar, samples):
+    q, p = Normal(mu, torch.exp(0.5 * logvar)), Normal(0.0, 1.0)
+    z = q.sample((samples,))
+    terms = (q.log_prob(z) - p.log_prob(z)).sum(2)
+    return terms.mean(0).tolist(), (terms.std(0) / samples**0.5).tolist()
+
+
+def sample_in_float64(mu, logvar):
+    noise = torch.from_numpy(np.random.standard_normal(mu.shape))  # noqa: NPY002
+    return mu + torch.exp(0.5 * logvar) * noise
+
+
+def encode_scaled_by_the_batch(self, x):
+    return Net.encode(self, x / x.max())
+
+
+def iwae_around_the_mean(log_w):
+    middle = log_w.mean(0)
+    return middle + (log_w - middle).exp().mean(0).log()
+
+
+def iwae_around_the_first(log_w):
+    return log_w[0] + (log_w - log_w[0]).exp().mean(0).log()
+
+
+def probability_in_a_list(vae, x, samples=16):
+    mu, logvar = vae.encode(x)
+    found = 0
+    for _ in range(samples):
+        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        found = found + Normal(vae.decode(z), vae.sigma).log_prob(x).sum((1, 2, 3))
+    return (-found / samples).tolist()
+
+
+WRONG["2.1"] += [
+    (split_class_by_class, "The images of a class stand together"),
+    (split_without_threes, "With held_out=0, no position of a 0"),
+]
+WRONG["2.5"] += [(monte_carlo_in_lists, "should be tensors; yours are lists")]
+WRONG["2.6"] += [(sample_in_float64, "float32 in should be float32 out; yours gave float64")]
+WRONG["2.7"] += [(network("Scaled", encode=encode_scaled_by_the_batch), "get brighter")]
+WRONG["2.9"] += [(lambda mu, threshold=0.01: len(mu.var(dim=0) > threshold), "all_counted")]
+WRONG["2.10"] += [
+    (iwae_around_the_mean, "Draws that lie far apart"),
+    (iwae_around_the_first, "Draws that lie far apart"),
+]
+WRONG["2.12"] += [(probability_in_a_list, "Return a tensor; yours is a list")]
