@@ -165,8 +165,11 @@ def parameters(candidate):
 
 def equal(a, b):
     """Whether two default values are the same, numbers up to rounding."""
-    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    return math.isclose(a, b) if numbers else a == b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return math.isclose(a, b)
+    if isinstance(b, tuple) and isinstance(a, (list, tuple, np.ndarray)):  # a list does as well
+        return list(a) == list(b)
+    return bool(np.all(a == b))
 
 
 def recognise(exercise, findings):

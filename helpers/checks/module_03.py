@@ -51,7 +51,7 @@ def probe_split(f):
     kind = f"a {type(parts).__name__} of {len(parts)}" if type(parts) in (list, tuple) else kind_of(parts)  # fmt: skip
     says = f"The split should be three arrays of positions, one a share; yours gave {kind}."
     yield form(isinstance(parts, (list, tuple, np.ndarray)) and len(parts) == 3, says, kind)
-    kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts if len(part)]
+    kinds = [(np.asarray(part).dtype.kind, np.ndim(part)) for part in parts if np.size(part)]
     says = f"Each part should hold positions, whole numbers in one row, so that `images[train]` picks the images; yours holds {kind_of(parts[0])} of type {np.asarray(parts[0]).dtype}."
     yield form(set(kinds) <= {("i", 1), ("u", 1)}, says, seen=kinds)
     together = np.concatenate(parts).astype(int)
@@ -159,8 +159,12 @@ def probe_resampling(f):
     """What bootstrap_interval does, and paired_difference with a second detector of no effect."""
     calls, even = [], []
     found = f(NORMALS, ANOMALIES, statistic=recording(calls), resamples=100)
-    says = f"Two numbers are wanted, (low, high); yours gave {kind_of(found)}."
-    yield form(not np.isnan(interval(found)).any(), says, kind_of(found))
+    given = kind_of(found)
+    if isinstance(found, (tuple, list, np.ndarray)) and np.size(found) == 2:
+        given = show(found)
+    says = f"Two numbers are wanted, (low, high), in a tuple or an array; yours gave {given}."
+    right = hasattr(found, "__len__") and not np.isnan(interval(found)).any()
+    yield form(right, says, kind_of(found))
     says = f"With resamples=100 `statistic` should be called 100 times for a detector; yours called it {len(calls)} times."
     yield Finding("wrong_value", len(calls), len(calls) in (100, 101), says)  # 101: the scores too
     sizes = {(len(n), len(a)) for n, a in calls}
@@ -242,6 +246,11 @@ def probe_block(f, up):
     fresh = f(3, 5).eval()  # normalises with mean 0 and variance 1
     there, back = fresh(x).detach(), fresh(-x).detach()
     ratio = (torch.minimum(there, back) / torch.maximum(there, back)).flatten()
+    says = "A fresh block in eval mode gives zeros, or nothing but zeros, where its input has none: no layer should begin with zeros or add any."
+    finite = bool(ratio.isfinite().all())
+    yield Finding("wrong_value", finite, finite, says)
+    if not finite:
+        return
     slopes = -ratio[ratio.isfinite()].quantile(torch.tensor([0.1, 0.9])).numpy()
     says = f"Below zero the activation should have the slope 0.01, so that a fresh block in eval mode turns the negative of an image that gives 1 into -0.01; yours turns it into {-slopes.mean():.3g}."
     yield Finding("wrong_value", slopes.round(2), bool(abs(slopes - 0.01).max() < 0.002), says)
@@ -287,6 +296,7 @@ def probe_fpr(f):
         "Ties: normal 1 2 2 3, anomalies 2 3, tpr=1": (np.array([1.0, 2, 2, 3]), np.array([2.0, 3]), 1.0, 0.75),
         # the ROC points (1/3, 1/3), (2/3, 2/3) and (1, 1) lie on a line
         "Normal 1 2 3, anomalies 1 2 3, tpr=0.5": (normal[:3], normal[:3], 0.5, 2 / 3),
+        "Normal and anomalies 0 to 999, tpr=0.9495 (950 of 1,000)": (np.arange(1000.0), np.arange(1000.0), 0.9495, 0.95),
     }  # fmt: skip
     yield from cases(f, table, 1e-5)
 
@@ -309,6 +319,8 @@ def probe_mahalanobis(f):
     codes = torch.stack([15 * long, -5 * long, short - 5 * long, -short - 5 * long])
     z_train = mean + codes.repeat(1000, 1)
     z = mean + 5 * torch.stack([0 * long, long, short])
+    # few first: a covariance of the rows, a usual slip, would take minutes for all
+    yield shape("Three codes of two numbers, 40 for training,", f(z_train[:40], z), (3,))
     seen = f(z_train, z)
     yield shape("Three codes of two numbers", seen, (3,))
     yield value("A code at the mean of the training codes", seen[:1], [0], tolerance=1e-2)
@@ -343,6 +355,11 @@ def probe_ssim(f):
     others = float(seen[[2, 4]].abs().max())
     says = f"Only image 3 of the batch is rebuilt wrongly, yet your map rises to {others:.3g} in its neighbours: each image should be compared by itself."
     yield Finding("wrong_value", others > 1e-3, others < 1e-3, says)
+    others = f(x[:2], x_hat[2:4])
+    apart = (f(x[1:2], x_hat[3:4]) - others[1:]).abs().max()
+    yield value(
+        "The largest difference between an image's map alone and in a batch of two", apart, 0
+    )
     # even images a and b: SSIM = (2ab + C)/(a² + b² + C) with C = 0.01², here (4 + 1)/(4 + 1 + 1)
     dark = torch.full((1, 1, 16, 18), 0.02)
     what = "An even image of 0.02 rebuilt as 0.01 (SSIM 5/6): the mean of the map"
@@ -410,6 +427,7 @@ def probe_dice(f):
         "Two images together, masks of 3 and 4 pixels that share 2, then of 3 and none": (*together, 4 / 10),
         "Masks in one row, of 3 and 4 pixels that share 2": (a[0], b[0], 4 / 7),
         "Two empty masks": (none, none, 1),
+        "Masks of 800 and 400 pixels, of which they share 400": (np.arange(800) < 800, np.arange(800) < 400, 2 / 3),
     }  # fmt: skip
     yield from cases(f, table, 1e-5)
 

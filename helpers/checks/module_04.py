@@ -42,7 +42,15 @@ def probe_roles(f):
     yield form(count == 3, says, seen=count)
     # what follows may stop with an error where a form is wrong: the finding before it is shown
     says = "Each role should be one array of positions, of shape (k,); yours still holds an array for each class: join them with `np.concatenate`."
-    yield form(all(np.ndim(place) == 0 for part in parts for place in part), says)
+    rows = [hasattr(part, "__len__") for part in parts]
+    whole = [
+        row and all(np.ndim(x) == 0 for x in part) for row, part in zip(rows, parts, strict=True)
+    ]
+    if not all(rows):
+        says = "Each role should be an array of positions, of shape (k,); yours are single numbers."
+    yield form(all(whole), says)
+    if not all(whole):
+        return
     parts = [np.asarray(part) for part in parts]
     kinds = sorted({part.dtype.name for part in parts})
     says = f"A role should hold positions, whole numbers, so that `train.take(part)` picks the images; yours are of type {kinds}."
@@ -108,8 +116,11 @@ def probe_cae(cls):
     net = cls(widths=(4, 6, 9), latent_dim=10)
     yield form(isinstance(net, nn.Module), "The class should inherit from `nn.Module`.")
     for part in ("encoder", "decoder"):
+        layers = getattr(net, part, None)
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
-        yield form(getattr(net, part, None) is not ..., says)
+        yield form(layers is not ..., says)
+        says = f"Later cells go through the layers of `self.{part}`: name them so, as an `nn.Sequential`."
+        yield form(hasattr(layers, "__iter__"), says)
     x = 10_000 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
     layers = []  # of those with weights, as they are used: input and output, flat, and its size
 
@@ -357,6 +368,10 @@ def probe_class_mahalanobis(f):
     train, labels = train[order], torch.tensor([3, 7, 4]).repeat_interleave(4000)[order]
     z = torch.tensor([[-9.5, 3.0], [14.0, 1.0], [3.0, -38.0], [1.5, 2.0]])
     right = [0.5 / 2**0.5, 2**0.5, 8**0.5, (10.5**2 / 2 + 2) ** 0.5]
+    # few first: a covariance of the rows, a usual slip, would need gigabytes for all
+    yield shape(
+        "Four features of two numbers, 60 for training,", f(train[:60], labels[:60], z), (4,)
+    )
     yield shape("Four features of two numbers", f(train, labels, z), (4,))
     classes = "Classes around (-9, 3), (12, 1) and (3, -40), variance 2 and 0.5 around the means:"
     # shared: a narrow and a wide class give one covariance, the mean of both

@@ -111,13 +111,15 @@ def probe_ratio(f):
     yield value("An image of 96 numbers and a code of 100", f(flat, (1, 8, 12)), 0.96)
     yield value("An image (1, 8, 12) and a code (6, 4, 6)", f(halving, (1, 8, 12)), 96 / 144)
     yield value("An image (3, 4, 5) and a code (2, 4, 5)", f(mixing, (3, 4, 5)), 1.5)
-    for own, other in (("train", "eval"), ("eval", "train")):
+    modes = ("train", "eval", "eval"), ("eval", "train", "train"), ("train", "eval", "train")
+    for own, part, inside in (*modes, ("eval", "train", "eval")):
         encoder = small_encoder().train(own == "train")
-        encoder[3].train(other == "train")
+        encoder[3].train(part == "train")
+        encoder[3][1].train(inside == "train")
         before = tensors(encoder) | parts_of(encoder)
         f(encoder, (1, 6, 7))
         moved = changed(encoder, before)
-        says = f"The encoder came in {own} mode, a part of it in {other} mode; the counting has changed {few(moved)}."
+        says = f"The encoder came in {own} mode, a part of it in {part} mode and a layer of this part in {inside} mode; the counting has changed {few(moved)}."
         yield behaviour(not moved, says, seen=moved)
 
 
@@ -365,6 +367,12 @@ def probe_pixels(f):
     # either lesion's 2 against 2 1 3 2: two are alike, one is lower
     yield value("Lesions of 2 and 2 among 2, 1, 3, 2; equal ones count half", f(tied, mask), 2 / 4)
     yield value("The maps turned round and in other units", f(5 - 3 * maps, masks), 26 / 80)
+    # a lesion of five pixels above all three healthy ones, and one of a single pixel below all
+    sizes = np.array([[[5.0, 6, 7, 8, 9, 2]], [[1, 3, 4, 1, 1, 1]]])
+    lesions = sizes >= 5
+    lesions[1, 0, 0] = True
+    what = "A lesion of five pixels above all six healthy ones, and one of a single pixel below or beside all"
+    yield value(what, f(sizes, lesions), (30 + 1.5) / 36)
 
 
 def probe_patients(f):
@@ -390,7 +398,10 @@ def probe_patients(f):
 
 
 def probe_decoder(f):
-    decoder = f((3, 5, 7)).eval()
+    decoder = f((3, 5, 7))
+    says = f"A decoder is wanted, an `nn.Sequential`; yours gave {kind_of(decoder)}."
+    yield form(isinstance(decoder, nn.Module), says, seen=kind_of(decoder))
+    decoder.eval()
     seen = decoder(torch.rand(2, 7, 2, 3))
     yield shape("Codes (2, 7, 2, 3) and widths (3, 5, 7)", seen, (2, 1, 16, 24))
     # blocks 7-5, 5-5, 5-3, 3-3, 3-3, 3-3 and a convolution 3-1
@@ -408,6 +419,9 @@ def probe_decoder(f):
     more -= sum(p.numel() for p in f((2, 4, 3)).parameters())
     says = f"With widths (2, 4, 3), a bottleneck of two channels should add 17 parameters, 3·2 + 2 and 2·3 + 3; yours adds {more}."
     yield wrong_value(more == 17, says, more)
+    between = [type(layer).__name__ for layer in between_narrow(narrow)]
+    says = f"Between the two 1×1 convolutions nothing is asked for; yours has {', '.join(between)} there."
+    yield wrong_value(not between, says, between)
     codes = 0.01 * torch.randn(1, 3, 1, 2, generator=torch.Generator().manual_seed(1))
     expected = torch.tanh(48 * codes.sum(dim=1, keepdim=True))
     what = "The same with widths (2, 4, 3) and a bottleneck of two channels: tanh of 48 times the sum of a code's channels"
@@ -420,6 +434,13 @@ def probe_decoder(f):
     decoder(torch.rand(1, 7, 2, 3))
     says = f"From codes of 2×3, the 3×3 convolutions should work on 4, 8 and 16 rows, since the upsampling comes first in each group; yours work on {show(sorted(set(sides)))}."
     yield wrong_value(sorted(set(sides)) == [4, 8, 16], says, tuple(sides))
+
+
+def between_narrow(decoder):
+    """The layers without weights between the first two 1×1 convolutions of a decoder."""
+    leaves = [m for m in decoder.modules() if not [*m.children()]]
+    narrow = [i for i, m in enumerate(leaves) if getattr(m, "kernel_size", None) == (1, 1)]
+    return leaves[narrow[0] + 1 : narrow[1]] if len(narrow) > 1 else []
 
 
 def bare(decoder):

@@ -1933,3 +1933,60 @@ WRONG["3.15"] = [
     (no_return, "None (is a `return` missing?)"),
     (np.arange(360), "`check` wants the function itself"),
 ]
+
+
+def mahalanobis_of_rows(z_train, z):
+    centre, rows = z_train.mean(0), torch.linalg.pinv(torch.cov(z_train))
+    return torch.einsum("ni,ij,nj->n", z - centre, rows, z - centre).sqrt()
+
+
+def ssim_of_squeezed_images(x, x_hat):
+    a, b = x.squeeze().cpu().numpy(), x_hat.squeeze().cpu().numpy()
+    _, similarity = structural_similarity(a, b, data_range=1, channel_axis=0, full=True)
+    return 1 - torch.from_numpy(similarity).to(x).reshape(x.shape)
+
+
+def dice_in_bytes(a, b):
+    a, b = a.ravel().astype(np.uint8), b.ravel().astype(np.uint8)
+    total = int(a.sum()) + int(b.sum())
+    return 1.0 if total == 0 else 2 * int(a @ b) / total
+
+
+def rate_by_rounded_shares(normal_scores, anomaly_scores, tpr=0.95):
+    found, rate = np.inf, 0.0
+    for threshold in np.unique(anomaly_scores)[::-1]:
+        found = np.round((anomaly_scores >= threshold).mean(), 2)
+        rate = float((normal_scores >= threshold).mean())
+        if found >= tpr:
+            break
+    return rate
+
+
+WRONG["3.6"] += [(rate_by_rounded_shares, "tpr=0.9495")]
+WRONG["3.8"] += [(mahalanobis_of_rows, "It stopped with RuntimeError")]
+WRONG["3.9"] += [(ssim_of_squeezed_images, "map alone and in a batch of two")]
+WRONG["3.12"] += [(dice_in_bytes, "Masks of 800 and 400 pixels")]
+
+
+def split_into_counts(images, shares=(0.8, 0.1, 0.1), seed=0):
+    return [round(share * len(images)) for share in shares]
+
+
+def up_with_a_frame_of_zeros(in_channels, out_channels):
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(),
+        nn.ZeroPad2d((0, 1, 0, 1)),
+    )
+
+
+def interval_of_nans(normal_scores, anomaly_scores, statistic=auroc, **_):
+    for _ in range(100):
+        statistic(normal_scores, anomaly_scores)
+    return np.nan, np.nan
+
+
+WRONG["3.1"] += [(split_into_counts, "Each part should hold positions")]
+WRONG["3.3"] += [(interval_of_nans, "yours gave [nan, nan]")]
+WRONG["3.5"] += [(up_with_a_frame_of_zeros, "no layer should begin with zeros or add any")]

@@ -1963,3 +1963,26 @@ WRONG = {
         (3.0, "the function itself"),
     ],
 }
+
+
+class OtherNames(_Table):
+    def __init__(self, widths=(16, 32, 64), latent_dim=1000):
+        super().__init__(widths, latent_dim)
+        self.enc, self.dec = self.encoder, self.decoder
+        del self.encoder, self.decoder
+
+    def encode(self, x):
+        return self.enc(x)
+
+    def decode(self, z):
+        return self.dec(z)
+
+
+WRONG["4.3"] += [(OtherNames, "Later cells go through the layers of `self.encoder`")]
+
+
+def roles_as_counts(labels, wanted, shares, seed=0):
+    return [round(share * len(labels)) for share in shares]
+
+
+WRONG["4.1"] += [(roles_as_counts, "yours are single numbers")]

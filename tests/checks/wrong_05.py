@@ -1556,7 +1556,9 @@ def decoder(order=slice(None, None, -1), mode="nearest", end=nn.Tanh, blocks=2, 
         out = [*into[1:], into[-1]]
         layers = []
         if code_channels and how.get("narrow", True):
-            layers += [nn.Conv2d(into[0], code_channels, 1), nn.Conv2d(code_channels, into[0], 1)]
+            between = [how["between"]()] if "between" in how else []
+            layers += [nn.Conv2d(into[0], code_channels, 1), *between]
+            layers += [nn.Conv2d(code_channels, into[0], 1)]
         for before, width in zip(into, out, strict=True):
             larger = nn.Upsample(scale_factor=how.get("scale", 2), mode=mode)
             kept = [ResidualBlock(width, width) for _ in range(blocks - 1)]
@@ -1640,3 +1642,28 @@ WRONG = {
     "5.14": CLINICS,
     "5.15": SCANNERS,
 }
+
+
+def pixels_scan_by_scan(maps, masks):
+    healthy = maps[~masks]
+    return float(
+        np.mean([auroc(healthy, m[k]) for m, k in zip(maps, masks, strict=True) if k.any()])
+    )
+
+
+def ratio_by_children(encoder, shape):
+    modes, mode = [(part, part.training) for part in encoder.children()], encoder.training
+    with torch.no_grad():
+        code = encoder.eval()(torch.zeros(1, *shape))
+    encoder.train(mode)
+    for part, training in modes:
+        part.train(training)
+    return math.prod(shape) / code.numel()
+
+
+WRONG["5.3"] += [(ratio_by_children, "encoder.3.1 (now in another mode)")]
+WRONG["5.10"] += [(pixels_scan_by_scan, "A lesion of five pixels")]
+WRONG["5.13"] += [
+    (decoder(between=nn.ReLU), "Between the two 1×1 convolutions"),
+    (lambda widths=(64, 128, 256, 256), code_channels=0: [], "A decoder is wanted"),
+]
