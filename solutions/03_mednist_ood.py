@@ -1256,12 +1256,14 @@ seen(
 # > **one-cycle schedule.** A learning rate that rises from a small value to a maximum in the first part of
 # > the training, and then falls to almost nothing until the end.
 
-# %% id="longer"
+# %% id="longer-runs"
 from helpers.results import read_table
 
 further = read_table("03_longer", source="real", profile="quick")
 errors = {m: pd.DataFrame(own["error"].tolist()) for m, own in further.groupby("model")}
 trainings = len(errors["AE"])
+
+# %% id="longer"
 plotting.show(
     plotting.training_curves(
         {"error on calibration hands": {m: e.mean() for m, e in errors.items()}}
@@ -1419,12 +1421,14 @@ print(f"that loss is an ELBO with beta = {beta:.0f}, for pixels of standard devi
 # of code has another beta. `make results` has trained five VAEs of the quick profile with this loss, so with the beta
 # that it has there. Is the KL still the worse score?
 
-# %% id="heavy-table"
+# %% id="heavy-runs"
 from helpers.results import read_table
 
 in_nats = read_table("03_seeds", source="real", profile="quick")
 its_loss = read_table("03_source_loss", source="real", profile="quick")
 our_beta = its_loss.beta.iloc[0]
+
+# %% id="heavy-table"
 rows = []
 for loss, mae_area, kl_area in (
     ("in nats", in_nats["VAE MAE"], in_nats["VAE KL"]),

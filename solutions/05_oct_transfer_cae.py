@@ -1179,9 +1179,11 @@ seen(
 # of the table, the one with the same seed? (Adding in another order changes the last digits, and a training makes more
 # of that.)
 
-# %% id="live-agrees"
+# %% id="live-row"
 own_table = real if test.source == "real" else ladder
 rows = own_table[own_table.rung == "all labels"].set_index("seed")
+
+# %% id="live-agrees"
 here, there = judged({"L1": tested.L1.to_numpy()}, test)["L1, all"], rows["L1, all"]
 print(
     f"here {here:.3f}, in the table {there[0]:.3f} (its seeds: {there.min():.3f} to {there.max():.3f})"
