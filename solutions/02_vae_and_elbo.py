@@ -2217,8 +2217,8 @@ progress()
 # %% [markdown] id="wrap-text" tags=["optional"]
 # ## 12 · Your own screen
 #
-# The last task is open. Digits from 1 to 9 are normal. The check takes test images that had no part in the AUROCs
-# of section 8, and none of them was trained on. Some of them are zeros, and some are no digits at all.
+# The last task is open. Digits from 1 to 9 are normal. The check takes test digits that had no part in section 8's
+# AUROCs of digits, and some clothes; none of them was trained on. Some of the digits are zeros.
 
 # %% [markdown] id="ex-2-16-text" tags=["optional"]
 # ### Exercise 2.16

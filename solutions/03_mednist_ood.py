@@ -1225,7 +1225,7 @@ claim(
 
 # %% [markdown] id="paired-lesson"
 # Both models had the same number of steps, and in the quick profile the curve of the autoencoder still falls at its
-# end (see *Is the autoencoder trained far enough?* below). So a part of the second line may show how *fast* they learn.
+# end (see *Are both models trained far enough?* below). So a part of the second line may show how *fast* they learn.
 # And each model was trained only once: another training can give a difference outside these intervals.
 
 # %% [markdown] id="more-pairs-text" tags=["optional"]
@@ -1287,9 +1287,7 @@ areas = {
 areas["AE MAE − VAE MAE"] = areas["AE MAE"] - areas["VAE MAE"]
 areas["VAE MAE − VAE KL"] = areas["VAE MAE"] - areas["VAE KL"]
 longer_table = pd.DataFrame({name: a.mean() for name, a in areas.items()}).T
-longer_table["AUROC rises in"] = [
-    f"{(a.after > a.before).sum()} of {len(a)}" for a in areas.values()
-]
+longer_table["rises in"] = [f"{(a.after > a.before).sum()} of {len(a)}" for a in areas.values()]
 longer_table.round(3)
 
 # %% id="seen-longer" tags=["seen"]
@@ -1299,8 +1297,8 @@ _more = max(_fall, key=_fall.get)
 _maes = {m: areas[f"{m} MAE"].mean() for m in errors}
 seen(
     f"On real data the mean error of the autoencoder falls by {_fall['AE']:.0%} and that of the VAE by "
-    f"{_fall['VAE']:.0%}, so the {'autoencoder' if _more == 'AE' else _more} gains more. The last epochs have a learning "
-    "rate of almost nothing, so a curve that is flat there is no sign of an end. The AUROC of the MAE goes from "
+    f"{_fall['VAE']:.0%}, so the {'autoencoder' if _more == 'AE' else _more} gains more. In the last epoch the learning rate "
+    "falls to almost nothing, so a curve that is flat there would be no sign of an end. The AUROC of the MAE goes from "
     + " and from ".join(f"{a.before:.3f} to {a.after:.3f} ({m})" for m, a in _maes.items())
     + (
         ". So it does not follow the error: who rebuilds hands better is not always the better detector. "

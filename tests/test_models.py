@@ -100,6 +100,16 @@ def test_fit_learns_and_repeats_itself(images):
     assert not model.training
 
 
+def test_a_schedule_takes_a_step_after_each_update(images):
+    model = ConvAutoencoder(3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda updates: 0.5**updates)
+    few = images[:10]
+    options = {"batch_size": 4, "optimizer": optimizer, "schedule": schedule}
+    fit(model, few, epochs=2, progress=False, **options)
+    assert optimizer.param_groups[0]["lr"] == 0.5**6  # three batches, the last with two images
+
+
 def test_images_divided_by_255_are_not_divided_again(images):
     for wrong in (images / 255, images > 127, images[0], torch.from_numpy(images).float()):
         with pytest.raises(ValueError, match=r"uint8 \(N, C, H, W\).*before any division"):

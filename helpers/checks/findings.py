@@ -32,7 +32,7 @@ def value(what, seen, expected, tolerance=1e-4, kind="wrong_value"):
     except (TypeError, ValueError):
         says = f"{what} should give {show(expected)}; yours gave {kind_of(seen)}."
         return Finding("wrong_form", kind_of(seen), False, says)
-    expected_array = np.asarray(expected, dtype=np.float64)
+    expected_array = as_numbers(expected)
     if seen_array.shape != expected_array.shape:
         says = (
             f"{what} should give {shape_name(expected_array.shape)}; "
@@ -58,8 +58,10 @@ def plain(x):
 def as_numbers(given):
     """A number, an array, a tensor or a list of those as float64. TypeError or ValueError else."""
     given = plain(given)
-    if given is None or np.asarray(given).dtype.kind in "US":  # text, though it may have digits
-        raise TypeError
+    array = np.asarray(given)
+    parts = array.ravel() if array.dtype.kind == "O" else ()
+    if array.dtype.kind in "US" or any(part is None or isinstance(part, str) for part in parts):
+        raise TypeError  # text is no number, though it may have digits
     return np.asarray(given, dtype=np.float64)
 
 

@@ -110,7 +110,7 @@ def unbuilt(message):
         if name == "list":
             return "`nn.Sequential` takes its layers one by one, not as a list: leave out the `[` and `]`."
         if name == "tuple":
-            return "`nn.Sequential` takes layers, and one of yours is a tuple. A shape belongs in `nn.Unflatten(1, ...)`."
+            return "`nn.Sequential` takes layers one by one, and one of yours is a tuple. If it holds the layers, leave out its brackets; a shape belongs in `nn.Unflatten(1, ...)`."
         if isinstance(getattr(nn, name, None), type):
             return f"`nn.{name}` has no brackets: they make a layer of the class, `nn.{name}()`."
         return f"`nn.Sequential` takes layers, and one of yours is `{name}`. A function such as `torch.relu` is none; `nn.ReLU()` is."

@@ -83,7 +83,11 @@ def probe_hold_one_out(f):
     yield form(set(kinds) <= set("iu") and train.ndim == calibration.ndim == 1, says, seen=kinds)
     highest = max(map(np.max, filter(len, both)), default=0)
     says = f"Positions in 3,003 labels go up to 3,002; yours go up to {highest}: are these labels?"
-    yield form(highest > 9, says, seen=bool(highest > 9))
+    yield form(highest > 9 or not any(map(len, both)), says, seen=bool(highest > 9))
+    says = f"The last of 3,003 labels has the position 3002; yours go up to {highest}."
+    yield form(highest < 3003, says, seen=bool(highest < 3003))
+    if highest >= 3003:
+        return
     repeats = [len(part) > len(np.unique(part)) for part in both]
     held = [np.isin(part, np.flatnonzero(labels == 3)).mean() for part in both]
     shared = len(np.intersect1d(*both)) > 0
@@ -225,7 +229,7 @@ def probe_reparameterize(f):
     mu, logvar = torch.tensor([3.0, -1.0]).repeat(n, 1), torch.tensor([4, 0.25]).log().repeat(n, 1)
     mu, logvar = mu.to(device()), logvar.to(device())
     z = f(mu, logvar)
-    epsilon = (z - mu).detach().double().numpy() / sigma
+    epsilon = (z - mu).detach().cpu().double().numpy() / sigma
     yield from none_of({"Your z is mu itself: there is no noise in it.": not epsilon.any()})
     yield runs_on(f, mu[:9], logvar[:9])
     # the standard error of a spread is sigma/sqrt(2n), 0.5 %, so 6 % are 12 of them
@@ -238,13 +242,14 @@ def probe_reparameterize(f):
     yield together("The halves of the batch", epsilon[: n // 2], epsilon[n // 2 :], 0.08, needs)
     leaves = [part[:5].clone().requires_grad_() for part in (mu, logvar)]
     z = f(*leaves)
-    rights = torch.ones(5, 2), 0.5 * (z - leaves[0]).detach()
+    rights = torch.ones(5, 2), 0.5 * (z - leaves[0]).detach().cpu()
     for name, leaf, right in zip(("mu", "logvar"), leaves, rights, strict=True):
         g = gradients(z, [leaf])
         says = f"No gradient flows from z to `{name}`: on the way it was detached, or drawn by `.sample()`."
         yield behaviour(bool(g.any()), says)
         yield value(f"The gradient of z to `{name}`", g, right.flatten(), 1e-3, "wrong_behaviour")
-    yield from keeps_dtype(f, mu[:2], logvar[:2])
+    yield from keeps_dtype(f, mu[:2], logvar[:2], dtypes=(torch.float32,))
+    yield from keeps_dtype(f, mu[:2].cpu(), logvar[:2].cpu(), dtypes=(torch.float64,))
 
 
 def probe_vae(cls):

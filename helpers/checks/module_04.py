@@ -47,7 +47,10 @@ def probe_roles(f):
         row and all(np.ndim(x) == 0 for x in part) for row, part in zip(rows, parts, strict=True)
     ]
     if not all(rows):
-        says = "Each role should be an array of positions, of shape (k,); yours are single numbers."
+        single = kind_of(parts[rows.index(False)])
+        says = (
+            f"Each role should be an array of positions, of shape (k,); one of yours is {single}."
+        )
     yield form(all(whole), says)
     if not all(whole):
         return
@@ -120,7 +123,7 @@ def probe_cae(cls):
         says = f"`self.{part}` is still `...`: give it its layers as an `nn.Sequential`."
         yield form(layers is not ..., says)
         says = f"Later cells go through the layers of `self.{part}`: name them so, as an `nn.Sequential`."
-        yield form(hasattr(layers, "__iter__"), says)
+        yield form(part == "decoder" or hasattr(layers, "__iter__"), says)
     x = 10_000 * torch.rand(2, 3, 32, 32)  # so large that it is seen through fresh weights
     layers = []  # of those with weights, as they are used: input and output, flat, and its size
 

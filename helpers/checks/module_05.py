@@ -437,10 +437,15 @@ def probe_decoder(f):
 
 
 def between_narrow(decoder):
-    """The layers without weights between the first two 1×1 convolutions of a decoder."""
-    leaves = [m for m in decoder.modules() if not [*m.children()]]
-    narrow = [i for i, m in enumerate(leaves) if getattr(m, "kernel_size", None) == (1, 1)]
-    return leaves[narrow[0] + 1 : narrow[1]] if len(narrow) > 1 else []
+    """The layers that a decoder for 3 channels uses between its first two 1×1 convolutions."""
+    leaves, used = [m for m in decoder.modules() if not [*m.children()]], []
+    hooks = [m.register_forward_hook(lambda m, *_: used.append(m)) for m in leaves]
+    decoder(torch.rand(1, 3, 2, 2))
+    for hook in hooks:
+        hook.remove()
+    narrow = [i for i, m in enumerate(used) if getattr(m, "kernel_size", None) == (1, 1)]
+    between = used[narrow[0] + 1 : narrow[1]] if len(narrow) > 1 else []
+    return [m for m in between if not isinstance(m, nn.Identity)]
 
 
 def bare(decoder):

@@ -684,6 +684,23 @@ def decoder_of_modules(widths=(64, 128, 256, 256), code_channels=0):
     return decoder
 
 
+class NarrowLast(nn.Module):
+    """The bottleneck is used first and made last."""
+
+    def __init__(self, groups, narrow):
+        super().__init__()
+        self.groups, self.narrow = groups, narrow
+
+    def forward(self, z):
+        return self.groups(self.narrow(z))
+
+
+def decoder_made_in_another_order(widths=(64, 128, 256, 256), code_channels=0):
+    layers = [*decoder_of_modules(widths, code_channels)]
+    ends = 2 if code_channels else 0
+    return NarrowLast(nn.Sequential(*layers[ends:]), nn.Sequential(*layers[:ends]))
+
+
 def decoder_by_index(widths=(64, 128, 256, 256), code_channels=0):
     n, parts = len(widths), []
     for g in range(n - 1, -1, -1):
@@ -821,7 +838,12 @@ RIGHT = {
     ],
     "5.11": [patients_in_a_loop, patients_by_weights, patients_with_pandas, patients_scan_by_scan],
     "5.12": [36, 36.0, np.int64(36), torch.tensor(36)],
-    "5.13": [decoder_in_a_list, decoder_of_modules, decoder_by_index],
+    "5.13": [
+        decoder_in_a_list,
+        decoder_of_modules,
+        decoder_by_index,
+        decoder_made_in_another_order,
+    ],
     "5.14": [
         {"choice": "by patient", "because": "D"},
         {"because": "d", "choice": " By patient"},

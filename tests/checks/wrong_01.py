@@ -2282,7 +2282,7 @@ def _with_layer(layer, says):
 
 _with_layer(..., "One of the layers in `nn.Sequential` is still `...`")
 _with_layer(torch.relu, "A function such as `torch.relu` is none; `nn.ReLU()` is")
-_with_layer((32, 7, 7), "A shape belongs in `nn.Unflatten(1, ...)`")
+_with_layer((32, 7, 7), "a shape belongs in `nn.Unflatten(1, ...)`")
 _with_layer(nn.ReLU, "`nn.ReLU` has no brackets")
 
 

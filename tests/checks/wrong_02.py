@@ -2267,3 +2267,12 @@ WRONG["2.10"] += [
     (iwae_around_the_first, "Draws that lie far apart"),
 ]
 WRONG["2.12"] += [(probability_in_a_list, "Return a tensor; yours is a list")]
+
+
+def split_counted_from_one(labels, held_out, calibration_share=1 / 6, seed=0):
+    normal = 1 + np.random.default_rng(seed).permutation(np.flatnonzero(labels != held_out))
+    cut = int(len(normal) * calibration_share)
+    return normal[cut:], normal[:cut]
+
+
+WRONG["2.1"] += [(split_counted_from_one, "the position 3002; yours go up to 3003")]

@@ -1990,3 +1990,11 @@ def interval_of_nans(normal_scores, anomaly_scores, statistic=auroc, **_):
 WRONG["3.1"] += [(split_into_counts, "Each part should hold positions")]
 WRONG["3.3"] += [(interval_of_nans, "yours gave [nan, nan]")]
 WRONG["3.5"] += [(up_with_a_frame_of_zeros, "no layer should begin with zeros or add any")]
+
+
+def interval_and_its_values(normal_scores, anomaly_scores, statistic=auroc, **_):
+    values = [statistic(normal_scores, anomaly_scores) for _ in range(100)]
+    return (min(values), max(values)), values
+
+
+WRONG["3.3"] += [(interval_and_its_values, "Two numbers are wanted, (low, high)")]

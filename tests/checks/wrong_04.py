@@ -1985,4 +1985,4 @@ def roles_as_counts(labels, wanted, shares, seed=0):
     return [round(share * len(labels)) for share in shares]
 
 
-WRONG["4.1"] += [(roles_as_counts, "yours are single numbers")]
+WRONG["4.1"] += [(roles_as_counts, "one of yours is an object of type int")]
