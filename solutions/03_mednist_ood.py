@@ -1249,9 +1249,9 @@ seen(
 # %% [markdown] id="longer-text" tags=["optional"]
 # ### Are both models trained far enough?
 #
-# How much would more training change? `make results` has trained both models on for as many epochs again, five times
-# each, with a learning rate that rises and falls (Smith, arXiv 1708.07120). Which of the two gains more, in the error
-# on calibration hands? And does the AUROC follow the error?
+# How much would more training change? `make results` has trained both models of the quick profile on for as many epochs
+# again, five times each, with a learning rate that rises and falls (Smith, arXiv 1708.07120). Which of the two gains
+# more, in the error on calibration hands? And does the AUROC follow the error?
 #
 # > **one-cycle schedule.** A learning rate that rises from a small value to a maximum in the first part of
 # > the training, and then falls to almost nothing until the end.

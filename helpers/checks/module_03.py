@@ -246,7 +246,7 @@ def probe_block(f, up):
     fresh = f(3, 5).eval()  # normalises with mean 0 and variance 1
     there, back = fresh(x).detach(), fresh(-x).detach()
     ratio = (torch.minimum(there, back) / torch.maximum(there, back)).flatten()
-    says = "A fresh block in eval mode gives zeros, or nothing but zeros, where its input has none: no layer should begin with zeros or add any."
+    says = "A fresh block in eval mode gives zeros where its input has none: no layer should begin with zeros or add any."
     finite = bool(ratio.isfinite().all())
     yield Finding("wrong_value", finite, finite, says)
     if not finite:
